@@ -33,6 +33,35 @@ typedef struct {
   int64_t tokens;
 } fk_product;
 
+/// Block formats, with the semantics and (before packing) the bytes of GGUF's.
+typedef enum {
+  FK_BLOCK_Q8_0 = 0,
+  FK_BLOCK_Q4_1 = 1,
+  FK_BLOCK_Q4_K = 2,
+  FK_BLOCK_Q6_K = 3,
+} fk_block_format;
+
+enum {
+  FK_BLOCK_FORMATS = 4,
+  /// Bytes of one block of 16 rows in a panel.
+  FK_PANEL_Q8_0 = 32 + 512,
+  FK_PANEL_Q4_1 = 64 + 256,
+  FK_PANEL_Q4_K = 256 + 2048,
+  FK_PANEL_Q6_K = 288 + 3072,
+};
+
+/// Like fk_product, with block-quantised panels and rows that `encode` has made.
+typedef struct {
+  const void *panels;
+  int64_t columns;
+  int64_t outputs;
+  const void *input;    ///< [tokens] encoded rows
+  int64_t input_stride; ///< in bytes
+  float *output;
+  int64_t output_stride;
+  int64_t tokens;
+} fk_block_product;
+
 /// One block of keys and values for one query of one head; the running softmax state is updated.
 typedef struct {
   const float *query_content, *query_rotary;
@@ -52,6 +81,14 @@ typedef struct {
   void (*product_f32)(const fk_product *);
   /// The same with bf16 weights (widened, so equal to f32 weights of the same values).
   void (*product_bf16)(const fk_product *);
+  /// By fk_block_format: output[t][r] = chain in f32 over blocks, ascending; each link takes an exact integer.
+  void (*product_blocks[FK_BLOCK_FORMATS])(const fk_block_product *);
+  /// f32 -> q8: with K = columns rounded up to 32: codes s8 [K], sums s16 [K / 32] of 32 codes, sums s16 [K / 32]
+  /// of the first 16 of each 32, scales f32 [ceil(K / 256)].
+  void (*encode)(const float *row, int64_t columns, void *encoded);
+  /// `valid` rows of GGUF blocks, `stride` bytes apart -> one panel.
+  void (*pack_blocks)(fk_block_format format, const void *rows, int64_t stride, int64_t valid, int64_t blocks,
+                      void *panel);
   /// output = input / sqrt(mean(input^2) + epsilon) * weight
   void (*rms_norm)(const float *input, const float *weight, float *output, int64_t count, float epsilon);
   float (*dot)(const float *a, const float *b, int64_t count);
