@@ -83,9 +83,10 @@ typedef struct {
   void (*product_bf16)(const fk_product *);
   /// By fk_block_format: output[t][r] = chain in f32 over blocks, ascending; each link takes an exact integer.
   void (*product_blocks[FK_BLOCK_FORMATS])(const fk_block_product *);
-  /// f32 -> q8: with K = columns rounded up to 32: codes s8 [K], sums s16 [K / 32] of 32 codes, sums s16 [K / 32]
-  /// of the first 16 of each 32, scales f32 [ceil(K / 256)].
-  void (*encode)(const float *row, int64_t columns, void *encoded);
+  /// Columns first ..< first + count of a row of `columns`, f32 -> q8; first is a multiple of 256, count too unless
+  /// the row ends there. An encoded row is, with K = columns rounded up to 32: codes s8 [K], sums s16 [K / 32] of 32
+  /// codes, sums s16 [K / 32] of the first 16 of each 32, scales f32 [ceil(K / 256)].
+  void (*encode)(const float *values, int64_t first, int64_t count, int64_t columns, void *encoded);
   /// `valid` rows of GGUF blocks, `stride` bytes apart -> one panel.
   void (*pack_blocks)(fk_block_format format, const void *rows, int64_t stride, int64_t valid, int64_t blocks,
                       void *panel);
