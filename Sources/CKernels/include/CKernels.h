@@ -21,6 +21,14 @@ typedef enum {
   FK_ISA_NEON = 3,
 } fk_isa;
 
+/// Blocks as GGUF files hold them, byte for byte.
+typedef enum {
+  FK_BLOCK_Q8_0 = 0, ///< 32 weights, 34 bytes: f16 d, 32 x int8; weight = code * d
+  FK_BLOCK_Q4_1 = 1, ///< 32 weights, 20 bytes: f16 d, f16 m, 32 x 4 bits; weight = code * d + m
+  FK_BLOCK_Q4_K = 2, ///< 256 weights, 144 bytes: sub-blocks of 32 with scale and minimum of 6 bits each
+  FK_BLOCK_Q6_K = 3, ///< 256 weights, 210 bytes: sub-blocks of 16 with a scale of 8 bits
+} fk_block_format;
+
 /// A run of panels of a packed matrix, and where its product with some rows goes.
 typedef struct {
   const void *panels;   ///< first panel of the run
@@ -112,6 +120,11 @@ typedef struct {
   void (*pack_bf16)(const float *rows, int64_t stride, int64_t valid, int64_t columns, uint16_t *panel);
   void (*bf16_to_f32)(const uint16_t *input, float *output, int64_t count);
   void (*f16_to_f32)(const uint16_t *input, float *output, int64_t count);
+  /// One row of f32 -> blocks of least squared error; columns a multiple of the block's. NaN counts as 0, and
+  /// what the block cannot hold becomes the nearest that it can.
+  void (*quantize)(fk_block_format format, const float *row, int64_t columns, void *blocks);
+  /// Blocks -> one row of f32.
+  void (*dequantize)(fk_block_format format, const void *blocks, int64_t columns, float *row);
 } fk_kernels;
 
 /// The table for an instruction set, or NULL where this build or this processor lacks it.
