@@ -63,27 +63,26 @@ private struct PanelPacker {
       case .bf16:
         kernels.functions.pack_bf16(
           rows, Int64(columns), Int64(valid), Int64(columns), panel.assumingMemoryBound(to: UInt16.self))
-      case .q8_0, .q4_1, .q4_K, .q6_K: quantize(rows, valid, into: panel)
+      case .q8_0, .q4_1, .q4_K, .q6_K: quantize(rows, valid, format.block!, into: panel)
       }
     }
   }
 
-  private func quantize(_ rows: UnsafeMutablePointer<Float>, _ valid: Int, into panel: UnsafeMutableRawPointer) {
-    guard let block = format.block, let source = format.blockFormat else {
-      preconditionFailure("\(format) has no blocks")
-    }
-    let blocks = (columns + source.blockSize - 1) / source.blockSize
-    let rowBytes = blocks * source.blockBytes
+  private func quantize(
+    _ rows: UnsafeMutablePointer<Float>, _ valid: Int, _ block: BlockFormat, into panel: UnsafeMutableRawPointer
+  ) {
+    let blocks = (columns + block.blockSize - 1) / block.blockSize
+    let rowBytes = blocks * block.blockBytes
     withUnsafeTemporaryAllocation(byteCount: valid * rowBytes, alignment: 64) { bytes in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: blocks * source.blockSize) { padded in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: blocks * block.blockSize) { padded in
         padded.initialize(repeating: 0)
         for row in 0..<valid {
           padded.baseAddress!.update(from: rows + row * columns, count: columns)
           kernels.functions.quantize(
-            block, padded.baseAddress!, Int64(padded.count), bytes.baseAddress! + row * rowBytes)
+            block.code, padded.baseAddress!, Int64(padded.count), bytes.baseAddress! + row * rowBytes)
         }
       }
-      kernels.functions.pack_blocks(block, bytes.baseAddress!, Int64(rowBytes), Int64(valid), Int64(blocks), panel)
+      kernels.functions.pack_blocks(block.code, bytes.baseAddress!, Int64(rowBytes), Int64(valid), Int64(blocks), panel)
     }
   }
 }

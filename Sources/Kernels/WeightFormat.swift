@@ -13,28 +13,14 @@ public enum WeightFormat: String, Sendable, CaseIterable, Codable {
   /// 6-bit codes, 8-bit scales for 16 of 256 columns.
   case q6_K
 
-  /// The kernels' number of a block format; nil: weights are floating-point numbers.
-  var block: fk_block_format? {
-    switch self {
-    case .f32, .bf16: nil
-    case .q8_0: FK_BLOCK_Q8_0
-    case .q4_1: FK_BLOCK_Q4_1
-    case .q4_K: FK_BLOCK_Q4_K
-    case .q6_K: FK_BLOCK_Q6_K
-    }
-  }
+  /// The blocks that are packed; nil: weights are floating-point numbers.
+  public var block: BlockFormat? { BlockFormat(rawValue: rawValue) }
 
   /// What its products take as input.
   public var encoding: ActivationEncoding { block == nil ? .f32 : .q8 }
 
   /// Columns that a block covers; 1 where each weight stands for itself.
-  public var blockColumns: Int {
-    switch self {
-    case .f32, .bf16: 1
-    case .q8_0, .q4_1: 32
-    case .q4_K, .q6_K: 256
-    }
-  }
+  public var blockColumns: Int { block?.blockSize ?? 1 }
 
   /// Bytes of 16 rows of one block in a panel.
   private var panelBlockBytes: Int {

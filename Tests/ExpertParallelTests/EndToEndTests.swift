@@ -68,7 +68,7 @@ import Testing
     #expect(fleet.nodes.allSatisfy { $0.exchange.traffic == Traffic() })
   }
 
-  /// A host's rows of one expert go through it together, in batches of at most `maxRows`.
+  /// A host's rows of one expert go through it together.
   @Test func eachAskedExpertRunsOnceOverAllItsRows() throws {
     var random = SplitMix64(1)
     let shape = WireShape(hidden: 6, experts: 12, expertsPerToken: 3, layers: 3, ranks: 4)

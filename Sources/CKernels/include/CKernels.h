@@ -41,14 +41,6 @@ typedef struct {
   int64_t tokens;
 } fk_product;
 
-/// Block formats, with the semantics and (before packing) the bytes of GGUF's.
-typedef enum {
-  FK_BLOCK_Q8_0 = 0,
-  FK_BLOCK_Q4_1 = 1,
-  FK_BLOCK_Q4_K = 2,
-  FK_BLOCK_Q6_K = 3,
-} fk_block_format;
-
 enum {
   FK_BLOCK_FORMATS = 4,
   /// Bytes of one block of 16 rows in a panel.
