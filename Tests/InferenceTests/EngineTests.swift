@@ -58,7 +58,7 @@ struct BuiltInModelTests {
     let lines = String(decoding: try Fixtures.data("abacus/questions.jsonl"), as: UTF8.self).split(separator: "\n")
     let questions = try lines.map { try StrictJSON.parse(Data($0.utf8)).object! }
     #expect(questions.count == 200)
-    let engine = try session(abacus) { $0.format = .f32 }.engine!
+    let engine = try session(abacus) { $0.formats = "f32" }.engine!
     let requests = questions.map { question in
       GenerationRequest(
         prompt: question["prompt_ids"]!.array!.map { $0.int! },
@@ -88,7 +88,7 @@ struct EngineTests {
   @Test("Greedy continuations of every fixture", arguments: Fixtures.checkpoints)
   func goldens(fixture: String) throws {
     let golden = try Golden(fixture: fixture)
-    let engine = try session(Fixtures.url(fixture)) { $0.format = .f32 }.engine!
+    let engine = try session(Fixtures.url(fixture)) { $0.formats = "f32" }.engine!
     let outputs = try engine.outputs(
       (0..<3).map {
         GenerationRequest(
