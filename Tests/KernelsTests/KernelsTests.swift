@@ -10,7 +10,11 @@ struct InstructionSetTests {
 
   @Test("Matrix products, odd sizes", arguments: others, WeightFormat.allCases)
   func products(set: InstructionSet, format: WeightFormat) {
-    for (rows, columns, tokens) in [(1, 1, 1), (16, 16, 6), (17, 33, 7), (100, 61, 13), (257, 129, 1), (64, 8, 23)] {
+    let sizes = [
+      (1, 1, 1), (16, 16, 6), (17, 33, 7), (100, 61, 13), (257, 129, 1), (64, 8, 23), (33, 256, 5), (20, 768, 67),
+    ]
+    for (rows, columns, tokens) in sizes {
+      let format = format.fitting(columns: columns)
       let weights = Samples.values(rows * columns, seed: UInt64(rows))
       let input = Samples.rows(tokens, columns, seed: 7)
       defer { withExtendedLifetime(input) {} }
