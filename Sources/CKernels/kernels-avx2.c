@@ -1,7 +1,7 @@
 #if defined(__x86_64__)
 #include "tables.h"
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,bmi2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi2,f16c"))), apply_to = function)
 
 #define FK(name) fk_avx2_##name
 #define FK_ISA FK_ISA_AVX2
@@ -10,6 +10,10 @@
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 6
 #define FK_LINE_PANELS 4
+#define FK_LANES 8
+#define FK_ATTEND_ROWS 4
+#define FK_PIN(v) __asm__ volatile("" : "+x"(v))
+#define FK_HARDWARE_HALVES 1
 
 #include "kernels.inc"
 

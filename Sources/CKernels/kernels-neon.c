@@ -8,6 +8,10 @@
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 6
 #define FK_LINE_PANELS 4
+#define FK_LANES 4
+#define FK_ATTEND_ROWS 8
+#define FK_PIN(v)
+#define FK_HARDWARE_HALVES 1
 
 #include "kernels.inc"
 #endif

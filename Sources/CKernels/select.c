@@ -10,13 +10,14 @@ const fk_kernels *fk_kernels_for(fk_isa isa) {
     return &fk_scalar_kernels;
 #if defined(__x86_64__)
   case FK_ISA_AVX2:
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
+                   __builtin_cpu_supports("f16c")
                ? &fk_avx2_kernels
                : NULL;
   case FK_ISA_AVX512:
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                   __builtin_cpu_supports("avx512vnni")
+                   __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("f16c")
                ? &fk_avx512_kernels
                : NULL;
 #elif defined(__aarch64__)

@@ -17,9 +17,9 @@ public struct EngineLimits: Sendable, Equatable {
   }
 
   /// Memory for the steps of such an engine.
-  public func workspace(_ configuration: ModelConfiguration) -> Workspace {
+  public func workspace(_ configuration: ModelConfiguration, cacheFormat: CacheFormat, threads: Int) -> Workspace {
     Workspace(
       configuration, maxRows: prefillChunk + maxSequences, maxAbsorbedRows: maxSequences,
-      maxLogits: max(maxSequences, 16))
+      maxLogits: max(maxSequences, 16), cacheFormat: cacheFormat, threads: threads)
   }
 }

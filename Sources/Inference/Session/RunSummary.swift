@@ -10,6 +10,8 @@ public struct RunSummary: Sendable {
   /// SHA-256 of configuration and headers.
   public var checkpoint: String
   public var format: WeightFormat
+  /// Of the latents in the caches.
+  public var cacheFormat: CacheFormat
   public var instructionSet: InstructionSet
   /// Compute threads of each rank, by rank.
   public var threads: [Int]
@@ -31,14 +33,15 @@ public struct RunSummary: Sendable {
   public var expertsPerToken: Int
 
   public init(
-    model: String, checkpoint: String, format: WeightFormat, instructionSet: InstructionSet, threads: [Int],
-    limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
+    model: String, checkpoint: String, format: WeightFormat, cacheFormat: CacheFormat, instructionSet: InstructionSet,
+    threads: [Int], limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
     parametersInTotal: Int, tokensComputed: Int, loadSeconds: Double, expertLayers: Int, expertsPerLayer: Int,
     expertsPerToken: Int
   ) {
     self.model = model
     self.checkpoint = checkpoint
     self.format = format
+    self.cacheFormat = cacheFormat
     self.instructionSet = instructionSet
     self.threads = threads
     self.limits = limits

@@ -25,8 +25,8 @@ struct PlacementFacts: Encodable {
   init(_ placement: Placement, _ checkpoint: Checkpoint, format: WeightFormat) {
     let defaults = RunOptions(model: checkpoint.folder, version: Flotilla.version)
     let plan = MemoryPlan(
-      configuration: checkpoint.configuration, format: format, placement: placement,
-      prefillChunk: defaults.prefillChunk, sequences: defaults.parallel)
+      configuration: checkpoint.configuration, format: format, cacheFormat: .automatic(for: format),
+      placement: placement, prefillChunk: defaults.prefillChunk, sequences: defaults.parallel, threads: 1)
     self.format = format.rawValue
     coordinator = placement.coordinator
     router = placement.router

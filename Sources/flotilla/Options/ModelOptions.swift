@@ -1,4 +1,5 @@
 import ArgumentParser
+import DeepSeek
 import Foundation
 import Inference
 import Kernels
@@ -11,6 +12,14 @@ enum Quantization: String, ExpressibleByArgument, CaseIterable, Sendable {
   var format: WeightFormat? { WeightFormat(rawValue: rawValue) }
 }
 
+/// How attention's cache holds what it remembers.
+enum CacheType: String, ExpressibleByArgument, CaseIterable, Sendable {
+  case auto, f32, f16
+
+  /// Nil: as fits the weights.
+  var format: CacheFormat? { CacheFormat(rawValue: rawValue) }
+}
+
 /// Which model runs, and how.
 struct ModelOptions: ParsableArguments {
   @OptionGroup var argument: ModelArgument
@@ -18,6 +27,13 @@ struct ModelOptions: ParsableArguments {
   @Option(
     help: "Run format of the weights: auto, f32 or bf16. auto is bf16 where all weights are stored so, else f32.")
   var quant = Quantization.auto
+
+  @Option(
+    help: """
+      Format of the latents in attention's cache: auto, f32 or f16 (half the memory). auto is f32 where the weights \
+      lose nothing.
+      """)
+  var cacheType = CacheType.auto
 
   @Option(
     name: .shortAndLong,
