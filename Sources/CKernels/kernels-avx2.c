@@ -1,7 +1,8 @@
 #if defined(__x86_64__)
 #include "tables.h"
+#include <immintrin.h>
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,bmi2,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi2"))), apply_to = function)
 
 #define FK(name) fk_avx2_##name
 #define FK_ISA FK_ISA_AVX2
@@ -10,10 +11,12 @@
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 6
 #define FK_LINE_PANELS 4
+#define FK_GROUP_TOKENS 4
+#define FK_HAS_MADDUBS
+#define FK_HAS_F16C
 #define FK_LANES 8
 #define FK_ATTEND_ROWS 4
 #define FK_PIN(v) __asm__ volatile("" : "+x"(v))
-#define FK_HARDWARE_HALVES 1
 
 #include "kernels.inc"
 

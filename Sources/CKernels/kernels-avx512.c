@@ -1,8 +1,9 @@
 #if defined(__x86_64__)
 #include "tables.h"
+#include <immintrin.h>
 
 #pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,bmi2,f16c"))), apply_to = function)
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,bmi2"))), apply_to = function)
 
 #define FK(name) fk_avx512_##name
 #define FK_ISA FK_ISA_AVX512
@@ -11,10 +12,12 @@
 #define FK_TILE_PANELS 4
 #define FK_TILE_TOKENS 6
 #define FK_LINE_PANELS 8
+#define FK_GROUP_TOKENS 8
+#define FK_HAS_VNNI
+#define FK_HAS_F16C
 #define FK_LANES 16
 #define FK_ATTEND_ROWS 8
 #define FK_PIN(v)
-#define FK_HARDWARE_HALVES 1
 
 #include "kernels.inc"
 

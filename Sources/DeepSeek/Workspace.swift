@@ -22,8 +22,8 @@ public final class Workspace {
   let attention: AttentionScratch
   let softmaxMaxima: ActivationBuffer  // [R, N]
   let softmaxSums: ActivationBuffer  // [R, N]
-  let gated: ActivationBuffer  // [R, I]
-  let upped: ActivationBuffer  // [R, I]
+  let encoded: EncodedBuffer  // [R, H] q8
+  let feedForward: GroupedFeedForward  // of dense layers and shared experts
   let selected: ActivationBuffer  // [R, H] rows whose logits are wanted
   let logits: ActivationBuffer  // [L, vocabulary]
 
@@ -38,10 +38,10 @@ public final class Workspace {
   ///   - maxAbsorbedRows: most generated positions among them.
   ///   - maxLogits: most rows whose logits are computed in one go.
   ///   - cacheFormat: of the latent caches that attention will read.
-  ///   - threads: that compute.
+  ///   - compute: what the steps will run on.
   public init(
     _ configuration: ModelConfiguration, maxRows: Int, maxAbsorbedRows: Int, maxLogits: Int, cacheFormat: CacheFormat,
-    threads: Int
+    compute: Compute
   ) {
     self.maxRows = maxRows
     self.maxAbsorbedRows = maxAbsorbedRows
@@ -59,11 +59,13 @@ public final class Workspace {
     attended = rows(c.heads * c.valueDimension)
     latentQueries = ActivationBuffer(capacity: maxAbsorbedRows, columns: c.heads * c.latentRank)
     latentSums = ActivationBuffer(capacity: maxAbsorbedRows, columns: c.heads * c.latentRank)
-    attention = AttentionScratch(c, format: cacheFormat, threads: threads)
+    attention = AttentionScratch(c, format: cacheFormat, threads: compute.pool.threads)
     softmaxMaxima = rows(c.heads)
     softmaxSums = rows(c.heads)
-    gated = rows(widest)
-    upped = rows(widest)
+    encoded = EncodedBuffer(capacity: maxRows, columns: c.hidden)
+    feedForward = GroupedFeedForward(capacity: maxRows, widest: widest, compute: compute)
+    let widestInput = max(c.hidden, c.heads * c.valueDimension, c.queryRank ?? 1)
+    compute.reserveEncoding(rows: maxRows, columns: widestInput)
     selected = ActivationBuffer(capacity: maxLogits, columns: c.hidden)
     logits = ActivationBuffer(capacity: maxLogits, columns: c.vocabularySize)
   }

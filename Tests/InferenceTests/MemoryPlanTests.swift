@@ -13,7 +13,7 @@ struct MemoryPlanTests {
   ) throws -> MemoryPlan {
     let configuration = preset.configuration
     return MemoryPlan(
-      configuration: configuration, format: format, cacheFormat: cache,
+      configuration: configuration, formats: WeightFormats(format), cacheFormat: cache,
       placement: try .contiguous(experts: configuration.routedExperts, ranks: ranks), prefillChunk: 512, sequences: 1,
       threads: 2)
   }

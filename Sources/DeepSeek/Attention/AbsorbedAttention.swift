@@ -35,9 +35,9 @@ struct AbsorbedAttention {
     guard spans > 0 else { return }
     let headsPerTile = headsPerTile(spans: spans)
     let groups = (heads + headsPerTile - 1) / headsPerTile
-    compute.pool.run(tiles: spans * groups) { tile in
+    compute.pool.run(tiles: spans * groups) { tile, worker in
       let first = tile % groups * headsPerTile
-      attend(tile / groups, heads: first..<min(first + headsPerTile, heads))
+      attend(tile / groups, heads: first..<min(first + headsPerTile, heads), worker: worker)
     }
     let mergeGroups = (heads + Self.headsPerMerge - 1) / Self.headsPerMerge
     compute.pool.run(tiles: spans * mergeGroups) { tile in
@@ -55,7 +55,7 @@ struct AbsorbedAttention {
   }
 
   /// Some heads of one span, block by block.
-  private func attend(_ index: Int, heads: Range<Int>) {
+  private func attend(_ index: Int, heads: Range<Int>, worker: Int) {
     let span = scratch.spans[index]
     let rotary = rotaryQueries[span.row].baseAddress! + heads.lowerBound * headSize + (headSize - shape.rotarySize)
     let queries = AttentionQueries(
@@ -64,19 +64,18 @@ struct AbsorbedAttention {
     let output = SoftmaxRows(
       maximum: spanMaxima(index) + heads.lowerBound, sum: spanSums(index) + heads.lowerBound, stride: 1,
       output: spanOutput(index) + heads.lowerBound * latentRank, outputStride: latentRank)
-    scratch.withBlock(latentRank: latentRank) { memory in
-      for start in stride(from: span.positions.lowerBound, to: span.positions.upperBound, by: AttentionShape.block) {
-        let end = min(start + AttentionShape.block, span.positions.upperBound)
-        let next = end..<min(end + AttentionShape.block, span.positions.upperBound)
-        let latents = span.cached.latents(start..<end, scratch: memory, kernels: compute.kernels)
-        let block = KeyValueBlock(
-          count: end - start, keyContent: latents.base, keyContentStride: latents.stride,
-          keyRotary: span.cached.rotary(start), keyRotaryStride: span.cached.rotaryStride, value: latents.base,
-          valueStride: latents.stride)
-        compute.kernels.attend(
-          queries, to: block, visible: .all, shape: shape, isFirst: start == span.positions.lowerBound,
-          upcoming: next.isEmpty ? .init(start: nil, count: 0) : span.cached.bytes(next), into: output)
-      }
+    let memory = scratch.block(worker: worker, latentRank: latentRank)
+    for start in stride(from: span.positions.lowerBound, to: span.positions.upperBound, by: AttentionShape.block) {
+      let end = min(start + AttentionShape.block, span.positions.upperBound)
+      let next = end..<min(end + AttentionShape.block, span.positions.upperBound)
+      let latents = span.cached.latents(start..<end, scratch: memory, kernels: compute.kernels)
+      let block = KeyValueBlock(
+        count: end - start, keyContent: latents.base, keyContentStride: latents.stride,
+        keyRotary: span.cached.rotary(start), keyRotaryStride: span.cached.rotaryStride, value: latents.base,
+        valueStride: latents.stride)
+      compute.kernels.attend(
+        queries, to: block, visible: .all, shape: shape, isFirst: start == span.positions.lowerBound,
+        upcoming: next.isEmpty ? .init(start: nil, count: 0) : span.cached.bytes(next), into: output)
     }
   }
 

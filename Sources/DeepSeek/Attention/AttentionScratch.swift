@@ -19,8 +19,7 @@ final class AttentionScratch {
   let runLatents: ActivationBuffer  // [run, C] where the cache is not f32
   let runKeys: ActivationBuffer  // [N * run, D_n]
   let runValues: ActivationBuffer  // [N * run, D_v]
-  /// A block of latents as f32 for each thread, where the cache is not f32.
-  let blocks: ScratchSlots
+  let blockLatents: ActivationBuffer  // [threads * block, C and a gap] where the cache is not f32
   /// Reused from call to call.
   var spans: [AttentionSpan] = []
 
@@ -34,8 +33,8 @@ final class AttentionScratch {
     runLatents = ActivationBuffer(capacity: widens ? Self.run : 0, columns: c.latentRank)
     runKeys = ActivationBuffer(capacity: c.heads * Self.run, columns: c.nopeDimension)
     runValues = ActivationBuffer(capacity: c.heads * Self.run, columns: c.valueDimension)
-    blocks = ScratchSlots(
-      count: threads, size: widens ? AttentionShape.block * Self.widenedStride(rank: c.latentRank) : 0)
+    blockLatents = ActivationBuffer(
+      capacity: widens ? threads * AttentionShape.block : 0, columns: Self.widenedStride(rank: c.latentRank))
     spans.reserveCapacity(Self.spansAtOnce)
   }
 
@@ -61,14 +60,11 @@ final class AttentionScratch {
     runValues.rows(runValues.capacity)[rows: head * Self.run..<head * Self.run + count]
   }
 
-  /// Memory for one block of widened latents, `[block, C]`, during `body`; none where the cache is f32.
-  func withBlock<Result>(latentRank: Int, _ body: (ActivationRows) -> Result) -> Result {
-    blocks.withSlot { memory in
-      body(
-        ActivationRows(
-          base: memory, count: blocks.size == 0 ? 0 : AttentionShape.block, columns: latentRank,
-          stride: Self.widenedStride(rank: latentRank)))
-    }
+  /// A worker's memory for one block of widened latents, `[block, C]`; none where the cache is f32.
+  func block(worker: Int, latentRank: Int) -> ActivationRows {
+    let all = blockLatents.rows(blockLatents.capacity)[columns: 0..<latentRank]
+    let first = worker * AttentionShape.block
+    return all.count == 0 ? all : all[rows: first..<first + AttentionShape.block]
   }
 }
 

@@ -6,11 +6,9 @@ public enum CacheFormat: String, Sendable, Codable, CaseIterable {
   /// Half the bytes, 11 bits of mantissa. A latent is RMS-normed, so it stays far below f16's 65504.
   case f16
 
-  /// The format that fits a run format of the weights: f32 where the weights lose nothing, too.
-  public static func automatic(for weights: WeightFormat) -> CacheFormat {
-    switch weights {
-    case .f32, .bf16: .f32
-    }
+  /// f16 where attention's own weights are block-quantised, f32 where they lose nothing.
+  public static func automatic(for weights: WeightFormats) -> CacheFormat {
+    weights.isBlockQuantised(.attention) ? .f16 : .f32
   }
 
   /// Bytes of a latent of `rank` numbers; whole words, so that the f32 part behind it is aligned.

@@ -6,8 +6,8 @@ import Kernels
 public struct RunOptions: Sendable {
   /// Folder of the checkpoint.
   public var model: URL
-  /// Nil: bf16 for bf16 checkpoints, else f32.
-  public var format: WeightFormat?
+  /// Run formats of the weights, as `WeightFormats` reads them; "auto": bf16 for bf16 checkpoints, else f32.
+  public var formats = "auto"
   /// How caches hold latents; nil: as fits the weights.
   public var cacheFormat: CacheFormat?
   /// Compute threads of a rank; nil: the cores of the host, divided among its ranks.

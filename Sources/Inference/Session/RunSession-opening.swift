@@ -18,7 +18,7 @@ extension RunSession {
       entries += [
         .init("checkpoint", opened.checkpoint.fingerprint, hint: "copy the same checkpoint to every node"),
         .init("placement", opened.placement.hash, hint: "give every rank the same placement"),
-        .init("weight format", opened.format.rawValue, hint: "give every rank the same --quant"),
+        .init("weight format", opened.formats.description, hint: "give every rank the same --quant"),
         .init("cache format", opened.cacheFormat.rawValue, hint: "give every rank the same --cache-type"),
         .init(
           "memory", opened.memory, hint: "use more nodes, fewer ranks on a node, or a smaller --quant or --ctx-size"),
@@ -44,7 +44,7 @@ extension RunSession {
 struct Opened {
   let checkpoint: Checkpoint
   let placement: Placement
-  let format: WeightFormat
+  let formats: WeightFormats
   let cacheFormat: CacheFormat
   let limits: EngineLimits
   /// "fits", or what is missing on this host.
@@ -65,10 +65,10 @@ struct Opened {
         experts: configuration.routedExperts, ranks: fleet.rankCount, coordinator: fleet.coordinator,
         router: options.routerRank)
     }
-    format = options.format ?? checkpoint.naturalFormat
-    cacheFormat = options.cacheFormat ?? .automatic(for: format)
+    formats = try WeightFormats(parsing: options.formats, natural: checkpoint.naturalFormat)
+    cacheFormat = options.cacheFormat ?? .automatic(for: formats)
     let plan = MemoryPlan(
-      configuration: configuration, format: format, cacheFormat: cacheFormat, placement: placement,
+      configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
     let (contextSize, memory) = try Self.context(options, plan, configuration, ranks: fleet.ranksOnThisHost())

@@ -9,7 +9,8 @@ public struct RunSummary: Sendable {
   public var model: String
   /// SHA-256 of configuration and headers.
   public var checkpoint: String
-  public var format: WeightFormat
+  /// Run formats of the weights, as `--quant` takes them.
+  public var formats: String
   /// Of the latents in the caches.
   public var cacheFormat: CacheFormat
   public var instructionSet: InstructionSet
@@ -33,14 +34,14 @@ public struct RunSummary: Sendable {
   public var expertsPerToken: Int
 
   public init(
-    model: String, checkpoint: String, format: WeightFormat, cacheFormat: CacheFormat, instructionSet: InstructionSet,
+    model: String, checkpoint: String, formats: String, cacheFormat: CacheFormat, instructionSet: InstructionSet,
     threads: [Int], limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
     parametersInTotal: Int, tokensComputed: Int, loadSeconds: Double, expertLayers: Int, expertsPerLayer: Int,
     expertsPerToken: Int
   ) {
     self.model = model
     self.checkpoint = checkpoint
-    self.format = format
+    self.formats = formats
     self.cacheFormat = cacheFormat
     self.instructionSet = instructionSet
     self.threads = threads

@@ -63,7 +63,7 @@ struct CheckpointFacts: Encodable {
     bytes = checkpoint.tensors.values.reduce(0) { $0 + $1.byteRange.count }
     cacheBytesPerToken = LatentCache.bytesPerPosition(
       layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
-      format: .automatic(for: checkpoint.naturalFormat))
+      format: .automatic(for: WeightFormats(checkpoint.naturalFormat)))
     surplus = checkpoint.surplus
     skipped = checkpoint.skipped.count
     assumedFields = model.assumedFields
