@@ -62,7 +62,7 @@ public final class Attention {
     compute.multiply(attended, output, into: result)
   }
 
-  /// Rotates the rotary parts of queries and keys and writes the cache rows of a segment.
+  /// Norms the latents, rotates the rotary parts of queries and keys and writes the cache rows of a segment.
   private func remember(
     _ segment: Segment, layer: Int, queries: ActivationRows, keyValues: ActivationRows, compute: Compute
   ) {
@@ -71,11 +71,10 @@ public final class Attention {
     compute.forEachRow(segment.count, cost: heads * rotarySize * 4) { index in
       let row = segment.firstRow + index
       let position = segment.firstPosition + index
-      let target = cached[rows: position..<position + 1]
-      compute.rmsNormOnThisThread(
-        keyValues[rows: row..<row + 1][columns: 0..<latentRank], weight: latentNorm, epsilon: epsilon,
-        into: target[columns: 0..<latentRank])
-      let rotaryKey = target.base + latentRank
+      let latent = keyValues[rows: row..<row + 1][columns: 0..<latentRank]
+      compute.rmsNormOnThisThread(latent, weight: latentNorm, epsilon: epsilon, into: latent)
+      cached.store(latent.base, at: position, kernels: compute.kernels)
+      let rotaryKey = cached.rotary(position)
       rotaryKey.update(from: keyValues[row].baseAddress! + latentRank, count: rotarySize)
       rotary.rotate(rotaryKey, vectors: 1, stride: rotarySize, position: position, kernels: compute.kernels)
       rotary.rotate(

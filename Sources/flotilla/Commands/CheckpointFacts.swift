@@ -62,7 +62,8 @@ struct CheckpointFacts: Encodable {
     parts = Self.parts(checkpoint)
     bytes = checkpoint.tensors.values.reduce(0) { $0 + $1.byteRange.count }
     cacheBytesPerToken = LatentCache.bytesPerPosition(
-      layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension)
+      layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
+      format: .automatic(for: WeightFormats(checkpoint.naturalFormat)))
     surplus = checkpoint.surplus
     skipped = checkpoint.skipped.count
     assumedFields = model.assumedFields
