@@ -135,6 +135,10 @@ struct EngineTests {
     let output = try engine.outputs([GenerationRequest(prompt: [0, 5, 6], maxTokens: 50, ignoresEndOfSequence: true)])
     #expect(output[0].ids.count == 6)
     #expect(output[0].finish == .context)
+    let full = try engine.outputs([GenerationRequest(prompt: Array(0..<9), maxTokens: .max)])
+    #expect(full[0].ids == [] && full[0].finish == .context)
+    let exact = try engine.outputs([GenerationRequest(prompt: [0, 5, 6], maxTokens: 6, ignoresEndOfSequence: true)])
+    #expect(exact[0].ids == output[0].ids && exact[0].finish == .length)
   }
 
   @Test("One expert per token: its normalised weight is the scale")
