@@ -126,6 +126,10 @@ public final class Checkpoint: Sendable {
     }
     let configuration = folder.appending(path: "config.json").path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: configuration) else {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      if names.contains("snapshots") {
+        throw wrong("a folder of the hub's cache", "Give one of the folders in its snapshots folder.")
+      }
       throw wrong("a folder without config.json", "Give the folder that holds config.json and the safetensors files.")
     }
   }

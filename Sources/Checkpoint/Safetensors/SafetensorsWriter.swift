@@ -44,6 +44,7 @@ public final class SafetensorsWriter: Sendable {
     self.url = url
     temporary = url.deletingLastPathComponent().appending(
       path: ".\(url.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+    try SafetensorsWriter.refuseDevice(url)
     let (header, ranges) = try SafetensorsWriter.header(tensors, metadata, file: url.lastPathComponent)
     dataStart = header.count
     places = Dictionary(uniqueKeysWithValues: zip(tensors.map(\.name), ranges))
@@ -55,6 +56,15 @@ public final class SafetensorsWriter: Sendable {
     state = Mutex(State(descriptor: descriptor))
     try header.withUnsafeBytes { try write($0, at: 0) }
     guard ftruncate(descriptor, off_t(fileBytes)) == 0 else { throw Disk.failure(url, "reserve its size", errno) }
+  }
+
+  /// ``finish()`` renames onto `url`: of a device such as /dev/null, nothing would be left.
+  private static func refuseDevice(_ url: URL) throws {
+    var status = stat()
+    guard stat(url.path(percentEncoded: false), &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+    throw CheckpointError(
+      file: url.lastPathComponent, subject: "file", expected: "a plain file, or none yet",
+      found: "a folder or a device", hint: "Give the name of a file to write.")
   }
 
   deinit {

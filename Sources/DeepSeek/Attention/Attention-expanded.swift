@@ -43,7 +43,7 @@ struct ExpandedAttention {
 
   /// Content keys and values of a run for all heads.
   func expand(_ run: Range<Int>) {
-    let latents = latents(run)
+    let latents = compute.encode(latents(run), as: up.encoding, in: scratch.encodedLatents)
     compute.multiplyEach(2 * heads) { index in
       let head = index / 2
       return index % 2 == 0

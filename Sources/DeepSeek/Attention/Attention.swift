@@ -45,6 +45,7 @@ public final class Attention {
     _ input: ActivationRows, _ batch: Batch, layer: Int, workspace: Workspace, compute: Compute,
     into result: ActivationRows
   ) {
+    let input = compute.encode(input, as: keyValueDown.format.encoding, in: workspace.encoded)
     let queries = query(input, workspace: workspace, compute: compute, epsilon: epsilon)
     let keyValues = workspace.keyValues.rows(batch.rows)
     compute.multiply(input, keyValueDown, into: keyValues)
@@ -92,7 +93,7 @@ enum QueryProjection {
   case lowRank(down: PackedMatrix, norm: [Float], up: PackedMatrix)
 
   func callAsFunction(
-    _ input: ActivationRows, workspace: Workspace, compute: Compute, epsilon: Float
+    _ input: ProductInput, workspace: Workspace, compute: Compute, epsilon: Float
   ) -> ActivationRows {
     let queries = workspace.queries.rows(input.count)
     switch self {
@@ -116,4 +117,6 @@ struct UpProjections {
   let keyTransposed: [PackedMatrix]
   /// Per head `[D_v, C]`: the value from a latent (both forms).
   let value: [PackedMatrix]
+  /// How keys and values want latents.
+  var encoding: ActivationEncoding { value[0].format.encoding }
 }

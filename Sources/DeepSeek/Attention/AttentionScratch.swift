@@ -17,6 +17,7 @@ final class AttentionScratch {
   let spanMaxima: ActivationBuffer  // [spans, N]
   let spanSums: ActivationBuffer  // [spans, N]
   let runLatents: ActivationBuffer  // [run, C] where the cache is not f32
+  let encodedLatents: EncodedBuffer  // [run, C] where products want them so
   let runKeys: ActivationBuffer  // [N * run, D_n]
   let runValues: ActivationBuffer  // [N * run, D_v]
   let blockLatents: ActivationBuffer  // [threads * block, C and a gap] where the cache is not f32
@@ -31,6 +32,7 @@ final class AttentionScratch {
     spanSums = ActivationBuffer(capacity: Self.spansAtOnce, columns: c.heads)
     let widens = format != .f32
     runLatents = ActivationBuffer(capacity: widens ? Self.run : 0, columns: c.latentRank)
+    encodedLatents = EncodedBuffer(capacity: Self.run, columns: c.latentRank)
     runKeys = ActivationBuffer(capacity: c.heads * Self.run, columns: c.nopeDimension)
     runValues = ActivationBuffer(capacity: c.heads * Self.run, columns: c.valueDimension)
     blockLatents = ActivationBuffer(
@@ -44,7 +46,8 @@ final class AttentionScratch {
     let widened =
       format == .f32 ? 0 : run * c.latentRank + threads * AttentionShape.block * widenedStride(rank: c.latentRank)
     let expanded = run * c.heads * (c.nopeDimension + c.valueDimension)
-    return 4 * (spansAtOnce * c.heads * (c.latentRank + 2) + expanded + widened)
+    let encoded = run * ActivationEncoding.q8.rowBytes(columns: c.latentRank)
+    return encoded + 4 * (spansAtOnce * c.heads * (c.latentRank + 2) + expanded + widened)
   }
 
   /// Floats from row to row of widened latents: not a power of two, whose rows would share cache sets.
