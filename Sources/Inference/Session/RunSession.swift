@@ -117,6 +117,7 @@ extension RunSession {
     let model = try loader.model(
       positions: limits.contextSize,
       workspace: limits.workspace(configuration, cacheFormat: cacheFormat, compute: compute))
+    model.microBatches = placement.hosts == [rank] ? 1 : options.microBatches
     let fabric = CoordinatorFabric(node: node)
     let hasTokenizer = FileManager.default.fileExists(
       atPath: options.model.appending(path: "tokenizer.json").path(percentEncoded: false))
