@@ -50,6 +50,20 @@ public enum ElementConversion {
     return Float(bitPattern: sign | (magnitude < 0x400 ? subnormal : normal))
   }
 
+  /// The nearest half-precision number; beyond 65504 (after rounding) an infinity.
+  @inline(__always)
+  public static func f16(_ value: Float) -> UInt16 {
+    let sign = UInt16(truncatingIfNeeded: value.bitPattern >> 16) & 0x8000
+    let magnitude = value.bitPattern & 0x7FFF_FFFF
+    if magnitude > 0x7F80_0000 { return sign | 0x7E00 }
+    if magnitude >= 0x4780_0000 { return sign | 0x7C00 }
+    if magnitude < 0x3880_0000 {
+      return sign | UInt16((value.magnitude * 0x1p24).rounded(.toNearestOrEven))
+    }
+    let rounded = magnitude &+ 0xFFF &+ ((magnitude >> 13) & 1)
+    return sign | UInt16(truncatingIfNeeded: (rounded >> 13) &- (112 << 10))
+  }
+
   /// The f32 values of all 256 E4M3FN codes.
   static let e4m3Table: [Float] = (0...255).map { f32(e4m3: UInt8($0)) }
 

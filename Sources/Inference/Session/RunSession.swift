@@ -112,9 +112,7 @@ extension RunSession {
     guard isCoordinator else { return }
     let model = try loader.model(positions: limits.contextSize, workspace: limits.workspace(configuration))
     let fabric = CoordinatorFabric(node: node)
-    let hasTokenizer = FileManager.default.fileExists(
-      atPath: options.model.appending(path: "tokenizer.json").path(percentEncoded: false))
-    tokenizer = hasTokenizer ? try Tokenizer(folder: options.model) : nil
+    tokenizer = try checkpoint.tokenizer()
     self.fabric = fabric
     engine = Engine(
       model: model, fabric: fabric, tokenizer: tokenizer, limits: limits,

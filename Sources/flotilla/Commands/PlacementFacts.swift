@@ -23,7 +23,7 @@ struct PlacementFacts: Encodable {
   let ranks: [Rank]
 
   init(_ placement: Placement, _ checkpoint: Checkpoint, format: WeightFormat) {
-    let defaults = RunOptions(model: checkpoint.folder, version: Flotilla.version)
+    let defaults = RunOptions(model: checkpoint.location, version: Flotilla.version)
     let plan = MemoryPlan(
       configuration: checkpoint.configuration, format: format, placement: placement,
       prefillChunk: defaults.prefillChunk, sequences: defaults.parallel)
