@@ -1,7 +1,8 @@
 #if defined(__x86_64__)
 #include "tables.h"
+#include <immintrin.h>
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,bmi2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi2"))), apply_to = function)
 
 #define FK(name) fk_avx2_##name
 #define FK_ISA FK_ISA_AVX2
@@ -10,6 +11,9 @@
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 6
 #define FK_LINE_PANELS 4
+#define FK_GROUP_TOKENS 4
+#define FK_HAS_MADDUBS
+#define FK_HAS_F16C
 
 #include "kernels.inc"
 

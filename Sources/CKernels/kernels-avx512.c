@@ -1,8 +1,9 @@
 #if defined(__x86_64__)
 #include "tables.h"
+#include <immintrin.h>
 
 #pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,bmi2"))), apply_to = function)
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,bmi2"))), apply_to = function)
 
 #define FK(name) fk_avx512_##name
 #define FK_ISA FK_ISA_AVX512
@@ -11,6 +12,9 @@
 #define FK_TILE_PANELS 4
 #define FK_TILE_TOKENS 6
 #define FK_LINE_PANELS 8
+#define FK_GROUP_TOKENS 8
+#define FK_HAS_VNNI
+#define FK_HAS_F16C
 
 #include "kernels.inc"
 

@@ -1,6 +1,8 @@
 #if defined(__aarch64__)
 #include "tables.h"
 
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+
 #define FK(name) fk_neon_##name
 #define FK_ISA FK_ISA_NEON
 #define FK_NAME "neon"
@@ -8,6 +10,10 @@
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 6
 #define FK_LINE_PANELS 4
+#define FK_GROUP_TOKENS 4
+#define FK_HAS_DOTPROD
 
 #include "kernels.inc"
+
+#pragma clang attribute pop
 #endif

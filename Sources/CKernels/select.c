@@ -10,7 +10,8 @@ const fk_kernels *fk_kernels_for(fk_isa isa) {
     return &fk_scalar_kernels;
 #if defined(__x86_64__)
   case FK_ISA_AVX2:
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                   __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2")
                ? &fk_avx2_kernels
                : NULL;
   case FK_ISA_AVX512:

@@ -58,13 +58,13 @@ enum LayerFeedForward {
     switch self {
     case .dense(let dense):
       compute.measure(.denseFeedForward) {
-        dense(input, gated: workspace.gated, upped: workspace.upped, compute: compute, into: output)
+        dense.run(input, workspace, compute, into: output)
       }
     case .mixture(let shared):
       let ticket = try step.fabric.dispatch(input, layer: layer)
       if let shared {
         compute.measure(.sharedExpert) {
-          shared(input, gated: workspace.gated, upped: workspace.upped, compute: compute, into: output)
+          shared.run(input, workspace, compute, into: output)
         }
         let routed = workspace.routed.rows(input.count)
         try step.fabric.combine(ticket, into: routed)

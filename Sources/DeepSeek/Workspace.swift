@@ -21,8 +21,8 @@ public final class Workspace {
   let blockValues: ActivationBuffer  // [block, N * D_v]
   let softmaxMaxima: ActivationBuffer  // [R, N]
   let softmaxSums: ActivationBuffer  // [R, N]
-  let gated: ActivationBuffer  // [R, I]
-  let upped: ActivationBuffer  // [R, I]
+  let encoded: EncodedBuffer  // [R, H] q8
+  let feedForward: GroupedFeedForward  // of dense layers and shared experts
   let selected: ActivationBuffer  // [R, H] rows whose logits are wanted
   let logits: ActivationBuffer  // [L, vocabulary]
 
@@ -30,7 +30,10 @@ public final class Workspace {
   ///   - maxRows: most tokens of a step.
   ///   - maxAbsorbedRows: most generated positions among them.
   ///   - maxLogits: most rows whose logits are computed in one go.
-  public init(_ configuration: ModelConfiguration, maxRows: Int, maxAbsorbedRows: Int, maxLogits: Int) {
+  ///   - compute: what the steps will run on.
+  public init(
+    _ configuration: ModelConfiguration, maxRows: Int, maxAbsorbedRows: Int, maxLogits: Int, compute: Compute
+  ) {
     self.maxRows = maxRows
     self.maxAbsorbedRows = maxAbsorbedRows
     self.maxLogits = maxLogits
@@ -51,8 +54,10 @@ public final class Workspace {
     blockValues = ActivationBuffer(capacity: AttentionShape.block, columns: c.heads * c.valueDimension)
     softmaxMaxima = rows(c.heads)
     softmaxSums = rows(c.heads)
-    gated = rows(widest)
-    upped = rows(widest)
+    encoded = EncodedBuffer(capacity: maxRows, columns: c.hidden)
+    feedForward = GroupedFeedForward(capacity: maxRows, widest: widest, compute: compute)
+    let widestInput = max(c.hidden, c.heads * c.valueDimension, c.queryRank ?? 1)
+    compute.reserveEncoding(rows: maxRows, columns: widestInput)
     selected = ActivationBuffer(capacity: maxLogits, columns: c.hidden)
     logits = ActivationBuffer(capacity: maxLogits, columns: c.vocabularySize)
   }

@@ -8,90 +8,46 @@ public final class Compute {
   public let pool: ThreadPool
   /// Weights that met a token, summed over tokens: the proof of what ran.
   public private(set) var parametersApplied = 0
+  /// Bytes of weights that products read.
+  public private(set) var weightBytesRead = 0
   /// Where this rank's time went.
   public var phases = PhaseTimes()
+  let weightMemory = WeightMemory()
+  /// For inputs that a product encodes by itself.
+  private var encoded = EncodedBuffer(capacity: 0, columns: 0)
+  /// The same inside a job, one for each worker.
+  private(set) var encodedByWorker: [EncodedBuffer] = []
 
   public init(kernels: KernelTable, threads: Int) {
     self.kernels = kernels
     pool = ThreadPool(threads: threads)
   }
 
-  func count(parameters: Int) { parametersApplied += parameters }
-}
+  /// Counts a product of some weights with `rows` input rows, whose tiles the caller runs itself.
+  public func count(_ weights: PackedMatrix, rows: Int) {
+    guard rows > 0 else { return }
+    parametersApplied += weights.rows * weights.columns * rows
+    weightBytesRead += weights.bytes
+  }
 
-// MARK: - Matrix products
+  /// Makes room for inputs that products encode by themselves, so that none is made later.
+  public func reserveEncoding(rows: Int, columns: Int) {
+    guard rows > encoded.capacity || columns > encoded.columns else { return }
+    encoded = EncodedBuffer(capacity: max(rows, encoded.capacity), columns: max(columns, encoded.columns))
+  }
 
-extension Compute {
-  /// `output = input x weightsᵀ`: `[tokens, columns] x [rows, columns]ᵀ -> [tokens, rows]`, f32.
-  ///
-  /// Each output is one chain of fused multiply-adds over columns in ascending order, so neither the number
-  /// of tokens nor of threads changes a bit.
-  public func multiply(_ input: ActivationRows, _ weights: PackedMatrix, into output: ActivationRows) {
-    precondition(input.columns == weights.columns, "\(input.columns) inputs, \(weights.columns) columns")
-    precondition(output.columns == weights.rows && output.count == input.count)
-    count(parameters: weights.rows * weights.columns * input.count)
-    let panelsPerTile = Self.panelsPerTile(weights, tokens: input.count, threads: pool.threads)
-    let tiles = (weights.panels + panelsPerTile - 1) / panelsPerTile
-    pool.run(tiles: tiles) { tile in
-      product(
-        weights, panels: tile * panelsPerTile..<min((tile + 1) * panelsPerTile, weights.panels),
-        input: input, output: output)
+  func reserveEncodingPerWorker(rows: Int, columns: Int) {
+    guard rows > 0 else { return }
+    let has = encodedByWorker.first
+    guard rows > has?.capacity ?? 0 || columns > has?.columns ?? 0 else { return }
+    encodedByWorker = (0..<pool.threads).map { _ in
+      EncodedBuffer(capacity: max(rows, has?.capacity ?? 0), columns: max(columns, has?.columns ?? 0))
     }
   }
 
-  /// The same for matrices that each have their own rows; one job for all, a tile per matrix.
-  public func multiplyEach(_ products: Int, _ operands: (Int) -> MatrixProduct) {
-    for index in 0..<products {
-      let product = operands(index)
-      count(parameters: product.weights.rows * product.weights.columns * product.input.count)
-    }
-    pool.run(tiles: products) { index in
-      let each = operands(index)
-      product(
-        each.weights, panels: 0..<each.weights.panels, input: each.input, output: each.output)
-    }
-  }
-
-  /// Some panels of a product, on the calling thread.
-  private func product(
-    _ weights: PackedMatrix, panels: Range<Int>, input: ActivationRows, output: ActivationRows
-  ) {
-    let firstRow = panels.lowerBound * PackedMatrix.panelRows
-    var job = fk_product(
-      panels: weights.panel(panels.lowerBound), columns: Int64(weights.columns),
-      outputs: Int64(min(panels.upperBound * PackedMatrix.panelRows, weights.rows) - firstRow),
-      input: input.base, input_stride: Int64(input.stride),
-      output: output.base + firstRow, output_stride: Int64(output.stride),
-      tokens: Int64(input.count))
-    switch weights.format {
-    case .f32: kernels.functions.product_f32(&job)
-    case .bf16: kernels.functions.product_bf16(&job)
-    }
-  }
-
-  /// Tiles of some 100,000 multiply-adds (tens of microseconds), at least four for each thread when there is enough work.
-  private static func panelsPerTile(_ weights: PackedMatrix, tokens: Int, threads: Int) -> Int {
-    if threads == 1 { return max(1, min(weights.panels, 2_000_000 / max(1, weights.columns * 16 * tokens))) }
-    let panelWork = max(1, weights.columns * PackedMatrix.panelRows * tokens)
-    let smallest = max(1, 100_000 / panelWork)
-    let fair = max(1, weights.panels / (threads * 4))
-    let step = 8  // panels that a kernel takes at once
-    return max(smallest, (fair + step - 1) / step * step)
-  }
-}
-
-/// One matrix and the rows it is applied to: `output = input x weightsᵀ`.
-public struct MatrixProduct {
-  public let weights: PackedMatrix
-  public let input: ActivationRows
-  public let output: ActivationRows
-
-  public init(weights: PackedMatrix, input: ActivationRows, output: ActivationRows) {
-    precondition(input.columns == weights.columns && output.columns == weights.rows)
-    precondition(input.count == output.count)
-    self.weights = weights
-    self.input = input
-    self.output = output
+  func encodingRoom(rows: Int, columns: Int) -> EncodedRows {
+    reserveEncoding(rows: rows, columns: columns)
+    return encoded.rows(rows, columns: columns)
   }
 }
 
@@ -119,12 +75,24 @@ extension Compute {
     }
   }
 
+  /// The same for a few numbers inside a tile: no job of its own.
+  public func siluProductOnThisThread(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    kernels.functions.silu_product(gate, up, output, Int64(count))
+  }
+
   /// `sum += addend`, element by element.
   public func add(_ addend: ActivationRows, to sum: ActivationRows) {
     precondition(addend.count == sum.count && addend.columns == sum.columns)
     forEachRow(sum.count, cost: sum.columns) { row in
       kernels.functions.add(sum[row].baseAddress, addend[row].baseAddress, Int64(sum.columns))
     }
+  }
+
+  /// `sum += addend` for one row inside a tile: no job of its own.
+  public func addOnThisThread(_ addend: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int) {
+    kernels.functions.add(sum, addend, Int64(count))
   }
 
   /// `row = row * factor`.

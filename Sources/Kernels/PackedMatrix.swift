@@ -1,15 +1,7 @@
 import CKernels
 
-/// How the weights of a matrix lie in memory while it runs.
-public enum WeightFormat: String, Sendable, CaseIterable, Codable {
-  case f32
-  case bf16
-
-  /// Bytes of one weight.
-  public var bytesPerWeight: Int { self == .f32 ? 4 : 2 }
-}
-
-/// A weight matrix, `[rows, columns]`, in panels of 16 interleaved rows: what the kernels read.
+/// A weight matrix, `[rows, columns]`, in panels of 16 interleaved rows: what the kernels read. Codes and scales of
+/// a block format lie together; a panel is one piece of memory.
 ///
 /// Vector lanes are output rows, so every output keeps its own sum and its own order.
 public final class PackedMatrix: @unchecked Sendable {
@@ -18,51 +10,79 @@ public final class PackedMatrix: @unchecked Sendable {
   public let rows: Int
   public let columns: Int
   public let format: WeightFormat
-  private let storage: UnsafeMutableRawPointer
+  private let storage: WeightMemory.Piece
 
   /// Number of panels; the last is filled up with zero rows.
   public var panels: Int { (rows + Self.panelRows - 1) / Self.panelRows }
   public var bytes: Int { panels * panelBytes }
-  private var panelBytes: Int { Self.panelRows * columns * format.bytesPerWeight }
+  let panelBytes: Int
 
-  /// Packs a matrix from f32 rows.
+  /// Packs a matrix from f32 rows; block formats are quantised here, row by row.
   ///
-  /// - Parameter readRows: writes the given rows, `[range.count, columns]` f32 without gaps. Called from
-  ///   several threads.
+  /// - Parameters:
+  ///   - format: one that fits the columns, see ``WeightFormat/fitting(columns:)``.
+  ///   - readRows: writes the given rows, `[range.count, columns]` f32 without gaps. Called from several threads.
   public init(
     rows: Int, columns: Int, format: WeightFormat, compute: Compute,
     readRows: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
     precondition(rows > 0 && columns > 0)
+    precondition(format == format.fitting(columns: columns), "\(format) with \(columns) columns")
     self.rows = rows
     self.columns = columns
     self.format = format
+    panelBytes = format.panelBytes(columns: columns)
     let panels = (rows + Self.panelRows - 1) / Self.panelRows
-    let panelBytes = Self.panelRows * columns * format.bytesPerWeight
-    storage = .allocate(byteCount: panels * panelBytes, alignment: 64)
-    let storage = self.storage
+    storage = compute.weightMemory.allocate(panels * panelBytes)
+    let packer = PanelPacker(columns: columns, format: format, kernels: compute.kernels)
+    let (base, panelBytes) = (storage.base, panelBytes)
     compute.pool.run(tiles: panels) { index in
       let range = index * Self.panelRows..<min((index + 1) * Self.panelRows, rows)
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * columns) { scratch in
-        let source = scratch.baseAddress!
-        readRows(range, source)
-        let panel = storage + index * panelBytes
-        let functions = compute.kernels.functions
-        switch format {
-        case .f32:
-          functions.pack_f32(
-            source, Int64(columns), Int64(range.count), Int64(columns),
-            panel.assumingMemoryBound(to: Float.self))
-        case .bf16:
-          functions.pack_bf16(
-            source, Int64(columns), Int64(range.count), Int64(columns),
-            panel.assumingMemoryBound(to: UInt16.self))
-        }
+      packer.pack(range.count, into: base + index * panelBytes) { readRows(range, $0) }
+    }
+  }
+
+  func panel(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(storage.base + index * panelBytes) }
+}
+
+/// Turns up to 16 f32 rows into a panel.
+private struct PanelPacker {
+  let columns: Int
+  let format: WeightFormat
+  let kernels: KernelTable
+
+  /// - Parameter read: writes `[valid, columns]` f32 without gaps.
+  func pack(_ valid: Int, into panel: UnsafeMutableRawPointer, read: (UnsafeMutablePointer<Float>) -> Void) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: valid * columns) { rows in
+      let rows = rows.baseAddress!
+      read(rows)
+      switch format {
+      case .f32:
+        kernels.functions.pack_f32(
+          rows, Int64(columns), Int64(valid), Int64(columns), panel.assumingMemoryBound(to: Float.self))
+      case .bf16:
+        kernels.functions.pack_bf16(
+          rows, Int64(columns), Int64(valid), Int64(columns), panel.assumingMemoryBound(to: UInt16.self))
+      case .q8_0, .q4_1, .q4_K, .q6_K: quantize(rows, valid, format.block!, into: panel)
       }
     }
   }
 
-  deinit { storage.deallocate() }
-
-  func panel(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(storage + index * panelBytes) }
+  private func quantize(
+    _ rows: UnsafeMutablePointer<Float>, _ valid: Int, _ block: BlockFormat, into panel: UnsafeMutableRawPointer
+  ) {
+    let blocks = (columns + block.blockSize - 1) / block.blockSize
+    let rowBytes = blocks * block.blockBytes
+    withUnsafeTemporaryAllocation(byteCount: valid * rowBytes, alignment: 64) { bytes in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: blocks * block.blockSize) { padded in
+        padded.initialize(repeating: 0)
+        for row in 0..<valid {
+          padded.baseAddress!.update(from: rows + row * columns, count: columns)
+          kernels.functions.quantize(
+            block.code, padded.baseAddress!, Int64(padded.count), bytes.baseAddress! + row * rowBytes)
+        }
+      }
+      kernels.functions.pack_blocks(block.code, bytes.baseAddress!, Int64(rowBytes), Int64(valid), Int64(blocks), panel)
+    }
+  }
 }

@@ -19,9 +19,9 @@ public final class ThreadPool: @unchecked Sendable {
     self.threads = threads
     shared = PoolState()
     fk_set_float_environment()
-    for _ in 1..<max(threads, 1) {
+    for worker in 1..<max(threads, 1) {
       let state = shared
-      let thread = Thread { state.work() }
+      let thread = Thread { state.work(as: worker) }
       thread.qualityOfService = .userInitiated
       thread.start()
     }
@@ -30,17 +30,20 @@ public final class ThreadPool: @unchecked Sendable {
   deinit { shared.stop() }
 
   /// Runs `body` for every tile in `0..<tiles`, each once, and returns when all are done.
-  public func run(tiles: Int, _ body: (Int) -> Void) {
+  public func run(tiles: Int, _ body: (Int) -> Void) { run(tiles: tiles) { tile, _ in body(tile) } }
+
+  /// The same; `body` is also told which worker it runs on, `0..<threads`, to find scratch memory of its own.
+  public func run(tiles: Int, _ body: (_ tile: Int, _ worker: Int) -> Void) {
     if threads == 1 || tiles <= 1 {
       for tile in 0..<tiles {
-        body(tile)
+        body(tile, 0)
         betweenTiles?()
       }
       return
     }
     withoutActuallyEscaping(body) { body in
       shared.open(tiles: tiles, body)
-      while shared.runTile() { betweenTiles?() }
+      while shared.runTile(worker: 0) { betweenTiles?() }
       shared.close { betweenTiles?() }
     }
   }
@@ -51,7 +54,7 @@ public final class ThreadPool: @unchecked Sendable {
 /// `inside` counts the workers that look at the job. The caller closes the job, then waits until nobody is
 /// inside; a worker enters first and looks afterwards whether the job is open. So one of the two sees the other.
 private final class PoolState: @unchecked Sendable {
-  private var body: ((Int) -> Void)?
+  private var body: ((Int, Int) -> Void)?
   private var tiles = 0
   private let next = Atomic<Int>(0)
   private let generation = Atomic<UInt64>(0)
@@ -64,7 +67,7 @@ private final class PoolState: @unchecked Sendable {
   /// Rounds that a worker looks for the next job before it sleeps: some tens of microseconds.
   private static let spins = 4_000
 
-  func open(tiles: Int, _ body: @escaping (Int) -> Void) {
+  func open(tiles: Int, _ body: @escaping (Int, Int) -> Void) {
     self.body = body
     self.tiles = tiles
     next.store(0, ordering: .relaxed)
@@ -74,10 +77,10 @@ private final class PoolState: @unchecked Sendable {
   }
 
   /// Takes the next tile; false when none is left.
-  func runTile() -> Bool {
+  func runTile(worker: Int) -> Bool {
     let tile = next.add(1, ordering: .relaxed).oldValue
     guard tile < tiles, let body else { return false }
-    body(tile)
+    body(tile, worker)
     return true
   }
 
@@ -96,7 +99,7 @@ private final class PoolState: @unchecked Sendable {
     wakeAll()
   }
 
-  func work() {
+  func work(as worker: Int) {
     fk_set_float_environment()
     var seen: UInt64 = 0
     while true {
@@ -104,7 +107,7 @@ private final class PoolState: @unchecked Sendable {
       if stopped.load(ordering: .relaxed) { return }
       inside.add(1, ordering: .sequentiallyConsistent)
       if isOpen.load(ordering: .sequentiallyConsistent) {
-        while runTile() {}
+        while runTile(worker: worker) {}
       }
       inside.subtract(1, ordering: .sequentiallyConsistent)
     }

@@ -148,7 +148,8 @@ extension Tokenizer {
 
   /// Ids of the tokens that tokenizer_config.json names, where they are added tokens.
   var specialIDs: [String: Int] {
-    Dictionary(specialTokens.compactMap { token in addedIDs[token.text].map { (token.name, $0) } }) { first, _ in first }
+    Dictionary(specialTokens.compactMap { token in addedIDs[token.text].map { (token.name, $0) } }) { first, _ in first
+    }
   }
 
   /// Raw bytes of one id, not always whole characters; empty where the id has no entry.

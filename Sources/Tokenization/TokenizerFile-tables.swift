@@ -52,7 +52,8 @@ extension TokenizerFile {
     pairs = BytePairs(
       bytes: try Self.byteIDs(ids, wrong), merges: try Self.merges(tables.merges, ids, wrong))
     (prefix, suffix) = ([], [])
-    for (adds, name, isFirst) in [(tables.addsBOS, "bos_token", true), (tables.addsEOS, "eos_token", false)] where adds {
+    for (adds, name, isFirst) in [(tables.addsBOS, "bos_token", true), (tables.addsEOS, "eos_token", false)] where adds
+    {
       guard let id = tables.special[name] else {
         throw wrong("tokenizer.ggml.add_\(name)", "true, but there is no id")
       }

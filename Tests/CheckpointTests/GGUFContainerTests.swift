@@ -131,23 +131,29 @@ private func text(_ text: String) -> [UInt8] { littleEndian(UInt64(text.utf8.cou
     refused(one("", 0, [1]), "metadata key 0", "a name", "an empty one")
     refused(one("k", 13, []), "field k", "a type of metadata, 0 to 12", "13")
     refused(one("k", 7, [2]), "field k", "0 or 1 for a truth value", "2")
-    refused(one("k", 9, littleEndian(UInt32(9)) + littleEndian(UInt64(1))),
+    refused(
+      one("k", 9, littleEndian(UInt32(9)) + littleEndian(UInt64(1))),
       "field k", "an array of plain values", "an array of arrays")
-    refused(one("k", 9, littleEndian(UInt32(4)) + littleEndian(UInt64.max / 4 + 1)),
+    refused(
+      one("k", 9, littleEndian(UInt32(4)) + littleEndian(UInt64.max / 4 + 1)),
       "count of field k", "what fits into the 20 bytes that are left of the header",
       "\(UInt64.max / 4 + 1) of at least 4 bytes each")
-    refused(one("k", 9, littleEndian(UInt32(7)) + littleEndian(UInt64(2)) + [1, 3]),
+    refused(
+      one("k", 9, littleEndian(UInt32(7)) + littleEndian(UInt64(2)) + [1, 3]),
       "field k", "0 or 1 for a truth value", "3")
-    refused(one("k", 8, littleEndian(UInt64(21))), "length of field k",
+    refused(
+      one("k", 8, littleEndian(UInt64(21))), "length of field k",
       "what fits into the 20 bytes that are left of the header", "21")
     refused(one("k", 8, littleEndian(UInt64(2)) + [0xC0, 0x80]), "field k", "UTF-8", "other bytes")
-    refused(crafted(pairs: 2, pair("k", 0, [1]) + pair("k", 4, [1, 0, 0, 0]) + [0, 0]),
+    refused(
+      crafted(pairs: 2, pair("k", 0, [1]) + pair("k", 4, [1, 0, 0, 0]) + [0, 0]),
       "field k", "distinct keys", "this one twice")
     for wrong: (UInt32, [UInt8], String) in [
       (4, littleEndian(UInt32(0)), "0"), (4, littleEndian(UInt32(48)), "48"), (10, littleEndian(UInt64(32)), "32"),
       (8, text("32"), "\"32\""), (4, littleEndian(UInt32(1 << 21)), "2097152"),
     ] {
-      refused(one("general.alignment", wrong.0, wrong.1), "field general.alignment",
+      refused(
+        one("general.alignment", wrong.0, wrong.1), "field general.alignment",
         "a power of two up to 1048576, as uint32", wrong.2)
     }
   }
@@ -164,21 +170,27 @@ private func text(_ text: String) -> [UInt8] { littleEndian(UInt64(text.utf8.cou
     refused(one(tensor("t", [4], type: 4)), "tensor t", "a known element type", "number 4")
     refused(one(tensor("t", [48], type: 8)), "tensor t", "rows of whole blocks of 32 (Q8_0)", "48 elements")
     refused(one(tensor("t", [1 << 62])), "tensor t", "a size that fits 63 bits", "[\(1 << 62)]")
-    refused(one(tensor("t", [4, 1 << 30, 1 << 30])), "tensor t", "a size that fits 63 bits",
+    refused(
+      one(tensor("t", [4, 1 << 30, 1 << 30])), "tensor t", "a size that fits 63 bits",
       "[4, \(1 << 30), \(1 << 30)]")
-    refused(one(tensor("t", [4], offset: 32)), "tensor t", "data from offset 0, after the tensor before it",
+    refused(
+      one(tensor("t", [4], offset: 32)), "tensor t", "data from offset 0, after the tensor before it",
       "data from offset 32")
-    refused(crafted(tensors: 2, tensor("t", [4]) + tensor("t", [4], offset: 32) + padding),
+    refused(
+      crafted(tensors: 2, tensor("t", [4]) + tensor("t", [4], offset: 32) + padding),
       "tensor t", "distinct names", "this one twice")
-    refused(crafted(tensors: 2, tensor("t", [9]) + tensor("u", [4], offset: 32) + padding),
+    refused(
+      crafted(tensors: 2, tensor("t", [9]) + tensor("u", [4], offset: 32) + padding),
       "tensor u", "data from offset 64, after the tensor before it", "data from offset 32")
-    refused(crafted(tensors: 2, tensor("t", [1 << 60]) + tensor("u", [1 << 60], offset: 1 << 62) + padding),
+    refused(
+      crafted(tensors: 2, tensor("t", [1 << 60]) + tensor("u", [1 << 60], offset: 1 << 62) + padding),
       "tensor u", "a size that fits 63 bits", "[\(1 << 60)]")
     let whole = crafted(tensors: 1, tensor("t", [4]))
     let start = (whole.count + 31) / 32 * 32
     let zeros = { (count: Int) in [UInt8](repeating: 0, count: count) }
     refused(whole + zeros(start - whole.count + 15), "file size", "\(start + 16) bytes or more", "\(start + 15) bytes")
-    refused(whole + zeros(start - whole.count + 33), "file size", "at most \(start + 32) bytes",
+    refused(
+      whole + zeros(start - whole.count + 33), "file size", "at most \(start + 32) bytes",
       "\(start + 33) bytes, the last ones of no tensor")
     #expect(throws: Never.self) { try header(whole + zeros(start - whole.count + 16)) }
     #expect(throws: Never.self) { try header(whole + zeros(start - whole.count + 32)) }

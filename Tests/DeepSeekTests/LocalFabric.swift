@@ -32,10 +32,19 @@ final class LocalFabric: ExpertFabric {
     for token in 0..<count {
       var rows: [Int: [Float]] = [:]
       for slot in routing.slots(of: token) {
-        experts.apply(
-          expert: Int(routing.experts[slot]), layer: layer, input: tokens[rows: token..<token + 1],
-          output: result.rows(1))
-        rows[Int(routing.experts[slot])] = result.rows(1)[0].map { routing.weights[slot] * $0 }
+        let expert = Int(routing.experts[slot])
+        let input = gates.encode(tokens[rows: token..<token + 1], as: experts.encoding)
+        withUnsafePointer(to: routing.weights[slot]) { weight in
+          withUnsafePointer(to: Int32(0)) { source in
+            experts.apply(
+              ExpertRows(
+                groups: [.init(expert: expert, rows: 0..<1)], input: input,
+                sources: UnsafeBufferPointer(start: source, count: 1),
+                weights: UnsafeBufferPointer(start: weight, count: 1), output: result.rows(1)),
+              layer: layer)
+          }
+        }
+        rows[expert] = Array(result.rows(1)[0])
       }
       let sum = Self.sum(rows, 0, gates.expertCount)!
       for column in 0..<tokens.columns { output[token][column] = sum[column] }

@@ -11,12 +11,13 @@ struct LocalModel {
   init(_ name: String, format: WeightFormat = .f32, threads: Int = 1, kernels: KernelTable = .best) throws {
     let compute = Compute(kernels: kernels, threads: threads)
     let checkpoint = try Checkpoint.open(Fixtures.url(name))
-    let loader = WeightLoader(checkpoint: checkpoint, format: format, compute: compute)
+    let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     let configuration = checkpoint.configuration
     model = try loader.model(
-      positions: 128, workspace: Workspace(configuration, maxRows: 128, maxAbsorbedRows: 128, maxLogits: 128))
+      positions: 128, workspace: Workspace(
+        configuration, maxRows: 128, maxAbsorbedRows: 128, maxLogits: 128, compute: compute))
     fabric = LocalFabric(
-      gates: try loader.gates(), experts: try loader.experts(0..<configuration.routedExperts, maxRows: 128))
+      gates: try loader.gates(), experts: try loader.experts(0..<configuration.routedExperts, maxTokens: 1))
   }
 
   /// Logits `[T, V]` of tokens fed in pieces, `forms[i]` telling how piece i is computed.

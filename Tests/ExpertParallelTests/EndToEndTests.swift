@@ -27,7 +27,7 @@ import Testing
       maxMessageBytes: [0, 1000, 1 << 20].randomElement(using: &random)!,
       epoch: UInt32.random(in: 0...9, using: &random))
     return Fleet(
-      shape: shape, placement: placement, maxRows: Int.random(in: 1...6, using: &random), seed: seed)
+      shape: shape, placement: placement, seed: seed)
   }
 
   @Test(arguments: 0..<4)
@@ -68,11 +68,11 @@ import Testing
     #expect(fleet.nodes.allSatisfy { $0.exchange.traffic == Traffic() })
   }
 
-  /// A host's rows of one expert go through it together, in batches of at most `maxRows`.
+  /// A host's rows of one expert go through it together.
   @Test func eachAskedExpertRunsOnceOverAllItsRows() throws {
     var random = SplitMix64(1)
     let shape = WireShape(hidden: 6, experts: 12, expertsPerToken: 3, layers: 3, ranks: 4)
-    let fleet = Fleet(shape: shape, placement: try .striped(experts: 12, ranks: 4), maxRows: 100)
+    let fleet = Fleet(shape: shape, placement: try .striped(experts: 12, ranks: 4))
     _ = try fleet.run(randomTokens(40, 6, &random), layer: 1)
     var rows: [Int: Int] = [:]
     for id in fleet.fabric.routing.experts { rows[Int(id), default: 0] += 1 }

@@ -16,6 +16,8 @@ final class FakeGate: TokenGate {
 
   func hasExperts(layer: Int) -> Bool { layer > 0 }
 
+  func encode(_ tokens: ActivationRows, as encoding: ActivationEncoding) -> ProductInput { .f32(tokens) }
+
   func route(_ tokens: ActivationRows, layer: Int, wantsLogits: Bool, into routing: inout Routing) {
     routing.resize(tokens: tokens.count)
     for token in 0..<tokens.count {
@@ -35,7 +37,7 @@ final class FakeGate: TokenGate {
 /// Nonlinear experts that differ by id and layer.
 final class FakeShard: ExpertShard {
   let hidden: Int
-  let maxRows: Int
+  let encoding = ActivationEncoding.f32
   let held: Set<Int>
   private(set) var calls: [Call] = []
 
@@ -45,20 +47,22 @@ final class FakeShard: ExpertShard {
     var rows: Int
   }
 
-  init(hidden: Int, held: some Sequence<Int>, maxRows: Int) {
+  init(hidden: Int, held: some Sequence<Int>) {
     self.hidden = hidden
     self.held = Set(held)
-    self.maxRows = maxRows
   }
 
   func holds(expert: Int, layer: Int) -> Bool { held.contains(expert) && layer > 0 }
 
-  func apply(expert: Int, layer: Int, input: ActivationRows, output: ActivationRows) {
-    precondition(input.count == output.count && input.count <= maxRows && input.count > 0)
-    calls.append(Call(expert: expert, layer: layer, rows: input.count))
-    for row in 0..<input.count {
-      for (column, value) in Self.output(Array(input[row]), expert, layer).enumerated() {
-        output[row][column] = value
+  func apply(_ work: ExpertRows, layer: Int) {
+    guard case .f32(let input) = work.input else { preconditionFailure("f32 was asked for") }
+    for group in work.groups {
+      calls.append(Call(expert: group.expert, layer: layer, rows: group.rows.count))
+      for row in group.rows {
+        let token = Array(input[Int(work.sources[row])])
+        for (column, value) in Self.output(token, group.expert, layer).enumerated() {
+          work.output[row][column] = work.weights[row] * value
+        }
       }
     }
   }
@@ -101,13 +105,13 @@ struct Fleet {
   let shards: [FakeShard]
   let fabric: CoordinatorFabric
 
-  init(shape: WireShape, placement: Placement, maxRows: Int = 4, seed: UInt64? = nil) {
+  init(shape: WireShape, placement: Placement, seed: UInt64? = nil) {
     self.shape = shape
     self.placement = placement
     let network = InProcessNetwork(ranks: placement.ranks, seed: seed)
     self.network = network
     let shards = (0..<placement.ranks).map {
-      FakeShard(hidden: shape.hidden, held: placement.experts(of: $0), maxRows: maxRows)
+      FakeShard(hidden: shape.hidden, held: placement.experts(of: $0))
     }
     self.shards = shards
     let exchanges = (0..<placement.ranks).map { TamperingExchange(network.exchange(of: $0)) }

@@ -1,4 +1,5 @@
 import Checkpoint
+import DeepSeek
 import ExpertParallel
 import Inference
 import Kernels
@@ -10,7 +11,7 @@ struct MemoryPlanTests {
   private func plan(_ preset: ModelConfiguration.Preset, _ format: WeightFormat, ranks: Int) throws -> MemoryPlan {
     let configuration = preset.configuration
     return MemoryPlan(
-      configuration: configuration, format: format,
+      configuration: configuration, formats: WeightFormats(format),
       placement: try .contiguous(experts: configuration.routedExperts, ranks: ranks), prefillChunk: 512, sequences: 1)
   }
 

@@ -17,12 +17,12 @@ final class LoadedFixture {
   init(_ name: String, format: WeightFormat = .f32, threads: Int = 1) throws {
     let compute = Compute(kernels: .best, threads: threads)
     let checkpoint = try Checkpoint.open(Fixtures.url(name))
-    let loader = WeightLoader(checkpoint: checkpoint, format: format, compute: compute)
+    let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     configuration = checkpoint.configuration
     model = try loader.model(
-      positions: 128, workspace: Workspace(configuration, maxRows: 112, maxAbsorbedRows: 16, maxLogits: 32))
+      positions: 128, workspace: Workspace(configuration, maxRows: 112, maxAbsorbedRows: 16, maxLogits: 32, compute: compute))
     gates = try loader.gates()
-    experts = try loader.experts(0..<configuration.routedExperts, maxRows: 32)
+    experts = try loader.experts(0..<configuration.routedExperts, maxTokens: 32)
   }
 
   /// Ranks of one process behind an exchange with seeded delays and reorderings.
@@ -38,7 +38,7 @@ final class VirtualFleet {
   init(_ fixture: LoadedFixture, _ placement: Placement, seed: UInt64?) {
     let network = InProcessNetwork(ranks: placement.ranks, seed: seed)
     let shape = WireShape(
-      hidden: fixture.configuration.hidden, experts: fixture.configuration.routedExperts,
+      hidden: fixture.configuration.hidden, encoding: fixture.experts.encoding, experts: fixture.configuration.routedExperts,
       expertsPerToken: fixture.configuration.expertsPerToken, layers: fixture.configuration.layers,
       ranks: placement.ranks)
     nodes = (0..<placement.ranks).map { rank in
@@ -67,11 +67,11 @@ private final class PartialShard: ExpertShard {
   }
 
   var hidden: Int { whole.hidden }
-  var maxRows: Int { whole.maxRows }
+  var encoding: ActivationEncoding { whole.encoding }
   func holds(expert: Int, layer: Int) -> Bool { held.contains(expert) && whole.holds(expert: expert, layer: layer) }
-  func apply(expert: Int, layer: Int, input: ActivationRows, output: ActivationRows) {
-    precondition(held.contains(expert), "expert \(expert) lives elsewhere")
-    whole.apply(expert: expert, layer: layer, input: input, output: output)
+  func apply(_ work: ExpertRows, layer: Int) {
+    precondition(work.groups.allSatisfy { held.contains($0.expert) }, "an expert lives elsewhere")
+    whole.apply(work, layer: layer)
   }
 }
 

@@ -21,6 +21,14 @@ typedef enum {
   FK_ISA_NEON = 3,
 } fk_isa;
 
+/// Blocks as GGUF files hold them, byte for byte.
+typedef enum {
+  FK_BLOCK_Q8_0 = 0, ///< 32 weights, 34 bytes: f16 d, 32 x int8; weight = code * d
+  FK_BLOCK_Q4_1 = 1, ///< 32 weights, 20 bytes: f16 d, f16 m, 32 x 4 bits; weight = code * d + m
+  FK_BLOCK_Q4_K = 2, ///< 256 weights, 144 bytes: sub-blocks of 32 with scale and minimum of 6 bits each
+  FK_BLOCK_Q6_K = 3, ///< 256 weights, 210 bytes: sub-blocks of 16 with a scale of 8 bits
+} fk_block_format;
+
 /// A run of panels of a packed matrix, and where its product with some rows goes.
 typedef struct {
   const void *panels;   ///< first panel of the run
@@ -32,6 +40,27 @@ typedef struct {
   int64_t output_stride;
   int64_t tokens;
 } fk_product;
+
+enum {
+  FK_BLOCK_FORMATS = 4,
+  /// Bytes of one block of 16 rows in a panel.
+  FK_PANEL_Q8_0 = 32 + 512,
+  FK_PANEL_Q4_1 = 64 + 256,
+  FK_PANEL_Q4_K = 256 + 2048,
+  FK_PANEL_Q6_K = 288 + 3072,
+};
+
+/// Like fk_product, with block-quantised panels and rows that `encode` has made.
+typedef struct {
+  const void *panels;
+  int64_t columns;
+  int64_t outputs;
+  const void *input;    ///< [tokens] encoded rows
+  int64_t input_stride; ///< in bytes
+  float *output;
+  int64_t output_stride;
+  int64_t tokens;
+} fk_block_product;
 
 /// One block of keys and values for one query of one head; the running softmax state is updated.
 typedef struct {
@@ -52,6 +81,15 @@ typedef struct {
   void (*product_f32)(const fk_product *);
   /// The same with bf16 weights (widened, so equal to f32 weights of the same values).
   void (*product_bf16)(const fk_product *);
+  /// By fk_block_format: output[t][r] = chain in f32 over blocks, ascending; each link takes an exact integer.
+  void (*product_blocks[FK_BLOCK_FORMATS])(const fk_block_product *);
+  /// Columns first ..< first + count of a row of `columns`, f32 -> q8; first is a multiple of 256, count too unless
+  /// the row ends there. An encoded row is, with K = columns rounded up to 32: codes s8 [K], sums s16 [K / 32] of 32
+  /// codes, sums s16 [K / 32] of the first 16 of each 32, scales f32 [ceil(K / 256)].
+  void (*encode)(const float *values, int64_t first, int64_t count, int64_t columns, void *encoded);
+  /// `valid` rows of GGUF blocks, `stride` bytes apart -> one panel.
+  void (*pack_blocks)(fk_block_format format, const void *rows, int64_t stride, int64_t valid, int64_t blocks,
+                      void *panel);
   /// output = input / sqrt(mean(input^2) + epsilon) * weight
   void (*rms_norm)(const float *input, const float *weight, float *output, int64_t count, float epsilon);
   float (*dot)(const float *a, const float *b, int64_t count);
@@ -74,6 +112,11 @@ typedef struct {
   void (*pack_bf16)(const float *rows, int64_t stride, int64_t valid, int64_t columns, uint16_t *panel);
   void (*bf16_to_f32)(const uint16_t *input, float *output, int64_t count);
   void (*f16_to_f32)(const uint16_t *input, float *output, int64_t count);
+  /// One row of f32 -> blocks of least squared error; columns a multiple of the block's. NaN counts as 0, and
+  /// what the block cannot hold becomes the nearest that it can.
+  void (*quantize)(fk_block_format format, const float *row, int64_t columns, void *blocks);
+  /// Blocks -> one row of f32.
+  void (*dequantize)(fk_block_format format, const void *blocks, int64_t columns, float *row);
 } fk_kernels;
 
 /// The table for an instruction set, or NULL where this build or this processor lacks it.

@@ -1,3 +1,5 @@
+import Kernels
+
 /// Conversion of f32 rows to the element types of an export.
 enum RowEncoding {
   /// - Parameter out: `rows` times the bytes of a row.
@@ -9,7 +11,14 @@ enum RowEncoding {
     case .f32: out.copyMemory(from: values, byteCount: count * 4)
     case .bf16: halves(values, count, out, ElementConversion.bf16)
     case .f16: halves(values, count, out, ElementConversion.f16)
-    default: preconditionFailure("nothing is exported as \(type.name)")
+    default:
+      guard let block = ElementType(type)?.block else { preconditionFailure("nothing is exported as \(type.name)") }
+      let rowBytes = block.bytes(columns: columns)
+      for row in 0..<rows {
+        KernelTable.best.quantize(
+          block, row: UnsafeBufferPointer(start: values + row * columns, count: columns),
+          into: UnsafeMutableRawBufferPointer(start: out + row * rowBytes, count: rowBytes))
+      }
     }
   }
 

@@ -1,3 +1,5 @@
+import Kernels
+
 /// Conversion between storage types and f32. Exact towards f32; towards storage nearest, ties to even.
 ///
 /// Source addresses may be unaligned: a safetensors header pads nothing.
@@ -67,7 +69,8 @@ public enum ElementConversion {
   /// The f32 values of all 256 E4M3FN codes.
   static let e4m3Table: [Float] = (0...255).map { f32(e4m3: UInt8($0)) }
 
-  /// Converts `count` elements of `type` to f32. FP8 codes are converted without their scale.
+  /// Converts `count` elements of `type` to f32; whole blocks, where there are blocks. FP8 codes are converted
+  /// without their scale.
   ///
   /// - Returns: false where `type` is no floating-point type of weights.
   static func convert(
@@ -82,6 +85,13 @@ public enum ElementConversion {
       for i in 0..<count { out[i] = f32(f16: source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self)) }
     case .f8e4m3:
       scale(source, by: 1, count: count, into: out)
+    case .q4_1, .q8_0, .q4_K, .q6_K:
+      guard let block = type.block else { return false }
+      KernelTable.best.dequantize(
+        block, blocks: UnsafeRawBufferPointer(start: source, count: block.bytes(columns: count)),
+        into: UnsafeMutableBufferPointer(start: out, count: count))
+    case .q4_0: OldBlocks.readQ4(source, count: count, into: out)
+    case .q5_0: OldBlocks.readQ5(source, count: count, into: out)
     default:
       return false
     }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// How the elements of a tensor are stored: the types of the safetensors format under their names in its header,
 /// and block formats of GGUF under ggml's names.
 public enum ElementType: String, Sendable, CaseIterable {
@@ -28,6 +30,17 @@ public enum ElementType: String, Sendable, CaseIterable {
 
   /// Whether elements are stored in blocks that share scales, as GGUF files have them.
   public var isBlock: Bool { GGMLType.blocks[self] != nil }
+
+  /// The kernels' block format, where they have it; raw rows of such a matrix can be packed as they are.
+  public var block: BlockFormat? {
+    switch self {
+    case .q4_1: .q4_1
+    case .q8_0: .q8_0
+    case .q4_K: .q4_K
+    case .q6_K: .q6_K
+    default: nil
+    }
+  }
 
   /// Bytes of one element; blocks have no such thing.
   public var bytes: Int {

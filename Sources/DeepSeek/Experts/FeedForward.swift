@@ -1,6 +1,6 @@
 import Kernels
 
-/// `down(silu(gate(x)) * up(x))`: a dense layer's feed-forward, a shared expert or a routed expert.
+/// The weights of `down(silu(gate(x)) * up(x))`: a dense layer's feed-forward, a shared expert or a routed expert.
 ///
 /// Source: DeepSeek-V3 report, 2.1.2. I is the intermediate size.
 public struct FeedForward {
@@ -11,20 +11,26 @@ public struct FeedForward {
   /// `[H, I]`
   let down: PackedMatrix
 
+  init(gate: PackedMatrix, up: PackedMatrix, down: PackedMatrix) {
+    precondition(gate.rows == up.rows && gate.columns == up.columns && down.columns == gate.rows)
+    precondition(gate.format.encoding == up.format.encoding, "one input feeds both")
+    self.gate = gate
+    self.up = up
+    self.down = down
+  }
+
+  var intermediate: Int { gate.rows }
   /// Weights in all three matrices.
   var parameters: Int { gate.rows * gate.columns + up.rows * up.columns + down.rows * down.columns }
   var bytes: Int { gate.bytes + up.bytes + down.bytes }
+  /// What its input rows must be.
+  var encoding: ActivationEncoding { gate.format.encoding }
+}
 
-  /// `[T, H] -> [T, H]`; `gated` and `upped` are scratch with at least T rows of I columns.
-  func callAsFunction(
-    _ input: ActivationRows, gated: ActivationBuffer, upped: ActivationBuffer, compute: Compute,
-    into output: ActivationRows
-  ) {
-    let gated = gated.rows(input.count)[columns: 0..<gate.rows]
-    let upped = upped.rows(input.count)[columns: 0..<up.rows]
-    compute.multiply(input, gate, into: gated)
-    compute.multiply(input, up, into: upped)
-    compute.siluProduct(gate: gated, up: upped, into: gated)
-    compute.multiply(gated, down, into: output)
+extension FeedForward {
+  /// All rows of a batch through this one network: `[T, H] -> [T, H]`, f32.
+  func run(_ input: ActivationRows, _ workspace: Workspace, _ compute: Compute, into output: ActivationRows) {
+    let encoded = compute.encode(input, as: encoding, in: workspace.encoded)
+    workspace.feedForward([.init(network: self, rows: 0..<input.count)], input: encoded, into: output)
   }
 }

@@ -14,6 +14,7 @@ public final class Gates: TokenGate {
   private let compute: Compute
   private let affinities: ActivationBuffer
   private let choices: ActivationBuffer
+  private var encoded: EncodedBuffer
   /// Tokens that are scored in one go.
   private static let slice = 256
 
@@ -26,6 +27,7 @@ public final class Gates: TokenGate {
     bytes = gates.reduce(0) { $0 + ($1?.matrix.bytes ?? 0) }
     affinities = ActivationBuffer(capacity: Self.slice, columns: configuration.routedExperts)
     choices = ActivationBuffer(capacity: Self.slice, columns: configuration.routedExperts)
+    encoded = EncodedBuffer(capacity: Self.slice, columns: configuration.hidden)
   }
 
   public func hasExperts(layer: Int) -> Bool { gates.indices.contains(layer) && gates[layer] != nil }
@@ -40,6 +42,11 @@ public final class Gates: TokenGate {
       if wantsLogits { for row in 0..<range.count { routing.logits.append(contentsOf: scores[row]) } }
       choose(scores, gate, from: start, into: &routing)
     }
+  }
+
+  public func encode(_ tokens: ActivationRows, as encoding: ActivationEncoding) -> ProductInput {
+    if tokens.count > encoded.capacity { encoded = EncodedBuffer(capacity: tokens.count, columns: hidden) }
+    return compute.encode(tokens, as: encoding, in: encoded)
   }
 
   private func choose(_ scores: ActivationRows, _ gate: Gate, from first: Int, into routing: inout Routing) {

@@ -3,37 +3,70 @@ import Kernels
 /// The routed experts that a rank hosts, of every layer.
 public final class RoutedExperts: ExpertShard {
   public let hidden: Int
-  public let maxRows: Int
+  public let encoding: ActivationEncoding
   /// Weights in the experts held.
   public let parameters: Int
   /// Bytes of the experts held.
   public let bytes: Int
   /// `[layers][experts]`; nil where another rank hosts the expert.
   private let experts: [[FeedForward?]]
-  private let gated: ActivationBuffer
-  private let upped: ActivationBuffer
+  private let intermediate: Int
   private let compute: Compute
+  private var networks: GroupedFeedForward
+  /// The token rows of all experts, side by side.
+  private var gathered: RowStore
+  private var groups: [GroupedFeedForward.Group] = []
 
-  init(experts: [[FeedForward?]], hidden: Int, intermediate: Int, maxRows: Int, compute: Compute) {
+  /// - Parameters:
+  ///   - encoding: what all experts take; `dispatch` sends rows so.
+  ///   - rows: rows that one call will have at most; more make the buffers grow.
+  init(
+    experts: [[FeedForward?]], hidden: Int, intermediate: Int, encoding: ActivationEncoding, rows: Int,
+    compute: Compute
+  ) {
     self.experts = experts
     self.hidden = hidden
-    self.maxRows = maxRows
+    self.encoding = encoding
+    self.intermediate = intermediate
     self.compute = compute
     let held = experts.joined().compactMap { $0 }
+    precondition(held.allSatisfy { $0.encoding == encoding })
     parameters = held.reduce(0) { $0 + $1.parameters }
     bytes = held.reduce(0) { $0 + $1.bytes }
-    gated = ActivationBuffer(capacity: maxRows, columns: intermediate)
-    upped = ActivationBuffer(capacity: maxRows, columns: intermediate)
+    networks = GroupedFeedForward(capacity: rows, widest: intermediate, compute: compute)
+    gathered = RowStore(encoding, capacity: rows, columns: hidden)
   }
 
   public func holds(expert: Int, layer: Int) -> Bool {
     experts.indices.contains(layer) && experts[layer].indices.contains(expert) && experts[layer][expert] != nil
   }
 
-  public func apply(expert: Int, layer: Int, input: ActivationRows, output: ActivationRows) {
-    guard let feedForward = experts[layer][expert] else {
-      preconditionFailure("expert \(expert) of layer \(layer) is not on this rank")
+  public func apply(_ work: ExpertRows, layer: Int) {
+    groups.removeAll(keepingCapacity: true)
+    for group in work.groups {
+      guard let network = experts[layer][group.expert] else {
+        preconditionFailure("expert \(group.expert) of layer \(layer) is not on this rank")
+      }
+      groups.append(.init(network: network, rows: group.rows))
     }
-    feedForward(input, gated: gated, upped: upped, compute: compute, into: output)
+    makeRoom(for: work.output.count)
+    let input = gathered.rows(work.output.count)
+    gather(work, into: input)
+    networks(groups, input: input, factors: work.weights.baseAddress, into: work.output)
+  }
+
+  private func gather(_ work: ExpertRows, into rows: ProductInput) {
+    let (from, to) = (work.input.bytes, rows.bytes)
+    let bytes = encoding.rowBytes(columns: hidden)
+    compute.forEachRow(rows.count, cost: bytes / 4) { row in
+      (to.base + row * to.stride).copyMemory(from: from.base + Int(work.sources[row]) * from.stride, byteCount: bytes)
+    }
+  }
+
+  private func makeRoom(for rows: Int) {
+    guard rows > networks.capacity else { return }
+    let capacity = max(rows, 2 * networks.capacity)
+    networks = GroupedFeedForward(capacity: capacity, widest: intermediate, compute: compute)
+    gathered = RowStore(encoding, capacity: capacity, columns: hidden)
   }
 }

@@ -7,7 +7,7 @@ extension WeightLoader {
     let gates = try (0..<configuration.layers).map { layer -> Gate? in
       guard configuration.isMoE(layer: layer) else { return nil }
       return Gate(
-        matrix: try matrix(ParameterNames.gate(layer), format: .f32),
+        matrix: try matrix(ParameterNames.gate(layer)) { _ in .f32 },
         bias: configuration.selection == .biasedGroups ? try vector(ParameterNames.gateBias(layer)) : nil)
     }
     return Gates(gates: gates, configuration: configuration, compute: compute)
@@ -15,18 +15,19 @@ extension WeightLoader {
 
   /// The routed experts with the given ids, of every layer.
   ///
-  /// - Parameter maxRows: most rows that one expert is given at once.
-  public func experts(_ ids: some Sequence<Int>, maxRows: Int) throws -> RoutedExperts {
+  /// - Parameter maxTokens: most tokens of a dispatch; more make buffers grow.
+  public func experts(_ ids: some Sequence<Int>, maxTokens: Int) throws -> RoutedExperts {
     let ids = Array(ids)
     let experts = try (0..<configuration.layers).map { layer -> [FeedForward?] in
       guard configuration.isMoE(layer: layer) else { return [] }
       var held = [FeedForward?](repeating: nil, count: configuration.routedExperts)
-      for id in ids { held[id] = try feedForward(ParameterNames.expert(layer, id)) }
+      for id in ids { held[id] = try feedForward(ParameterNames.expert(layer, id), .experts, layer: layer) }
       return held
     }
     return RoutedExperts(
       experts: experts, hidden: configuration.hidden, intermediate: configuration.expertIntermediate,
-      maxRows: maxRows, compute: compute)
+      encoding: formats.dispatchEncoding(hidden: configuration.hidden),
+      rows: maxTokens * min(ids.count, configuration.expertsPerToken), compute: compute)
   }
 
   /// The coordinator's part: embedding, attention, norms, dense layers, shared experts, head.
@@ -43,7 +44,7 @@ extension WeightLoader {
     let head = configuration.tiesEmbeddings ? ParameterNames.embedding : ParameterNames.head
     return Model(
       configuration: configuration, embedding: try checkpoint.matrix(ParameterNames.embedding), layers: layers,
-      finalNorm: try vector(ParameterNames.finalNorm), head: try matrix(head), workspace: workspace,
+      finalNorm: try vector(ParameterNames.finalNorm), head: try matrix(head, .head), workspace: workspace,
       compute: compute)
   }
 
@@ -56,23 +57,23 @@ extension WeightLoader {
   }
 
   private func layerFeedForward(_ layer: Int) throws -> LayerFeedForward {
-    guard configuration.isMoE(layer: layer) else { return .dense(try feedForward(ParameterNames.dense(layer))) }
+    guard configuration.isMoE(layer: layer) else { return .dense(try feedForward(ParameterNames.dense(layer), .dense, layer: layer)) }
     guard configuration.sharedExperts > 0 else { return .mixture(shared: nil) }
-    return .mixture(shared: try feedForward(ParameterNames.shared(layer)))
+    return .mixture(shared: try feedForward(ParameterNames.shared(layer), .shared, layer: layer))
   }
 
   private func attention(_ layer: Int) throws -> AttentionWeights {
     let query: QueryProjection =
       configuration.queryRank == nil
-      ? .direct(try matrix(ParameterNames.query(layer)))
+      ? .direct(try matrix(ParameterNames.query(layer), .attention))
       : .lowRank(
-        down: try matrix(ParameterNames.queryDown(layer)), norm: try vector(ParameterNames.queryNorm(layer)),
-        up: try matrix(ParameterNames.queryUp(layer)))
+        down: try matrix(ParameterNames.queryDown(layer), .attention), norm: try vector(ParameterNames.queryNorm(layer)),
+        up: try matrix(ParameterNames.queryUp(layer), .attention))
     return AttentionWeights(
-      query: query, keyValueDown: try matrix(ParameterNames.latentDown(layer)),
+      query: query, keyValueDown: try matrix(ParameterNames.latentDown(layer), .attention),
       latentNorm: try vector(ParameterNames.latentNorm(layer)),
       up: try upProjections(ParameterNames.latentUp(layer)),
-      output: try matrix(ParameterNames.attentionOutput(layer)))
+      output: try matrix(ParameterNames.attentionOutput(layer), .attention))
   }
 
   /// Rows of `kv_b_proj` per head: first the key's content part, then the value.

@@ -4,25 +4,30 @@ import Kernels
 /// Turns a checkpoint's tensors into what runs, and reports how far it is.
 public final class WeightLoader {
   let checkpoint: Checkpoint
-  let format: WeightFormat
+  let formats: WeightFormats
   let compute: Compute
   /// Called with the weights packed so far after each tensor; what it throws ends the loading.
   public var progress: ((_ parameters: Int) throws -> Void)?
   private var parametersDone = 0
 
-  public init(checkpoint: Checkpoint, format: WeightFormat, compute: Compute) {
+  public init(checkpoint: Checkpoint, formats: WeightFormats, compute: Compute) {
     self.checkpoint = checkpoint
-    self.format = format
+    self.formats = formats
     self.compute = compute
   }
 
   var configuration: ModelConfiguration { checkpoint.configuration }
 
-  /// A whole matrix, packed in the run format (or `format`).
-  func matrix(_ name: String, format: WeightFormat? = nil) throws -> PackedMatrix {
+  /// A whole matrix, packed in the run format of its part.
+  func matrix(_ name: String, _ part: WeightFormats.Part) throws -> PackedMatrix {
+    try matrix(name) { formats.format(part, columns: $0) }
+  }
+
+  /// A whole matrix, packed in the format that `format` names for its columns.
+  func matrix(_ name: String, format: (_ columns: Int) -> WeightFormat) throws -> PackedMatrix {
     let source = try checkpoint.matrix(name)
     let packed = PackedMatrix(
-      rows: source.rows, columns: source.columns, format: format ?? self.format, compute: compute
+      rows: source.rows, columns: source.columns, format: format(source.columns), compute: compute
     ) { rows, out in source.readRows(rows, into: out, stride: source.columns) }
     source.release()
     try done(source.rows * source.columns)
@@ -31,9 +36,10 @@ public final class WeightLoader {
 
   func vector(_ name: String) throws -> [Float] { try checkpoint.vector(name) }
 
-  /// `rows` of a matrix, packed as they are and, where asked for, transposed.
+  /// `rows` of a matrix of attention's up-projections.
   func slice(_ source: TensorSource, rows: Range<Int>) -> PackedMatrix {
-    PackedMatrix(rows: rows.count, columns: source.columns, format: format, compute: compute) { range, out in
+    let format = formats.format(.latentUp, columns: source.columns)
+    return PackedMatrix(rows: rows.count, columns: source.columns, format: format, compute: compute) { range, out in
       source.readRows(
         rows.lowerBound + range.lowerBound..<rows.lowerBound + range.upperBound, into: out, stride: source.columns)
     }
@@ -44,6 +50,7 @@ public final class WeightLoader {
     let original = ActivationBuffer(capacity: rows.count, columns: source.columns)
     let values = original.rows(rows.count)
     source.readRows(rows, into: values.base, stride: source.columns)
+    let format = formats.format(.latentUp, columns: rows.count)
     return withExtendedLifetime(original) {
       PackedMatrix(rows: source.columns, columns: rows.count, format: format, compute: compute) { range, out in
         for (index, column) in range.enumerated() {
@@ -53,8 +60,10 @@ public final class WeightLoader {
     }
   }
 
-  func feedForward(_ names: ParameterNames.FeedForward) throws -> FeedForward {
-    FeedForward(gate: try matrix(names.gate), up: try matrix(names.up), down: try matrix(names.down))
+  func feedForward(_ names: ParameterNames.FeedForward, _ part: WeightFormats.Part, layer: Int) throws -> FeedForward {
+    FeedForward(
+      gate: try matrix(names.gate, part), up: try matrix(names.up, part),
+      down: try matrix(names.down) { formats.down(part, layer: layer, of: configuration.layers, columns: $0) })
   }
 
   func done(_ parameters: Int) throws {

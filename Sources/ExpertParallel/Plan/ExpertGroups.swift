@@ -1,9 +1,11 @@
+import DeepSeek
+
 /// A dispatch as its host computes it: rows grouped by expert, so that each expert's weights are read once.
 struct ExpertGroups: Sendable {
-  /// The experts asked for, ascending.
-  private(set) var experts: [Int] = []
+  /// The experts asked for, ascending, with their rows.
+  private(set) var experts: [ExpertRows.Group] = []
   /// For every row, grouped by expert: the entry of the dispatch it comes from, ascending within an expert.
-  private(set) var entries: [UInt32] = []
+  private(set) var entries: [Int32] = []
   /// For every row: the weight of the expert's output.
   private(set) var weights: [Float] = []
   /// `[entries, k]`: the row of an asked slot.
@@ -16,9 +18,6 @@ struct ExpertGroups: Sendable {
 
   var rowCount: Int { entries.count }
 
-  /// The rows of an expert.
-  func rows(of expert: Int) -> Range<Int> { starts[expert]..<starts[expert + 1] }
-
   /// Groups anew, in the same memory.
   mutating func fill(_ dispatch: DispatchMessage, experts expertCount: Int) {
     starts.removeAll(keepingCapacity: true)
@@ -26,8 +25,9 @@ struct ExpertGroups: Sendable {
     dispatch.forEachSlot { _, slot in starts[Int(dispatch.experts[slot]) + 1] += 1 }
     experts.removeAll(keepingCapacity: true)
     for expert in 0..<expertCount {
-      if starts[expert + 1] > 0 { experts.append(expert) }
+      let count = starts[expert + 1]
       starts[expert + 1] += starts[expert]
+      if count > 0 { experts.append(.init(expert: expert, rows: starts[expert]..<starts[expert + 1])) }
     }
     cursors.removeAll(keepingCapacity: true)
     cursors.append(contentsOf: starts)
@@ -38,7 +38,7 @@ struct ExpertGroups: Sendable {
       let expert = Int(dispatch.experts[slot])
       let row = cursors[expert]
       cursors[expert] += 1
-      entries[row] = UInt32(entry)
+      entries[row] = Int32(entry)
       weights[row] = dispatch.weights[slot]
       rowOfSlot[slot] = UInt32(row)
     }

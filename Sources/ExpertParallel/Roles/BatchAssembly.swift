@@ -109,12 +109,12 @@ final class BatchAssembly {
   }
 
   /// Adds the upper nodes of every token's tree and lets the messages go.
-  func finish(into output: ActivationRows) {
+  func finish(into output: ActivationRows, compute: Compute) {
     let k = shape.expertsPerToken
     routing.experts.withUnsafeBufferPointer { experts in
-      for token in 0..<tokens {
-        rows.withUnsafeBufferPointer { rows in
-          ends.withUnsafeBufferPointer { ends in
+      rows.withUnsafeBufferPointer { rows in
+        ends.withUnsafeBufferPointer { ends in
+          compute.forEachRow(tokens, cost: k * shape.hidden) { token in
             tree.add(
               UnsafeBufferPointer(rebasing: experts[token * k..<(token + 1) * k]), slots: 0..<k,
               rows: rows.baseAddress! + token * k, ends: ends.baseAddress! + token * k,

@@ -56,7 +56,7 @@ public final class CoordinatorFabric: ExpertFabric {
     precondition(output.count == assembly.tokens && output.columns == shape.hidden)
     try explainingLoss(of: assembly) { try wait { assembly.isComplete } }
     let start = Clock.seconds
-    assembly.finish(into: output)
+    assembly.finish(into: output, compute: node.compute)
     swap(&routing, &assembly.routing)
     underWay.remove(at: index)
     spare.append(assembly)

@@ -11,9 +11,8 @@ final class ExpertHostRole {
   private let shape: WireShape
   private let exchange: any Exchange
   private let tree: SummationTree
+  private let compute: Compute
   private var groups = ExpertGroups()
-  /// The token rows of one expert, side by side, `[shard.maxRows, hidden]`.
-  private let gathered: ActivationBuffer
   /// The weighted outputs of all experts of a dispatch, `[rows of groups, hidden]`.
   private var weighted: ActivationBuffer
   private var subtrees: [Subtree] = []
@@ -24,15 +23,17 @@ final class ExpertHostRole {
     var slots: Range<Int>
   }
 
-  init(shard: any ExpertShard, placement: Placement, shape: WireShape, exchange: any Exchange) {
-    precondition(shard.hidden == shape.hidden && shard.maxRows > 0 && placement.experts == shape.experts)
+  init(
+    shard: any ExpertShard, placement: Placement, shape: WireShape, exchange: any Exchange, compute: Compute
+  ) {
+    precondition(shard.hidden == shape.hidden && placement.experts == shape.experts)
+    precondition(shard.encoding == shape.encoding)
+    self.compute = compute
     self.shard = shard
     self.placement = placement
     self.shape = shape
     self.exchange = exchange
     tree = SummationTree(experts: shape.experts)
-    gathered = ActivationBuffer(
-      capacity: min(shard.maxRows, shape.maxTokensPerMessage), columns: shape.hidden)
     weighted = ActivationBuffer(capacity: shape.expertsPerToken, columns: shape.hidden)
     work = ExpertWork(layers: shape.layers, experts: shape.experts)
   }
@@ -44,44 +45,25 @@ final class ExpertHostRole {
     groups.fill(dispatch, experts: shape.experts)
     try checkHeld(dispatch.header)
     makeRoom(for: groups.rowCount)
-    for expert in groups.experts {
-      run(expert, of: dispatch)
-      exchange.progress()
-    }
+    run(dispatch)
     try answer(dispatch)
     message.recycle()
     work.seconds += Clock.seconds - start
   }
 
-  /// Runs one expert over all of its rows, and weights its output.
-  private func run(_ expert: Int, of dispatch: DispatchMessage) {
-    let all = groups.rows(of: expert)
-    for first in stride(from: all.lowerBound, to: all.upperBound, by: gathered.capacity) {
-      let rows = first..<min(first + gathered.capacity, all.upperBound)
-      let output = weighted.rows(all.upperBound)[rows: rows]
-      shard.apply(
-        expert: expert, layer: dispatch.header.layer, input: input(of: rows, in: dispatch), output: output)
-      for row in rows {
-        let weight = groups.weights[row]
-        let values = output[row - first]
-        for column in values.indices { values[column] = weight * values[column] }
+  /// Runs every expert that is asked for over all of its rows.
+  private func run(_ dispatch: DispatchMessage) {
+    let layer = dispatch.header.layer
+    groups.entries.withUnsafeBufferPointer { entries in
+      groups.weights.withUnsafeBufferPointer { weights in
+        shard.apply(
+          ExpertRows(
+            groups: groups.experts, input: dispatch.rows, sources: entries, weights: weights,
+            output: weighted.rows(groups.rowCount)),
+          layer: layer)
       }
     }
-    work.count(expert: expert, layer: dispatch.header.layer, rows: all.count)
-  }
-
-  /// The token rows of some rows of the groups: where they lie, if that is side by side, or gathered.
-  private func input(of rows: Range<Int>, in dispatch: DispatchMessage) -> ActivationRows {
-    let first = Int(groups.entries[rows.lowerBound])
-    if Int(groups.entries[rows.upperBound - 1]) - first == rows.count - 1 {
-      return dispatch.rows[rows: first..<first + rows.count]
-    }
-    let input = gathered.rows(rows.count)
-    for (place, row) in rows.enumerated() {
-      let entry = Int(groups.entries[row])
-      input[rows: place..<place + 1].copy(from: dispatch.rows[rows: entry..<entry + 1])
-    }
-    return input
+    for group in groups.experts { work.count(expert: group.expert, layer: layer, rows: group.rows.count) }
   }
 
   /// Adds up what lives here and sends it, in as many messages as it takes.
@@ -103,30 +85,37 @@ final class ExpertHostRole {
     let reply = PartialSumsMessage(
       writing: message, header: dispatch.header.answering(as: .partialSums, rows: sums.count), shape: shape)
     let rows = weighted.rows(groups.rowCount)
-    withUnsafeTemporaryAllocation(
-      of: UnsafeMutablePointer<Float>?.self, capacity: shape.expertsPerToken
-    ) { rowOfSlot in
-      for (place, sum) in sums.enumerated() {
-        reply.tokens[place] = dispatch.tokens[sum.row]
-        reply.slots[place * 2] = UInt16(sum.slots.lowerBound)
-        reply.slots[place * 2 + 1] = UInt16(sum.slots.upperBound)
-        for slot in sum.slots {
-          let row = Int(groups.rowOfSlot[sum.row * shape.expertsPerToken + slot])
-          rowOfSlot.initializeElement(at: slot, to: rows.base + row * rows.stride)
-        }
-        tree.add(
-          dispatch.experts(of: sum.row), slots: sum.slots, rows: rowOfSlot.baseAddress!, ends: nil,
-          columns: shape.hidden, into: reply.rows.base + place * reply.rows.stride)
-      }
+    compute.forEachRow(sums.count, cost: shape.expertsPerToken * shape.hidden) { place in
+      add(sums[sums.startIndex + place], of: dispatch, rows, into: reply, place)
     }
     try exchange.send(message, to: placement.coordinator)
   }
 
+  /// The sum of one subtree's rows, into row `place` of the reply.
+  private func add(
+    _ sum: Subtree, of dispatch: DispatchMessage, _ rows: ActivationRows, into reply: PartialSumsMessage, _ place: Int
+  ) {
+    reply.tokens[place] = dispatch.tokens[sum.row]
+    reply.slots[place * 2] = UInt16(sum.slots.lowerBound)
+    reply.slots[place * 2 + 1] = UInt16(sum.slots.upperBound)
+    withUnsafeTemporaryAllocation(
+      of: UnsafeMutablePointer<Float>?.self, capacity: shape.expertsPerToken
+    ) { rowOfSlot in
+      for slot in sum.slots {
+        let row = Int(groups.rowOfSlot[sum.row * shape.expertsPerToken + slot])
+        rowOfSlot.initializeElement(at: slot, to: rows.base + row * rows.stride)
+      }
+      tree.add(
+        dispatch.experts(of: sum.row), slots: sum.slots, rows: rowOfSlot.baseAddress!, ends: nil,
+        columns: shape.hidden, into: reply.rows.base + place * reply.rows.stride)
+    }
+  }
+
   private func checkHeld(_ header: WireHeader) throws {
-    for expert in groups.experts where !shard.holds(expert: expert, layer: header.layer) {
+    for group in groups.experts where !shard.holds(expert: group.expert, layer: header.layer) {
       throw WireError(
         source: placement.router, kind: .dispatch, field: "experts",
-        expected: "experts that rank \(exchange.rank) holds", found: "expert \(expert) of layer \(header.layer)")
+        expected: "experts that rank \(exchange.rank) holds", found: "expert \(group.expert) of layer \(header.layer)")
     }
   }
 

@@ -1,5 +1,6 @@
 import DeepSeek
 import Foundation
+import Kernels
 
 /// A rank: its exchange, and the roles that the placement gives it, in any combination.
 public final class RankNode {
@@ -8,6 +9,8 @@ public final class RankNode {
   public let shape: WireShape
   let router: RouterRole?
   let host: ExpertHostRole?
+  /// Threads for adding up rows.
+  let compute: Compute
   /// What only others can count.
   public let probes: Probes
   /// Set while the coordinator's fabric lives.
@@ -25,7 +28,7 @@ public final class RankNode {
   ///   - shard: needed on ranks that hold experts.
   public init(
     exchange: any Exchange, placement: Placement, shape: WireShape, gate: (any TokenGate)?,
-    shard: (any ExpertShard)?, probes: Probes = Probes()
+    shard: (any ExpertShard)?, compute: Compute = Compute(kernels: .best, threads: 1), probes: Probes = Probes()
   ) {
     let rank = exchange.rank
     precondition(placement.ranks == exchange.rankCount && shape.ranks == exchange.rankCount)
@@ -35,11 +38,12 @@ public final class RankNode {
     self.placement = placement
     self.shape = shape
     self.probes = probes
+    self.compute = compute
     router =
       placement.router == rank
       ? RouterRole(gate: gate!, placement: placement, shape: shape, exchange: exchange) : nil
     host = shard.map {
-      ExpertHostRole(shard: $0, placement: placement, shape: shape, exchange: exchange)
+      ExpertHostRole(shard: $0, placement: placement, shape: shape, exchange: exchange, compute: compute)
     }
   }
 

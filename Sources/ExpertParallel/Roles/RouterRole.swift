@@ -38,8 +38,9 @@ final class RouterRole {
     gate.route(
       arrived.rows, layer: arrived.header.layer, wantsLogits: arrived.header.hasLogits, into: &routing)
     let gated = Clock.seconds
+    let rows = gate.encode(arrived.rows, as: shape.encoding)
     plan.fill(routing, owners: placement.owners, ranks: placement.ranks)
-    for host in plan.hosts { try send(plan.entries(of: host), of: arrived, to: host) }
+    for host in plan.hosts { try send(plan.entries(of: host), of: arrived.header, rows, to: host) }
     try sendRouting(arrived.header)
     message.recycle()
     if routed.batch != arrived.header.batch { routed = (arrived.header.batch, 0) }
@@ -49,13 +50,15 @@ final class RouterRole {
   }
 
   private func send(
-    _ entries: ArraySlice<DispatchPlan.Entry>, of arrived: ActivationsMessage, to host: Int
+    _ entries: ArraySlice<DispatchPlan.Entry>, of header: WireHeader, _ rows: ProductInput, to host: Int
   ) throws {
     let message = exchange.message(
       capacity: DispatchMessage.byteCount(rows: entries.count, shape: shape))
     let dispatch = DispatchMessage(
-      writing: message, header: arrived.header.answering(as: .dispatch, rows: entries.count), shape: shape)
+      writing: message, header: header.answering(as: .dispatch, rows: entries.count), shape: shape)
     let k = shape.expertsPerToken
+    let (from, to) = (rows.bytes, dispatch.rows.bytes)
+    let rowBytes = shape.encoding.rowBytes(columns: shape.hidden)
     for (row, entry) in entries.enumerated() {
       dispatch.tokens[row] = entry.token
       dispatch.slots[row] = entry.slots
@@ -63,8 +66,8 @@ final class RouterRole {
         dispatch.experts[row * k + slot] = routing.experts[position]
         dispatch.weights[row * k + slot] = entry.slots & 1 << UInt32(slot) == 0 ? 0 : routing.weights[position]
       }
-      dispatch.rows[rows: row..<row + 1].copy(
-        from: arrived.rows[rows: Int(entry.token)..<Int(entry.token) + 1])
+      (to.base + row * to.stride).copyMemory(
+        from: from.base + Int(entry.token) * from.stride, byteCount: rowBytes)
     }
     try exchange.send(message, to: host)
   }

@@ -82,15 +82,18 @@ package struct DispatchMessage {
   package let weights: UnsafeMutableBufferPointer<Float>
   /// `[rows, k]`: all experts of the token, ascending
   package let experts: UnsafeMutableBufferPointer<UInt16>
-  /// `[rows, hidden]`
-  package let rows: ActivationRows
+  /// `[rows, hidden]`, in the shape's encoding
+  package let rows: ProductInput
   package let expertsPerToken: Int
 
   package static func byteCount(rows: Int, shape: WireShape) -> Int {
-    aligned(WireHeader.byteCount + rows * (8 + shape.expertsPerToken * 6)) + rows * shape.hidden * 4
+    aligned(WireHeader.byteCount + rows * (8 + shape.expertsPerToken * 6))
+      + rows * shape.encoding.rowBytes(columns: shape.hidden)
   }
 
   package init(writing message: Message, header: WireHeader, shape: WireShape) {
+    var header = header
+    header.encoding = shape.encoding
     self.init(over: message, header: header, shape: shape)
     message.count = Self.byteCount(rows: header.rows, shape: shape)
     header.write(to: message)
@@ -123,7 +126,7 @@ package struct DispatchMessage {
     weights = take(header.rows * shape.expertsPerToken, from: &cursor)
     experts = take(header.rows * shape.expertsPerToken, from: &cursor)
     let offset = aligned(message.base.distance(to: cursor))
-    rows = ActivationRows(at: message.base + offset, count: header.rows, columns: shape.hidden)
+    rows = ProductInput(shape.encoding, at: message.base + offset, count: header.rows, columns: shape.hidden)
   }
 
   /// The experts of a row's token, `[k]`.

@@ -1,3 +1,5 @@
+import Kernels
+
 #if _endian(big)
   #error("The wire format is little-endian and read in place.")
 #endif
@@ -11,7 +13,7 @@
 /// |                     |                      | flagged, experts u16 `[tokens, k]`                          |
 /// | dispatch            | router → host        | token u32 `[rows]`, asked slots (bits) u32 `[rows]`,        |
 /// |                     |                      | weights f32 `[rows, k]` (0 unless asked), experts u16       |
-/// |                     |                      | `[rows, k]`, pad to 64, rows f32 `[rows, hidden]`           |
+/// |                     |                      | `[rows, k]`, pad to 64, rows `[rows, hidden]` as encoded    |
 /// | partialSums         | host → coordinator   | token u32 `[rows]`, first and end slot u16 `[rows, 2]`,     |
 /// |                     |                      | pad to 64, rows f32 `[rows, hidden]`                        |
 /// | hello               | rank → coordinator   | JSON of ``Agreement``                                       |
@@ -36,7 +38,7 @@
 /// | 20     | u32  | number of tokens that it is about; token numbers in payloads count from the first    |
 /// | 24     | u32  | rows in the payload (0 in routing and service messages)                              |
 /// | 28     | u16  | flags, bit 0: logits are wanted (activations) or present (routing)                   |
-/// | 30     | u8   | encoding of activation rows: 0 = f32                                                 |
+/// | 30     | u8   | encoding of a dispatch's rows: 0 = f32, 1 = q8 (`EncodedRows`); 0 in other messages  |
 /// | 31     | u8   | 0                                                                                    |
 public enum MessageKind: UInt8, Sendable, CaseIterable {
   case activations = 1
@@ -56,7 +58,7 @@ public enum MessageKind: UInt8, Sendable, CaseIterable {
 package struct WireHeader: Equatable, Sendable {
   package static let byteCount = 32
   static let magic: UInt32 = 0x544F_4C46  // "FLOT" in memory
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
 
   package var kind: MessageKind
   package var layer = 0
@@ -66,6 +68,7 @@ package struct WireHeader: Equatable, Sendable {
   package var tokens = 0
   package var rows = 0
   package var hasLogits = false
+  package var encoding = ActivationEncoding.f32
 
   package init(_ kind: MessageKind, epoch: UInt32) {
     self.kind = kind
@@ -78,6 +81,7 @@ package struct WireHeader: Equatable, Sendable {
     answer.kind = kind
     answer.rows = rows
     if kind != .routing { answer.hasLogits = false }
+    answer.encoding = .f32
     return answer
   }
 
@@ -93,7 +97,7 @@ package struct WireHeader: Equatable, Sendable {
     base.storeBytes(of: UInt32(tokens), toByteOffset: 20, as: UInt32.self)
     base.storeBytes(of: UInt32(rows), toByteOffset: 24, as: UInt32.self)
     base.storeBytes(of: hasLogits ? 1 : 0, toByteOffset: 28, as: UInt16.self)
-    base.storeBytes(of: 0, toByteOffset: 30, as: UInt16.self)
+    base.storeBytes(of: encoding == .q8 ? 1 : 0, toByteOffset: 30, as: UInt16.self)
   }
 
   /// Reads and checks what can be checked without the payload and the shape.
@@ -121,7 +125,8 @@ package struct WireHeader: Equatable, Sendable {
     let flags = bytes.load(fromByteOffset: 28, as: UInt16.self)
     hasLogits = flags & 1 != 0
     guard flags & ~1 == 0 else { throw refuse("flags", "0 or 1", "\(flags)") }
-    guard bytes[30] == 0 else { throw refuse("encoding", "0 (f32)", "\(bytes[30])") }
+    guard bytes[30] <= 1 else { throw refuse("encoding", "0 (f32) or 1 (q8)", "\(bytes[30])") }
+    encoding = bytes[30] == 1 ? .q8 : .f32
     guard bytes[31] == 0 else { throw refuse("byte 31", "0", "\(bytes[31])") }
     guard firstToken + tokens <= Int(UInt32.max) else {
       throw refuse("tokens", "a range that ends below 2^32", "\(firstToken) + \(tokens)")

@@ -1,6 +1,10 @@
+import Kernels
+
 /// What both ends of every message must agree on before they believe a byte of it.
 public struct WireShape: Sendable, Equatable {
   public let hidden: Int
+  /// How token rows travel to the hosts: as the kernels of their experts read them.
+  public let encoding: ActivationEncoding
   /// Routed experts of a layer, E.
   public let experts: Int
   /// Experts per token, k.
@@ -12,6 +16,8 @@ public struct WireShape: Sendable, Equatable {
   public let maxMessageBytes: Int
   /// Counts the sessions of a run; a message of another session is refused.
   public let epoch: UInt32
+  /// A token's largest share in a message of any kind.
+  private let bytesPerToken: Int
 
   public static let mostExpertsPerToken = 32
   private static let largestMessage = 64 << 20
@@ -19,7 +25,7 @@ public struct WireShape: Sendable, Equatable {
   /// - Precondition: the shape is one that a checked model configuration can have, and a message has room
   ///   for one token.
   public init(
-    hidden: Int, experts: Int, expertsPerToken: Int, layers: Int, ranks: Int,
+    hidden: Int, encoding: ActivationEncoding = .f32, experts: Int, expertsPerToken: Int, layers: Int, ranks: Int,
     maxMessageBytes: Int = 16 << 20, epoch: UInt32 = 0
   ) {
     precondition((1...1 << 24).contains(hidden) && (1...1 << 16).contains(layers))
@@ -27,18 +33,21 @@ public struct WireShape: Sendable, Equatable {
     precondition((1...min(experts, Self.mostExpertsPerToken)).contains(expertsPerToken))
     precondition((1...Placement.mostRanks).contains(ranks))
     self.hidden = hidden
+    self.encoding = encoding
     self.experts = experts
     self.expertsPerToken = expertsPerToken
     self.layers = layers
     self.ranks = ranks
     self.epoch = epoch
-    let oneToken = Self.bytesOfFixedParts + Self.bytesPerToken(hidden, experts, expertsPerToken)
-    self.maxMessageBytes = max(min(maxMessageBytes, Self.largestMessage), oneToken)
+    bytesPerToken = max(
+      8 + 6 * expertsPerToken + max(hidden * 4, encoding.rowBytes(columns: hidden)), 6 * expertsPerToken + experts * 4)
+    self.maxMessageBytes = max(
+      min(maxMessageBytes, Self.largestMessage), Self.bytesOfFixedParts + bytesPerToken)
   }
 
   /// The most tokens that a message of any kind takes.
   public var maxTokensPerMessage: Int {
-    (maxMessageBytes - Self.bytesOfFixedParts) / Self.bytesPerToken(hidden, experts, expertsPerToken)
+    (maxMessageBytes - Self.bytesOfFixedParts) / bytesPerToken
   }
 
   /// The most partial sums that a message takes.
@@ -46,9 +55,4 @@ public struct WireShape: Sendable, Equatable {
 
   /// Header, and padding before rows.
   private static let bytesOfFixedParts = 128
-
-  /// The larger of a token's share in a dispatch and in a routing message with logits.
-  private static func bytesPerToken(_ hidden: Int, _ experts: Int, _ k: Int) -> Int {
-    max(8 + 6 * k + hidden * 4, 6 * k + experts * 4)
-  }
 }

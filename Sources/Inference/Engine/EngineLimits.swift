@@ -1,5 +1,6 @@
 import Checkpoint
 import DeepSeek
+import Kernels
 
 /// What an engine was made for; buffers have these sizes.
 public struct EngineLimits: Sendable, Equatable {
@@ -17,9 +18,9 @@ public struct EngineLimits: Sendable, Equatable {
   }
 
   /// Memory for the steps of such an engine.
-  public func workspace(_ configuration: ModelConfiguration) -> Workspace {
+  public func workspace(_ configuration: ModelConfiguration, compute: Compute) -> Workspace {
     Workspace(
       configuration, maxRows: prefillChunk + maxSequences, maxAbsorbedRows: maxSequences,
-      maxLogits: max(maxSequences, 16))
+      maxLogits: max(maxSequences, 16), compute: compute)
   }
 }

@@ -6,16 +6,18 @@ import Kernels
 /// How many bytes the ranks of a placement need, before anything is loaded.
 public struct MemoryPlan {
   let configuration: ModelConfiguration
-  let format: WeightFormat
+  let formats: WeightFormats
+  private let sizes: WeightSizes
   let placement: Placement
   let prefillChunk: Int
   let sequences: Int
 
   public init(
-    configuration: ModelConfiguration, format: WeightFormat, placement: Placement, prefillChunk: Int, sequences: Int
+    configuration: ModelConfiguration, formats: WeightFormats, placement: Placement, prefillChunk: Int, sequences: Int
   ) {
     self.configuration = configuration
-    self.format = format
+    self.formats = formats
+    sizes = WeightSizes(configuration, formats)
     self.placement = placement
     self.prefillChunk = prefillChunk
     self.sequences = sequences
@@ -23,21 +25,10 @@ public struct MemoryPlan {
 
   /// Weights and step buffers of a rank.
   public func bytesWithoutCache(rank: Int) -> Int {
-    let inventory = ParameterInventory(configuration)
-    let counts = inventory.countByPart
-    let each = format.bytesPerWeight
     let owned = placement.experts(of: rank).count
-    var bytes = owned * inventory.parametersPerExpert * each + (owned > 0 ? hostBytes(owned) : 0)
-    if rank == placement.router { bytes += counts[.gates, default: 0] * 4 }
-    if rank == placement.coordinator {
-      let parts: [ModelPart] = [.attention, .denseFeedForward, .sharedExperts]
-      bytes += parts.reduce(0) { $0 + counts[$1, default: 0] } * each
-      bytes += configuration.vocabularySize * configuration.hidden * each  // head, own or tied
-      // Both attention forms: the key up-projection is there twice.
-      bytes +=
-        configuration.layers * configuration.heads * configuration.nopeDimension * configuration.latentRank * each
-      bytes += stepBytes
-    }
+    var bytes = owned * sizes.expert + (owned > 0 ? hostBytes(owned) : 0)
+    if rank == placement.router { bytes += sizes.gates }
+    if rank == placement.coordinator { bytes += sizes.dense + stepBytes }
     return bytes
   }
 
@@ -62,11 +53,12 @@ public struct MemoryPlan {
     return positions > 0 ? positions : nil
   }
 
-  /// Buffers of an expert host: one expert's rows, and the weighted rows of a whole dispatch.
+  /// Buffers of an expert host: input, intermediate and weighted rows of a whole dispatch.
   private func hostBytes(_ owned: Int) -> Int {
     let rows = prefillChunk + sequences
-    let weighted = rows * min(owned, configuration.expertsPerToken) * configuration.hidden
-    return 4 * (weighted + rows * (configuration.hidden + 2 * configuration.expertIntermediate))
+    let input = formats.dispatchEncoding(hidden: configuration.hidden).rowBytes(columns: configuration.hidden)
+    let perRow = 4 * (configuration.hidden + configuration.expertIntermediate) + input
+    return rows * min(owned, configuration.expertsPerToken) * perRow
   }
 
   /// Rows of the workspace, see ``Workspace``.
@@ -76,7 +68,7 @@ public struct MemoryPlan {
     let widest = max(c.denseIntermediate, c.expertIntermediate * max(c.sharedExperts, 1))
     let perRow =
       c.hidden * 4 + c.heads * (c.headDimension + c.valueDimension + 2) + (c.queryRank ?? 1)
-      + c.latentRank + c.ropeDimension + 2 * widest
+      + c.latentRank + c.ropeDimension + widest + c.hidden / 2
     return 4 * (rows * perRow + 2 * sequences * c.heads * c.latentRank + 16 * c.vocabularySize)
   }
 }

@@ -5,8 +5,8 @@ import Kernels
 public struct RunOptions: Sendable {
   /// Folder of the checkpoint.
   public var model: URL
-  /// Nil: bf16 for bf16 checkpoints, else f32.
-  public var format: WeightFormat?
+  /// Run formats of the weights, as `WeightFormats` reads them; "auto": bf16 for bf16 checkpoints, else f32.
+  public var formats = "auto"
   /// Compute threads of a rank; nil: the cores of the host, divided among its ranks.
   public var threads: Int?
   /// Most tokens of a sequence; nil: what fits, at most what the model allows.

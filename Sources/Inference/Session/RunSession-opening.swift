@@ -1,5 +1,6 @@
 import Checkpoint
 import Crypto
+import DeepSeek
 import ExpertParallel
 import Foundation
 import Kernels
@@ -17,7 +18,7 @@ extension RunSession {
       entries += [
         .init("checkpoint", opened.checkpoint.fingerprint, hint: "copy the same checkpoint to every node"),
         .init("placement", opened.placement.hash, hint: "give every rank the same placement"),
-        .init("weight format", opened.format.rawValue, hint: "give every rank the same --quant"),
+        .init("weight format", opened.formats.description, hint: "give every rank the same --quant"),
         .init("cache format", "f32", hint: "install the same version on every node"),
         .init(
           "memory", opened.memory, hint: "use more nodes, fewer ranks on a node, or a smaller --quant or --ctx-size"),
@@ -43,7 +44,7 @@ extension RunSession {
 struct Opened {
   let checkpoint: Checkpoint
   let placement: Placement
-  let format: WeightFormat
+  let formats: WeightFormats
   let limits: EngineLimits
   /// "fits", or what is missing on this host.
   let memory: String
@@ -63,9 +64,9 @@ struct Opened {
         experts: configuration.routedExperts, ranks: fleet.rankCount, coordinator: fleet.coordinator,
         router: options.routerRank)
     }
-    format = options.format ?? checkpoint.naturalFormat
+    formats = try WeightFormats(parsing: options.formats, natural: checkpoint.naturalFormat)
     let plan = MemoryPlan(
-      configuration: configuration, format: format, placement: placement, prefillChunk: options.prefillChunk,
+      configuration: configuration, formats: formats, placement: placement, prefillChunk: options.prefillChunk,
       sequences: options.parallel)
     let (contextSize, memory) = try Self.context(options, plan, configuration, ranks: fleet.ranksOnThisHost())
     self.memory = memory

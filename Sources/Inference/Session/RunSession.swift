@@ -13,7 +13,7 @@ public final class RunSession {
   public let fleet: Fleet
   public let checkpoint: Checkpoint
   public let placement: Placement
-  public let format: WeightFormat
+  public let formats: WeightFormats
   public let limits: EngineLimits
   public let compute: Compute
   /// Nil on ranks that do not coordinate.
@@ -46,7 +46,7 @@ public final class RunSession {
     }
     try handshake.agree()
     let found = try opened.get()
-    (checkpoint, placement, format, limits) = (found.checkpoint, found.placement, found.format, found.limits)
+    (checkpoint, placement, formats, limits) = (found.checkpoint, found.placement, found.formats, found.limits)
     compute = Compute(kernels: try KernelTable.selected(), threads: threads)
     compute.pool.betweenTiles = { [exchange = fleet.exchange] in exchange.progress() }
     threadsByRank = handshake.agreements.map { $0?.threads ?? 0 }
@@ -78,7 +78,7 @@ public final class RunSession {
     phases[.gate] = own.gateSeconds
     phases[.expertCompute] = own.expertSeconds
     return RunSummary(
-      model: options.model.lastPathComponent, checkpoint: checkpoint.fingerprint, format: format,
+      model: options.model.lastPathComponent, checkpoint: checkpoint.fingerprint, formats: formats.description,
       instructionSet: compute.kernels.instructionSet, threads: threadsByRank, limits: limits,
       engine: engine.statistics, phases: phases, ranks: ranks,
       parametersInTotal: ParameterInventory(configuration).total, tokensComputed: engine.statistics.rowsComputed,
@@ -91,7 +91,7 @@ public final class RunSession {
 
 extension RunSession {
   private func load(_ progress: ((Int, Int) -> Void)?) throws {
-    let loader = WeightLoader(checkpoint: checkpoint, format: format, compute: compute)
+    let loader = WeightLoader(checkpoint: checkpoint, formats: formats, compute: compute)
     let total = parametersOnThisRank()
     loader.progress = { done in
       progress?(done, total)
@@ -99,18 +99,20 @@ extension RunSession {
     }
     let rank = fleet.rank
     let shape = WireShape(
-      hidden: configuration.hidden, experts: configuration.routedExperts,
+      hidden: configuration.hidden, encoding: formats.dispatchEncoding(hidden: configuration.hidden),
+      experts: configuration.routedExperts,
       expertsPerToken: configuration.expertsPerToken, layers: configuration.layers, ranks: fleet.rankCount)
     let owned = placement.experts(of: rank)
     let node = RankNode(
       exchange: fleet.exchange, placement: placement, shape: shape,
       gate: rank == placement.router ? try loader.gates() : nil,
-      shard: owned.isEmpty ? nil : try loader.experts(owned, maxRows: limits.prefillChunk + limits.maxSequences),
+      shard: owned.isEmpty ? nil : try loader.experts(owned, maxTokens: limits.prefillChunk + limits.maxSequences),
+      compute: compute,
       probes: Probes(
         parametersApplied: { [compute] in compute.parametersApplied }, residentBytes: ProcessMemory.resident))
     self.node = node
     guard isCoordinator else { return }
-    let model = try loader.model(positions: limits.contextSize, workspace: limits.workspace(configuration))
+    let model = try loader.model(positions: limits.contextSize, workspace: limits.workspace(configuration, compute: compute))
     let fabric = CoordinatorFabric(node: node)
     tokenizer = try checkpoint.tokenizer()
     self.fabric = fabric

@@ -9,7 +9,8 @@ public struct RunSummary: Sendable {
   public var model: String
   /// SHA-256 of configuration and headers.
   public var checkpoint: String
-  public var format: WeightFormat
+  /// Run formats of the weights, as `--quant` takes them.
+  public var formats: String
   public var instructionSet: InstructionSet
   /// Compute threads of each rank, by rank.
   public var threads: [Int]
@@ -31,14 +32,14 @@ public struct RunSummary: Sendable {
   public var expertsPerToken: Int
 
   public init(
-    model: String, checkpoint: String, format: WeightFormat, instructionSet: InstructionSet, threads: [Int],
+    model: String, checkpoint: String, formats: String, instructionSet: InstructionSet, threads: [Int],
     limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
     parametersInTotal: Int, tokensComputed: Int, loadSeconds: Double, expertLayers: Int, expertsPerLayer: Int,
     expertsPerToken: Int
   ) {
     self.model = model
     self.checkpoint = checkpoint
-    self.format = format
+    self.formats = formats
     self.instructionSet = instructionSet
     self.threads = threads
     self.limits = limits

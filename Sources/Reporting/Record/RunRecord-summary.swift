@@ -20,7 +20,7 @@ extension RunRecord {
       expertLayers: summary.expertLayers, expertsPerLayer: summary.expertsPerLayer,
       expertsPerToken: summary.expertsPerToken)
     setup = Setup(
-      ranks: summary.ranks.count, threads: summary.threads, format: summary.format.rawValue,
+      ranks: summary.ranks.count, threads: summary.threads, format: summary.formats,
       instructionSet: summary.instructionSet.rawValue, contextSize: summary.limits.contextSize,
       prefillChunk: summary.limits.prefillChunk, maxSequences: summary.limits.maxSequences)
     loadSeconds = finite(summary.loadSeconds)

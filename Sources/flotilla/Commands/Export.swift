@@ -68,7 +68,9 @@ struct Export: ParsableCommand {
       "Wrote \(printable(output)): \(mix.rawValue), \(Format.bytes(exporter.fileBytes)) ("
         + types.joined(separator: ", ") + ")."
     ]
-    let fallbacks = exporter.fallbacks.sorted { ($0.key.columns, $0.key.wanted.name) < ($1.key.columns, $1.key.wanted.name) }
+    let fallbacks = exporter.fallbacks.sorted {
+      ($0.key.columns, $0.key.wanted.name) < ($1.key.columns, $1.key.wanted.name)
+    }
     for (fallback, tensors) in fallbacks {
       lines.append(
         "\(tensors) tensor\(tensors == 1 ? "" : "s") with rows of \(fallback.columns): \(fallback.written.name) instead "

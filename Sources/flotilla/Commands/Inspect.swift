@@ -27,7 +27,7 @@ struct Inspect: ParsableCommand {
   @Option(help: ArgumentHelp("Write the placement to a file, for --placement.", valueName: "file"))
   var writePlacement: String?
 
-  @Option(help: "Run format for the bytes of each rank: auto, f32 or bf16.")
+  @Option(help: Quantization.help)
   var quant = Quantization.auto
 
   @Flag(help: "One JSON object instead of text.")
@@ -52,7 +52,7 @@ struct Inspect: ParsableCommand {
       try roles.placement(ranks: $0, experts: checkpoint.configuration.routedExperts)
     }
     let facts = CheckpointFacts(checkpoint)
-    let plan = placement.map { PlacementFacts($0, checkpoint, format: quant.format ?? checkpoint.naturalFormat) }
+    let plan = try placement.map { try PlacementFacts($0, checkpoint, quant: quant) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
     if json {
       try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan)))

@@ -1,4 +1,5 @@
 import Checkpoint
+import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
@@ -22,12 +23,13 @@ struct PlacementFacts: Encodable {
   let router: Int
   let ranks: [Rank]
 
-  init(_ placement: Placement, _ checkpoint: Checkpoint, format: WeightFormat) {
+  init(_ placement: Placement, _ checkpoint: Checkpoint, quant: Quantization) throws {
+    let formats = try WeightFormats(parsing: quant.text, natural: checkpoint.naturalFormat)
     let defaults = RunOptions(model: checkpoint.location, version: Flotilla.version)
     let plan = MemoryPlan(
-      configuration: checkpoint.configuration, format: format, placement: placement,
+      configuration: checkpoint.configuration, formats: formats, placement: placement,
       prefillChunk: defaults.prefillChunk, sequences: defaults.parallel)
-    self.format = format.rawValue
+    format = formats.description
     coordinator = placement.coordinator
     router = placement.router
     var held = [[Int]](repeating: [], count: placement.ranks)

@@ -26,7 +26,8 @@ struct Tokenize: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "Folder with tokenizer.json, that file itself, or a GGUF file. Without one: the built-in model's.", valueName: "model"))
+      "Folder with tokenizer.json, that file itself, or a GGUF file. Without one: the built-in model's.",
+      valueName: "model"))
   var model: String?
 
   @Option(

@@ -1,22 +1,40 @@
 import ArgumentParser
+import DeepSeek
 import Foundation
 import Inference
 import Kernels
 
-/// How the weights lie in memory.
-enum Quantization: String, ExpressibleByArgument, CaseIterable, Sendable {
-  case auto, f32, bf16
+/// `--quant`: run formats of the weights, checked for spelling.
+struct Quantization: ExpressibleByArgument, Sendable {
+  /// As `WeightFormats` reads it.
+  let text: String
 
-  /// Nil: the smallest format that loses nothing, which the checkpoint decides.
-  var format: WeightFormat? { WeightFormat(rawValue: rawValue) }
+  static let auto = Quantization("auto")
+
+  init(_ text: String) { self.text = text }
+
+  init?(argument: String) {
+    guard (try? WeightFormats(parsing: argument, natural: .f32)) != nil else { return nil }
+    text = argument
+  }
+
+  var defaultValueDescription: String { text }
+
+  static let help = ArgumentHelp(
+    """
+    Run format of the weights: auto, f32, bf16, q8_0, q6_K, q4_K, q4_1 or Q4_K_M; also by part, as \
+    q4_K,head=q8_0 or experts=q4_K,attention=q8_0 (parts: \
+    \(WeightFormats.Part.allCases.map(\.rawValue).joined(separator: ", "))). auto is bf16 where all weights are \
+    stored so, else f32.
+    """,
+    valueName: "format")
 }
 
 /// Which model runs, and how.
 struct ModelOptions: ParsableArguments {
   @OptionGroup var argument: ModelArgument
 
-  @Option(
-    help: "Run format of the weights: auto, f32 or bf16. auto is bf16 where all weights are stored so, else f32.")
+  @Option(help: Quantization.help)
   var quant = Quantization.auto
 
   @Option(

@@ -49,7 +49,7 @@ enum DistributedRun {
 extension RunOptions {
   init(_ model: ModelOptions, _ placement: PlacementOptions) throws {
     self.init(model: try model.argument.url(), version: Flotilla.version)
-    format = model.quant.format
+    formats = model.quant.text
     threads = model.threads
     contextSize = model.contextSize
     prefillChunk = model.prefillChunk

@@ -1,0 +1,100 @@
+import Kernels
+
+/// Which format the weights of each part of a model run in. Gates, biases and norms always compute in f32.
+public struct WeightFormats: Sendable, Equatable {
+  /// The parts that can be told apart.
+  public enum Part: String, CaseIterable, Sendable {
+    /// Everything of attention but `kv_b_proj`.
+    case attention
+    /// `kv_b_proj`, which attention absorbs into queries and outputs.
+    case latentUp = "kv_b"
+    case dense, shared, experts, head
+  }
+
+  private var formats: [Part: WeightFormat]
+  /// Down projections of every third layer, and of the first and last eighth, in q6_K: llama.cpp's "K_M" mixes.
+  private var hasFinerDown = false
+
+  /// One format for everything; the 4-bit ones keep the head at 6 and `kv_b_proj` at 8 bits.
+  public init(_ format: WeightFormat) {
+    formats = Dictionary(uniqueKeysWithValues: Part.allCases.map { ($0, format) })
+    guard format == .q4_K || format == .q4_1 else { return }
+    formats[.head] = .q6_K
+    formats[.latentUp] = .q8_0
+  }
+
+  /// Reads what `--quant` takes: a format, or parts as `experts=q4_K,attention=q8_0`, or both, the format first.
+  ///
+  /// - Parameter natural: the format for parts that are not named where no format comes first.
+  /// - Throws: ``WeightFormatsError``.
+  public init(parsing text: String, natural: WeightFormat) throws(WeightFormatsError) {
+    var items = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    if let first = items.first, !first.contains("=") {
+      items.removeFirst()
+      self = try Self.named(first, natural: natural)
+    } else {
+      self.init(natural)
+    }
+    for item in items {
+      let sides = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard sides.count == 2, let part = Part(rawValue: sides[0].lowercased()) else {
+        throw WeightFormatsError(expected: "PART=FORMAT with a part of \(Self.partNames)", found: item)
+      }
+      formats[part] = try Self.format(sides[1])
+    }
+  }
+
+  static let partNames = Part.allCases.map(\.rawValue).joined(separator: ", ")
+
+  private static func named(_ name: String, natural: WeightFormat) throws(WeightFormatsError) -> WeightFormats {
+    switch name.lowercased() {
+    case "auto": return WeightFormats(natural)
+    case "q4_k_s": return WeightFormats(.q4_K)
+    case "q4_k_m":
+      var mix = WeightFormats(.q4_K)
+      mix.hasFinerDown = true
+      return mix
+    default: return WeightFormats(try format(name))
+    }
+  }
+
+  private static func format(_ name: String) throws(WeightFormatsError) -> WeightFormat {
+    let lowercased = name.lowercased()
+    guard let format = WeightFormat.allCases.first(where: { $0.rawValue.lowercased() == lowercased }) else {
+      let names = ["auto"] + WeightFormat.allCases.map(\.rawValue) + ["Q4_K_M", "Q4_K_S"]
+      throw WeightFormatsError(expected: "one of " + names.joined(separator: ", "), found: name)
+    }
+    return format
+  }
+
+  /// The format of a matrix with rows of `columns` weights.
+  public func format(_ part: Part, columns: Int) -> WeightFormat { formats[part]!.fitting(columns: columns) }
+
+  /// The format of a feed-forward's down projection in layer `layer` of `layers`.
+  public func down(_ part: Part, layer: Int, of layers: Int, columns: Int) -> WeightFormat {
+    let isFiner = hasFinerDown && (layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2)
+    return isFiner && formats[part] == .q4_K ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
+  }
+
+  /// How rows travel to the expert hosts.
+  public func dispatchEncoding(hidden: Int) -> ActivationEncoding { format(.experts, columns: hidden).encoding }
+}
+
+extension WeightFormats: CustomStringConvertible {
+  /// A format's name, or what differs from it: text that ``init(parsing:natural:)`` takes.
+  public var description: String {
+    let base = formats[.experts]!
+    var plain = WeightFormats(base)
+    plain.hasFinerDown = hasFinerDown
+    let name = hasFinerDown ? "Q4_K_M" : base.rawValue
+    let others = Part.allCases.filter { formats[$0] != plain.formats[$0] }
+    return ([name] + others.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }).joined(separator: ",")
+  }
+}
+
+/// A weight format that does not exist.
+public struct WeightFormatsError: Error, Equatable, CustomStringConvertible {
+  public let expected: String
+  public let found: String
+  public var description: String { "weight format: expected \(expected), found \"\(found)\"" }
+}

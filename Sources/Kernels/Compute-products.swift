@@ -1,0 +1,112 @@
+import CKernels
+
+extension Compute {
+  /// `output = input x weightsᵀ`: `[tokens, columns] x [rows, columns]ᵀ -> [tokens, rows]`, f32.
+  ///
+  /// Each output is one chain over columns (or blocks of columns) in ascending order, so neither the number of
+  /// tokens nor of threads changes a bit.
+  public func multiply(_ input: ProductInput, _ weights: PackedMatrix, into output: ActivationRows) {
+    precondition(input.columns == weights.columns, "\(input.columns) inputs, \(weights.columns) columns")
+    precondition(output.columns == weights.rows && output.count == input.count)
+    count(weights, rows: input.count)
+    let panelsPerTile = panelsPerTile(weights, tokens: input.count)
+    let tiles = (weights.panels + panelsPerTile - 1) / panelsPerTile
+    pool.run(tiles: tiles) { tile in
+      let panels = tile * panelsPerTile..<min((tile + 1) * panelsPerTile, weights.panels)
+      product(
+        weights, panels: panels, input: input, output: output.base + panels.lowerBound * PackedMatrix.panelRows,
+        stride: output.stride)
+    }
+  }
+
+  /// The same for f32 rows, which are encoded first where the weights want that.
+  public func multiply(_ input: ActivationRows, _ weights: PackedMatrix, into output: ActivationRows) {
+    multiply(encode(input, for: weights), weights, into: output)
+  }
+
+  /// The same for matrices that each have their own f32 rows; one job for all, a tile per matrix.
+  public func multiplyEach(_ products: Int, _ operands: (Int) -> MatrixProduct) {
+    var most = (rows: 0, columns: 0)
+    for index in 0..<products {
+      let product = operands(index)
+      count(product.weights, rows: product.input.count)
+      guard product.weights.format.encoding == .q8 else { continue }
+      most = (max(most.rows, product.input.count), max(most.columns, product.input.columns))
+    }
+    reserveEncodingPerWorker(rows: most.rows, columns: most.columns)
+    pool.run(tiles: products) { index, worker in
+      let each = operands(index)
+      var input = ProductInput.f32(each.input)
+      if each.weights.format.encoding == .q8 {
+        let room = encodedByWorker[worker].rows(each.input.count, columns: each.input.columns)
+        for row in 0..<each.input.count { encode(each.input[row], into: room, row: row) }
+        input = .q8(room)
+      }
+      product(
+        each.weights, panels: 0..<each.weights.panels, input: input, output: each.output.base,
+        stride: each.output.stride)
+    }
+  }
+
+  /// Some panels of a product, on the calling thread. `output` is where the first panel's outputs go, `stride` floats
+  /// from token to token.
+  public func product(
+    _ weights: PackedMatrix, panels: Range<Int>, input: ProductInput, output: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    precondition(panels.lowerBound >= 0 && panels.upperBound <= weights.panels && input.columns == weights.columns)
+    let firstRow = panels.lowerBound * PackedMatrix.panelRows
+    let outputs = Int64(min(panels.upperBound * PackedMatrix.panelRows, weights.rows) - firstRow)
+    let (columns, tokens) = (Int64(weights.columns), Int64(input.count))
+    switch (weights.format, input) {
+    case (.f32, .f32(let rows)), (.bf16, .f32(let rows)):
+      var job = fk_product(
+        panels: weights.panel(panels.lowerBound), columns: columns, outputs: outputs, input: rows.base,
+        input_stride: Int64(rows.stride), output: output, output_stride: Int64(stride), tokens: tokens)
+      if weights.format == .f32 { kernels.functions.product_f32(&job) } else { kernels.functions.product_bf16(&job) }
+    case (_, .q8(let rows)):
+      var job = fk_block_product(
+        panels: weights.panel(panels.lowerBound), columns: columns, outputs: outputs, input: rows.base,
+        input_stride: Int64(rows.stride), output: output, output_stride: Int64(stride), tokens: tokens)
+      kernels.multiply(weights.format, &job)
+    default: preconditionFailure("\(weights.format) weights with \(input.encoding) rows")
+    }
+  }
+
+  /// Tiles of some 100,000 multiply-adds (tens of microseconds), at least four for each thread when there is enough
+  /// work.
+  private func panelsPerTile(_ weights: PackedMatrix, tokens: Int) -> Int {
+    let panelWork = max(1, weights.columns * PackedMatrix.panelRows * tokens)
+    if pool.threads == 1 { return max(1, min(weights.panels, 2_000_000 / panelWork)) }
+    let smallest = max(1, 100_000 / panelWork)
+    let fair = max(1, weights.panels / (pool.threads * 4))
+    let step = 8  // panels that a kernel takes at once
+    return max(smallest, (fair + step - 1) / step * step)
+  }
+}
+
+/// One matrix and the f32 rows it is applied to: `output = input x weightsᵀ`.
+public struct MatrixProduct {
+  public let weights: PackedMatrix
+  public let input: ActivationRows
+  public let output: ActivationRows
+
+  public init(weights: PackedMatrix, input: ActivationRows, output: ActivationRows) {
+    precondition(input.columns == weights.columns && output.columns == weights.rows)
+    precondition(input.count == output.count)
+    self.weights = weights
+    self.input = input
+    self.output = output
+  }
+}
+
+extension KernelTable {
+  func multiply(_ format: WeightFormat, _ job: inout fk_block_product) {
+    switch format {
+    case .q8_0: functions.product_blocks.0!(&job)
+    case .q4_1: functions.product_blocks.1!(&job)
+    case .q4_K: functions.product_blocks.2!(&job)
+    case .q6_K: functions.product_blocks.3!(&job)
+    case .f32, .bf16: preconditionFailure("\(format) is no block format")
+    }
+  }
+}
