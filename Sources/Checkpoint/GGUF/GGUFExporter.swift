@@ -90,30 +90,27 @@ public struct GGUFExporter: Sendable {
     var done = 0
     try progress(0, total)
     for (plan, type) in tensors {
-      for part in try GGUFPart.parts(of: plan, type, checkpoint) {
-        try write(part, plan.name, writer) { bytes in
-          done += bytes
-          try progress(done, total)
-        }
+      try write(try GGUFPart.parts(of: plan, type, checkpoint), plan.name, writer) { bytes in
+        done += bytes
+        try progress(done, total)
       }
     }
     try writer.finish()
   }
 
   /// Pieces between two reports of progress.
-  private static let wave = 16
+  private static let wave = 64
 
-  /// Converts and writes one part of a tensor on all processors.
+  /// Converts and writes a tensor on all processors.
   private func write(
-    _ part: GGUFPart, _ name: String, _ writer: GGUFWriter, _ report: (Int) throws -> Void
+    _ parts: [GGUFPart], _ name: String, _ writer: GGUFWriter, _ report: (Int) throws -> Void
   ) throws {
-    defer { part.source.release() }
-    let pieces = part.pieces()
+    let pieces = parts.flatMap { part in part.pieces().map { (part: part, rows: $0) } }
     let failure = Mutex<CheckpointError?>(nil)
     for start in stride(from: 0, to: pieces.count, by: GGUFExporter.wave) {
-      let wave = pieces[start..<min(start + GGUFExporter.wave, pieces.count)]
+      let wave = Array(pieces[start..<min(start + GGUFExporter.wave, pieces.count)])
       DispatchQueue.concurrentPerform(iterations: wave.count) { index in
-        let rows = wave[start + index]
+        let (part, rows) = wave[index]
         do throws(CheckpointError) {
           try part.withBytes(rows) { bytes throws(CheckpointError) in
             try writer.write(bytes, to: name, at: part.offset + rows.lowerBound * part.rowBytes)
@@ -123,7 +120,8 @@ public struct GGUFExporter: Sendable {
         }
       }
       if let error = failure.withLock({ $0 }) { throw error }
-      try report(wave.reduce(0) { $0 + $1.count } * part.rowBytes)
+      for (part, rows) in wave where rows.upperBound == part.rows { part.source.release() }
+      try report(wave.reduce(0) { $0 + $1.rows.count * $1.part.rowBytes })
     }
   }
 }

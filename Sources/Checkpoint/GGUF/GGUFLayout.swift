@@ -4,13 +4,15 @@ struct GGUFLayout {
   enum Content: Sendable, Equatable {
     /// The matrix of this name, or the vector as one row.
     case plain(String)
-    /// One matrix per expert, along the last dimension.
-    case experts([String])
+    /// This matrix of every expert of a layer, along the last dimension.
+    case experts(layer: Int, Projection)
     /// Of `kv_b_proj` the keys' rows, transposed per head: `[heads, latentRank, nopeDimension]`.
     case keys(String)
     /// Of `kv_b_proj` the values' rows per head: `[heads, valueDimension, latentRank]`.
     case values(String)
   }
+
+  enum Projection: Sendable { case gate, up, down }
 
   struct Tensor: Sendable, Equatable {
     let name: String
@@ -27,6 +29,18 @@ struct GGUFLayout {
   let configuration: ModelConfiguration
   /// Files of before 2025 hold `kv_b_proj` in one piece.
   var splitsLatentUp = true
+
+  /// Official names of a projection of every expert, by expert.
+  func expertNames(_ layer: Int, _ projection: Projection) -> [String] {
+    (0..<configuration.routedExperts).map { expert in
+      let names = ParameterNames.expert(layer, expert)
+      return switch projection {
+      case .gate: names.gate
+      case .up: names.up
+      case .down: names.down
+      }
+    }
+  }
 
   /// In the order in which they are written.
   func tensors() -> [Tensor] {
@@ -71,11 +85,10 @@ struct GGUFLayout {
       feedForward(
         "_shexp", ParameterNames.shared(layer), model.sharedExperts * model.expertIntermediate, .sharedExperts)
     }
-    let experts = (0..<model.routedExperts).map { ParameterNames.expert(layer, $0) }
     let (width, count) = (model.expertIntermediate, model.routedExperts)
-    put("ffn_gate_exps.weight", [model.hidden, width, count], .experts(experts.map(\.gate)), .routedExperts)
-    put("ffn_up_exps.weight", [model.hidden, width, count], .experts(experts.map(\.up)), .routedExperts)
-    put("ffn_down_exps.weight", [width, model.hidden, count], .experts(experts.map(\.down)), .routedExperts)
+    put("ffn_gate_exps.weight", [model.hidden, width, count], .experts(layer: layer, .gate), .routedExperts)
+    put("ffn_up_exps.weight", [model.hidden, width, count], .experts(layer: layer, .up), .routedExperts)
+    put("ffn_down_exps.weight", [width, model.hidden, count], .experts(layer: layer, .down), .routedExperts)
     return list
   }
 

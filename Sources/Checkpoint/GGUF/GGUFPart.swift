@@ -17,6 +17,13 @@ struct GGUFPart: Sendable {
     /// One row.
     case vector([Float])
 
+    var name: String {
+      switch self {
+      case .rows(let source, from: _), .columns(let source, ofRows: _): source.name
+      case .vector: "vector"
+      }
+    }
+
     func release() {
       switch self {
       case .rows(let source, from: 0): source.release()
@@ -43,7 +50,8 @@ struct GGUFPart: Sendable {
       return [part(.vector(try checkpoint.vector(name)), rows: 1, at: 0)]
     case .plain(let name):
       return [part(.rows(try checkpoint.matrix(name), from: 0), rows: tensor.rows, at: 0)]
-    case .experts(let names):
+    case .experts(let layer, let projection):
+      let names = GGUFLayout(configuration: model).expertNames(layer, projection)
       let rows = tensor.rows / names.count
       return try names.enumerated().map { index, name in
         part(.rows(try checkpoint.matrix(name), from: 0), rows: rows, at: index)
@@ -89,10 +97,19 @@ struct GGUFPart: Sendable {
     let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: range.count * columns)
     defer { values.deallocate() }
     read(range, into: values.baseAddress!)
+    if type == .f16 { try requireHalf(values) }
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count * rowBytes, alignment: 64)
     defer { bytes.deallocate() }
     RowEncoding.encode(values.baseAddress!, rows: range.count, columns: columns, as: type, into: bytes.baseAddress!)
     try body(UnsafeRawBufferPointer(bytes))
+  }
+
+  /// What F16 cannot hold would run as an infinity.
+  private func requireHalf(_ values: UnsafeMutableBufferPointer<Float>) throws(CheckpointError) {
+    guard let value = values.first(where: { $0.isFinite && $0.magnitude >= 65_520 }) else { return }
+    throw CheckpointError(
+      file: "weights", subject: "tensor \(source.name)", expected: "values up to 65504 for F16", found: "\(value)",
+      hint: "Export another type.")
   }
 
   private func read(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {

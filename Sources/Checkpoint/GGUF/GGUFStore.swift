@@ -33,7 +33,8 @@ struct GGUFStore: TensorStore {
       required.insert(tensor.name)
       switch wanted.content {
       case .plain(let name): add(name, tensor, type, part: 0, of: 1, isVector: wanted.dimensions.count == 1)
-      case .experts(let names):
+      case .experts(let layer, let projection):
+        let names = layout.expertNames(layer, projection)
         for (index, name) in names.enumerated() { add(name, tensor, type, part: index, of: names.count) }
       case .keys(let name): keys[name] = source(tensor, type)
       case .values(let name):

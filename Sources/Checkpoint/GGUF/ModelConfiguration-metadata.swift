@@ -45,8 +45,9 @@ extension ModelConfiguration {
       (GGUFKeys.scoring, count(scoring == .sigmoid ? 2 : 1)), (GGUFKeys.denseLayers, count(denseLayers)),
       (GGUFKeys.vocabulary, count(vocabularySize)),
     ]
-    if let queryRank { pairs.append((GGUFKeys.queryRank, count(queryRank))) }
     pairs += [
+      // llama.cpp wants the key also where there is no such rank, but for V2-Lite's number of layers.
+      (GGUFKeys.queryRank, count(queryRank ?? 0)),
       (GGUFKeys.latentRank, count(latentRank)), (GGUFKeys.keyLength, count(latentRank + ropeDimension)),
       (GGUFKeys.valueLength, count(latentRank)), (GGUFKeys.keyLengthPerHead, count(headDimension)),
       (GGUFKeys.valueLengthPerHead, count(valueDimension)),
