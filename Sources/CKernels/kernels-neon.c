@@ -12,6 +12,9 @@
 #define FK_LINE_PANELS 4
 #define FK_GROUP_TOKENS 4
 #define FK_HAS_DOTPROD
+#define FK_LANES 4
+#define FK_ATTEND_ROWS 8
+#define FK_PIN(v)
 
 #include "kernels.inc"
 

@@ -10,5 +10,6 @@
 #define FK_TILE_TOKENS 4
 #define FK_LINE_PANELS 1
 #define FK_GROUP_TOKENS 4
+#define FK_PLAIN 1
 
 #include "kernels.inc"

@@ -17,7 +17,7 @@ const fk_kernels *fk_kernels_for(fk_isa isa) {
   case FK_ISA_AVX512:
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                   __builtin_cpu_supports("avx512vnni")
+                   __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("f16c")
                ? &fk_avx512_kernels
                : NULL;
 #elif defined(__aarch64__)

@@ -26,6 +26,9 @@ enum CheckpointKind {
     let configuration = location.appending(path: "config.json").path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: configuration) else {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      if names.contains("snapshots") {
+        throw wrong("a folder of the hub's cache", "Give one of the folders in its snapshots folder.")
+      }
       guard let file = names.filter({ $0.hasSuffix(".gguf") }).min() else {
         throw wrong("a folder without config.json", "\(place).")
       }

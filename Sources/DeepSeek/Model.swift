@@ -54,11 +54,11 @@ public final class Model {
     }
   }
 
-  /// A latent cache for a sequence of at most `capacity` tokens.
+  /// A latent cache for a sequence of at most `capacity` tokens, in the workspace's format.
   public func makeCache(capacity: Int) -> LatentCache {
     LatentCache(
       layers: configuration.layers, capacity: capacity, latentRank: configuration.latentRank,
-      rotarySize: configuration.ropeDimension)
+      rotarySize: configuration.ropeDimension, format: workspace.cacheFormat)
   }
 
   private func embed(_ tokens: [Int], into hidden: ActivationRows) {

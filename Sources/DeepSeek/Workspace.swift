@@ -7,6 +7,8 @@ public final class Workspace {
   public let maxRows: Int
   public let maxAbsorbedRows: Int
   public let maxLogits: Int
+  /// How the caches of this workspace's sequences hold latents.
+  public var cacheFormat: CacheFormat { attention.format }
   let hidden: ActivationBuffer  // [R, H]
   let normed: ActivationBuffer  // [R, H]
   let branch: ActivationBuffer  // [R, H] what attention or a feed-forward gives
@@ -17,8 +19,7 @@ public final class Workspace {
   let attended: ActivationBuffer  // [R, N * D_v]
   let latentQueries: ActivationBuffer  // [A, N * C]
   let latentSums: ActivationBuffer  // [A, N * C]
-  let blockKeys: ActivationBuffer  // [block, N * D_n]
-  let blockValues: ActivationBuffer  // [block, N * D_v]
+  let attention: AttentionScratch
   let softmaxMaxima: ActivationBuffer  // [R, N]
   let softmaxSums: ActivationBuffer  // [R, N]
   let encoded: EncodedBuffer  // [R, H] q8
@@ -26,13 +27,21 @@ public final class Workspace {
   let selected: ActivationBuffer  // [R, H] rows whose logits are wanted
   let logits: ActivationBuffer  // [L, vocabulary]
 
+  /// Bytes of the buffers that attention alone works in, whatever the rows.
+  public static func attentionBytes(_ configuration: ModelConfiguration, cacheFormat: CacheFormat, threads: Int) -> Int
+  {
+    AttentionScratch.bytes(configuration, format: cacheFormat, threads: threads)
+  }
+
   /// - Parameters:
   ///   - maxRows: most tokens of a step.
   ///   - maxAbsorbedRows: most generated positions among them.
   ///   - maxLogits: most rows whose logits are computed in one go.
+  ///   - cacheFormat: of the latent caches that attention will read.
   ///   - compute: what the steps will run on.
   public init(
-    _ configuration: ModelConfiguration, maxRows: Int, maxAbsorbedRows: Int, maxLogits: Int, compute: Compute
+    _ configuration: ModelConfiguration, maxRows: Int, maxAbsorbedRows: Int, maxLogits: Int, cacheFormat: CacheFormat,
+    compute: Compute
   ) {
     self.maxRows = maxRows
     self.maxAbsorbedRows = maxAbsorbedRows
@@ -50,8 +59,7 @@ public final class Workspace {
     attended = rows(c.heads * c.valueDimension)
     latentQueries = ActivationBuffer(capacity: maxAbsorbedRows, columns: c.heads * c.latentRank)
     latentSums = ActivationBuffer(capacity: maxAbsorbedRows, columns: c.heads * c.latentRank)
-    blockKeys = ActivationBuffer(capacity: AttentionShape.block, columns: c.heads * c.nopeDimension)
-    blockValues = ActivationBuffer(capacity: AttentionShape.block, columns: c.heads * c.valueDimension)
+    attention = AttentionScratch(c, format: cacheFormat, threads: compute.pool.threads)
     softmaxMaxima = rows(c.heads)
     softmaxSums = rows(c.heads)
     encoded = EncodedBuffer(capacity: maxRows, columns: c.hidden)

@@ -1,10 +1,34 @@
 import CKernels
 
-/// Keys and values of one block of positions, as one head sees them.
+/// Rows that look at keys: queries of one head, or heads of one query. Row i of each part lies at
+/// `base + i * stride`, f32.
+public struct AttentionQueries {
+  public var count: Int
+  /// `[count, contentSize]`
+  public var content: UnsafePointer<Float>
+  public var contentStride: Int
+  /// `[count, rotarySize]`
+  public var rotary: UnsafePointer<Float>
+  public var rotaryStride: Int
+
+  public init(
+    count: Int, content: UnsafePointer<Float>, contentStride: Int, rotary: UnsafePointer<Float>, rotaryStride: Int
+  ) {
+    self.count = count
+    self.content = content
+    self.contentStride = contentStride
+    self.rotary = rotary
+    self.rotaryStride = rotaryStride
+  }
+}
+
+/// Keys and values of one block of positions.
 ///
 /// Row j of each part lies at `base + j * stride`, f32. A key has a content part (`[contentSize]`: the head's
 /// own key or the latent) and a rotary part (`[rotarySize]`, shared by all heads).
 public struct KeyValueBlock {
+  /// Positions, 1 to ``AttentionShape/block``.
+  public var count: Int
   public var keyContent: UnsafePointer<Float>
   public var keyContentStride: Int
   public var keyRotary: UnsafePointer<Float>
@@ -13,9 +37,10 @@ public struct KeyValueBlock {
   public var valueStride: Int
 
   public init(
-    keyContent: UnsafePointer<Float>, keyContentStride: Int, keyRotary: UnsafePointer<Float>,
+    count: Int, keyContent: UnsafePointer<Float>, keyContentStride: Int, keyRotary: UnsafePointer<Float>,
     keyRotaryStride: Int, value: UnsafePointer<Float>, valueStride: Int
   ) {
+    self.count = count
     self.keyContent = keyContent
     self.keyContentStride = keyContentStride
     self.keyRotary = keyRotary
@@ -23,6 +48,34 @@ public struct KeyValueBlock {
     self.value = value
     self.valueStride = valueStride
   }
+}
+
+/// The running softmax of some rows: maximum and sum of row i at `base + i * stride`, its output,
+/// `[valueSize]` and not yet divided by the sum, at `output + i * outputStride`.
+public struct SoftmaxRows {
+  public var maximum: UnsafeMutablePointer<Float>
+  public var sum: UnsafeMutablePointer<Float>
+  public var stride: Int
+  public var output: UnsafeMutablePointer<Float>
+  public var outputStride: Int
+
+  public init(
+    maximum: UnsafeMutablePointer<Float>, sum: UnsafeMutablePointer<Float>, stride: Int,
+    output: UnsafeMutablePointer<Float>, outputStride: Int
+  ) {
+    self.maximum = maximum
+    self.sum = sum
+    self.stride = stride
+    self.output = output
+    self.outputStride = outputStride
+  }
+}
+
+/// Which keys of a block the rows may see.
+public enum KeyVisibility: Equatable {
+  case all
+  /// The first row sees this many, at least 1, and each later row one more, until it sees all.
+  case causal(firstRow: Int)
 }
 
 /// The sizes that all heads of a layer share.
@@ -44,21 +97,59 @@ public struct AttentionShape: Sendable {
 }
 
 extension KernelTable {
-  /// One block for one query of one head: scores, softmax and weighted values, merged into the running state
-  /// of the blocks before it. Start with maximum -infinity, sum 0 and output 0; divide by the sum at the end.
+  /// One block for some rows: scores, softmax and weighted values, merged into the running state of the blocks
+  /// before it. What a row gets depends on no other row. Divide by the sum at the end.
+  ///
+  /// - Parameters:
+  ///   - isFirst: whether nothing came before: the state is then only written.
+  ///   - upcoming: memory that is fetched meanwhile because it will be read next.
   public func attend(
-    queryContent: UnsafePointer<Float>, queryRotary: UnsafePointer<Float>, block: KeyValueBlock, keys: Int,
-    shape: AttentionShape, maximum: UnsafeMutablePointer<Float>, sum: UnsafeMutablePointer<Float>,
-    output: UnsafeMutablePointer<Float>
+    _ queries: AttentionQueries, to block: KeyValueBlock, visible: KeyVisibility, shape: AttentionShape,
+    isFirst: Bool, upcoming: UnsafeRawBufferPointer = .init(start: nil, count: 0), into state: SoftmaxRows
   ) {
-    precondition(keys >= 1 && keys <= AttentionShape.block)
+    precondition(block.count >= 1 && block.count <= AttentionShape.block)
+    let firstRowKeys: Int
+    switch visible {
+    case .all: firstRowKeys = block.count
+    case .causal(let firstRow): firstRowKeys = firstRow
+    }
+    precondition(firstRowKeys >= 1 && firstRowKeys <= block.count)
     var job = fk_attention_block(
-      query_content: queryContent, query_rotary: queryRotary,
+      rows: Int64(queries.count), query_content: queries.content, query_rotary: queries.rotary,
+      query_content_stride: Int64(queries.contentStride), query_rotary_stride: Int64(queries.rotaryStride),
       key_content: block.keyContent, key_rotary: block.keyRotary, value: block.value,
       key_content_stride: Int64(block.keyContentStride), key_rotary_stride: Int64(block.keyRotaryStride),
       value_stride: Int64(block.valueStride), content_size: Int64(shape.contentSize),
-      rotary_size: Int64(shape.rotarySize), value_size: Int64(shape.valueSize), keys: Int64(keys),
-      scale: shape.scale, maximum: maximum, sum: sum, output: output)
+      rotary_size: Int64(shape.rotarySize), value_size: Int64(shape.valueSize), keys: Int64(block.count),
+      first_row_keys: Int64(firstRowKeys), is_causal: visible != .all, is_first: isFirst, scale: shape.scale,
+      maximum: state.maximum, sum: state.sum, state_stride: Int64(state.stride), output: state.output,
+      output_stride: Int64(state.outputStride), upcoming: upcoming.baseAddress?.assumingMemoryBound(to: CChar.self),
+      upcoming_bytes: Int64(upcoming.count))
     functions.attend(&job)
+  }
+
+  /// Merges the softmax of later blocks into that of earlier ones; both outputs are `[count]`.
+  public func mergeSoftmax(
+    maximum: UnsafeMutablePointer<Float>, sum: UnsafeMutablePointer<Float>, output: UnsafeMutablePointer<Float>,
+    laterMaximum: Float, laterSum: Float, laterOutput: UnsafePointer<Float>, count: Int
+  ) {
+    functions.merge_softmax(maximum, sum, output, laterMaximum, laterSum, laterOutput, Int64(count))
+  }
+
+  /// `output = input * factor`, `[count]`; they may be the same.
+  public func scale(
+    _ input: UnsafePointer<Float>, by factor: Float, into output: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    functions.scale(input, factor, output, Int64(count))
+  }
+
+  /// f16 to f32, exact.
+  public func widen(_ halves: UnsafePointer<UInt16>, into output: UnsafeMutablePointer<Float>, count: Int) {
+    functions.f16_to_f32(halves, output, Int64(count))
+  }
+
+  /// f32 to f16, nearest even; beyond the range of f16 infinity.
+  public func narrow(_ input: UnsafePointer<Float>, into halves: UnsafeMutablePointer<UInt16>, count: Int) {
+    functions.f32_to_f16(input, halves, Int64(count))
   }
 }

@@ -24,22 +24,23 @@ extension Compute {
     multiply(encode(input, for: weights), weights, into: output)
   }
 
-  /// The same for matrices that each have their own f32 rows; one job for all, a tile per matrix.
+  /// The same for matrices that each have their own rows; one job for all, a tile per matrix. f32 rows are encoded
+  /// in the tile where the weights want that.
   public func multiplyEach(_ products: Int, _ operands: (Int) -> MatrixProduct) {
     var most = (rows: 0, columns: 0)
     for index in 0..<products {
       let product = operands(index)
       count(product.weights, rows: product.input.count)
-      guard product.weights.format.encoding == .q8 else { continue }
+      guard product.input.encoding != product.weights.format.encoding else { continue }
       most = (max(most.rows, product.input.count), max(most.columns, product.input.columns))
     }
     reserveEncodingPerWorker(rows: most.rows, columns: most.columns)
     pool.run(tiles: products) { index, worker in
       let each = operands(index)
-      var input = ProductInput.f32(each.input)
-      if each.weights.format.encoding == .q8 {
-        let room = encodedByWorker[worker].rows(each.input.count, columns: each.input.columns)
-        for row in 0..<each.input.count { encode(each.input[row], into: room, row: row) }
+      var input = each.input
+      if case .f32(let rows) = input, each.weights.format.encoding == .q8 {
+        let room = encodedByWorker[worker].rows(rows.count, columns: rows.columns)
+        for row in 0..<rows.count { encode(rows[row], into: room, row: row) }
         input = .q8(room)
       }
       product(
@@ -84,13 +85,18 @@ extension Compute {
   }
 }
 
-/// One matrix and the f32 rows it is applied to: `output = input x weightsᵀ`.
+/// One matrix and the rows it is applied to: `output = input x weightsᵀ`.
 public struct MatrixProduct {
   public let weights: PackedMatrix
-  public let input: ActivationRows
+  /// f32, or as the weights want them.
+  public let input: ProductInput
   public let output: ActivationRows
 
   public init(weights: PackedMatrix, input: ActivationRows, output: ActivationRows) {
+    self.init(weights: weights, input: .f32(input), output: output)
+  }
+
+  public init(weights: PackedMatrix, input: ProductInput, output: ActivationRows) {
     precondition(input.columns == weights.columns && output.columns == weights.rows)
     precondition(input.count == output.count)
     self.weights = weights

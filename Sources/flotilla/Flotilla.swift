@@ -39,6 +39,7 @@ struct Flotilla: ParsableCommand {
   ///
   /// Synchronous on purpose: MPI stays on the main thread.
   static func main() {
+    StandardDescriptors.reserve()
     let process = ProcessRank.current
     var command: any ParsableCommand
     do {
@@ -60,8 +61,12 @@ struct Flotilla: ParsableCommand {
     if !process.isFirst { Foundation.exit(0) }
     let text = fullMessage(for: error, columns: Terminal.standardOutput.width)
     if exitCode(for: error) == .success {
-      try? StandardOutput.write(text + "\n")
-      try? StandardOutput.flush()
+      do {
+        try StandardOutput.write(text + "\n")
+        try StandardOutput.flush()
+      } catch {
+        fail(error)
+      }
       Foundation.exit(0)
     }
     StandardError.write(Failure.lowercased(text) + "\n")

@@ -71,6 +71,22 @@ import Testing
           + "model-00001-of-00003.safetensors. Hint: Shards need their index: fetch model.safetensors.index.json too."))
   }
 
+  @Test func linksOfTheHubsCache() throws {
+    let folder = try TemporaryFolder(copyOf: Fixtures.url("tiny-f32"))
+    let file = folder["model.safetensors"]
+    try FileManager.default.removeItem(at: file)
+    try FileManager.default.createSymbolicLink(atPath: file.path, withDestinationPath: "../../blobs/none")
+    #expect(
+      try failure(folder).hasSuffix(
+        "found model.safetensors, a link that leads nowhere. "
+          + "Hint: The download is incomplete: fetch the checkpoint again."))
+    let cache = try TemporaryFolder()
+    try FileManager.default.createDirectory(at: cache["snapshots"], withIntermediateDirectories: true)
+    #expect(
+      try failure(cache).hasSuffix(
+        "found a folder of the hub's cache. Hint: Give one of the folders in its snapshots folder."))
+  }
+
   @Test func tensorAbsent() throws {
     let folder = try TemporaryFolder(copyOf: Fixtures.url("tiny-f32"))
     try edit(folder["model.safetensors"], "model.layers.2.mlp.experts.7.up_proj.weight", "surplus.weight")

@@ -180,9 +180,13 @@ import Testing
     }
     #expect(try defaults("{}") == GenerationDefaults())
     let all = try defaults(
-      #"{"do_sample":false,"temperature":1,"top_p":0.5,"top_k":20,"repetition_penalty":1.1,"eos_token_id":[1,2]}"#)
+      #"{"do_sample":false,"temperature":1,"top_p":0.5,"top_k":20,"min_p":0.05,"repetition_penalty":1.1,"#
+        + #""eos_token_id":[1,2]}"#)
     #expect(all.sample == false && all.temperature == 1 && all.topK == 20 && all.eosTokens == [1, 2])
-    for bad in [#"{"top_p":2}"#, #"{"temperature":"hot"}"#, #"{"eos_token_id":10}"#, #"{"top_k":-1}"#, "[]"] {
+    #expect(all.topP == 0.5 && all.minP == 0.05 && all.repetitionPenalty == 1.1)
+    for bad in [
+      #"{"top_p":2}"#, #"{"temperature":"hot"}"#, #"{"eos_token_id":10}"#, #"{"top_k":-1}"#, #"{"min_p":1.5}"#, "[]",
+    ] {
       #expect(throws: CheckpointError.self, "\(bad)") { try defaults(bad) }
     }
   }

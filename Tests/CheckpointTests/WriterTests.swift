@@ -40,6 +40,22 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == [])
   }
 
+  @Test func onlyPlainFilesAreReplaced() throws {
+    let folder = try TemporaryFolder()
+    #expect(mkfifo(folder["fifo"].path, 0o600) == 0)
+    for url in [folder["fifo"], folder.url] {
+      let error = try #require(throws: CheckpointError.self) {
+        _ = try SafetensorsWriter(url, tensors: [.init("a", .f32, [4])])
+      }
+      #expect(error.expected == "a plain file, or none yet" && error.found == "a folder or a device")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["fifo"])
+    try Data("old".utf8).write(to: folder["old"])
+    let writer = try SafetensorsWriter(folder["old"], tensors: [.init("a", .u8, [0])])
+    try writer.finish()
+    #expect(try SafetensorsFile(folder["old"]).header.tensors.map(\.name) == ["a"])
+  }
+
   @Test func aDiskTooSmallIsRefused() throws {
     let folder = try TemporaryFolder()
     let error = try #require(throws: CheckpointError.self) {

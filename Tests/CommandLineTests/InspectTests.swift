@@ -64,6 +64,14 @@ struct InspectTests {
       let written = try Run(arguments + ["--write-placement", path] + options)
       #expect(written.status == 0)
       #expect(try Run(arguments + ["--placement", path]).output == written.output)
+      // A link stays one: what it leads to is written.
+      try withTemporaryPath { link in
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+        #expect(try Run(["inspect", Self.tiny, "--placement-for", "2", "--write-placement", link]).status == 0)
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == path)
+      }
+      #expect(try Run(["inspect", Self.tiny, "--placement-for", "2", "--placement", path]).status == 0)
+      #expect(try Run(arguments + ["--write-placement", path] + options).output == written.output)
       let wrong = try Run(["inspect", Self.tiny, "--placement-for", "3", "--placement", path])
       #expect(wrong.status == 2)
       #expect(

@@ -29,6 +29,8 @@ struct UsageTests {
       (["inspect", "--placement-for", "0"], "--placement-for: expected 1 to 65536, found 0"),
       (["inspect", "--router-rank", "1"], "--router-rank needs --placement-for: the number of ranks."),
       (["generate", "-p", "a", "--temp=-1"], "--temp: expected 0 to 100, found -1.0"),
+      (["generate", "-p", "a", "-n", "-2"], "--max-tokens: expected -1 to 16777216, found -2"),
+      (["generate", "-p", "a", "--repeat-penalty", "0"], "--repeat-penalty: expected 0.001 to 1000, found 0.0"),
       (["generate", "-p", "a", "--top-p", "0"], "--top-p: expected above 0, at most 1, found 0.0"),
       (["generate", "-p", "a", "--temp", "nan"], "--temp: expected 0 to 100, found nan"),
       (["generate", "-p", "a", "-c", "0"], "--ctx-size: expected 1 to 16777216, found 0"),
@@ -78,12 +80,50 @@ struct UsageTests {
     #expect(wrong.errors.components(separatedBy: "error: --placement-for").count == 2)
   }
 
-  @Test("Output that nobody takes is an error, not silence")
-  func fullDisk() throws {
+  @Test("A prompt may begin with a hyphen, -n -1 goes on to the end, and a full context says so")
+  func hyphens() throws {
+    let arguments = ["--temp", "0", "--json", "--quiet"]
+    let run = try Run(["generate", "-p", "-5 + 3", "--system", "- short", "--stop", "-", "-n", "0"] + arguments)
+    #expect(run.status == 0 && run.text.contains(#""finish":"length""#), "\(run.errors)")
+    let full = try Run(["generate", "-p", "4", "-c", "12", "-n", "-1", "--ignore-eos"] + arguments)
+    #expect(full.status == 0 && full.text.contains(#""finish":"context""#), "\(full.errors)")
+  }
+
+  @Test("No prompt on standard input is an error; under mpirun it says which rank has it")
+  func emptyInput() throws {
+    let alone = try Run(["generate", "-f", "-", "-n", "1"])
+    #expect(alone.status == 2)
+    #expect(alone.errors.hasSuffix("error: standard input: expected a prompt, found nothing\n"))
+    let launched = try Run(["generate", "-f", "-", "-n", "1", "--coordinator-rank", "1"], input: [52], ranks: 2)
+    #expect(launched.status == 2 && launched.errors.contains("add --stdin 1, the coordinator's rank"))
+  }
+
+  @Test("What is written in place of a closed standard output is an error, and goes into no other file")
+  func closedOutput() throws {
+    try withTemporaryPath { path in
+      let process = Process()
+      let errors = Pipe()
+      process.executableURL = URL(filePath: "/bin/sh")
+      process.arguments = [
+        "-c", #"exec "$0" "$@" >&-"#, try Job.executable("flotilla"), "generate", "-p", "4", "-n", "1", "-q",
+        "--record", path,
+      ]
+      process.standardError = errors
+      try process.run()
+      let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 1)
+      #expect(text == "error: standard output: Bad file descriptor\n")
+      #expect(try Data(contentsOf: URL(filePath: path)).isEmpty)
+    }
+  }
+
+  @Test("Output that nobody takes is an error, not silence", arguments: [["inspect"], ["--help"]])
+  func fullDisk(_ arguments: [String]) throws {
     let process = Process()
     let errors = Pipe()
     process.executableURL = URL(filePath: try Job.executable("flotilla"))
-    process.arguments = ["inspect"]
+    process.arguments = arguments
     process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")
     process.standardError = errors
     try process.run()

@@ -8,14 +8,18 @@ struct LocalModel {
   let model: Model
   let fabric: LocalFabric
 
-  init(_ name: String, format: WeightFormat = .f32, threads: Int = 1, kernels: KernelTable = .best) throws {
+  init(
+    _ name: String, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1,
+    kernels: KernelTable = .best
+  ) throws {
     let compute = Compute(kernels: kernels, threads: threads)
     let checkpoint = try Checkpoint.open(Fixtures.url(name))
     let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     let configuration = checkpoint.configuration
     model = try loader.model(
-      positions: 128, workspace: Workspace(
-        configuration, maxRows: 128, maxAbsorbedRows: 128, maxLogits: 128, compute: compute))
+      positions: 128,
+      workspace: Workspace(
+        configuration, maxRows: 128, maxAbsorbedRows: 128, maxLogits: 128, cacheFormat: cache, compute: compute))
     fabric = LocalFabric(
       gates: try loader.gates(), experts: try loader.experts(0..<configuration.routedExperts, maxTokens: 1))
   }

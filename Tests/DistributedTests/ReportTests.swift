@@ -18,6 +18,8 @@ struct ReportTests {
 
       let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
       #expect(lines.count == 2)
+      let host = ProcessInfo.processInfo.hostName
+      #expect(try lines.map { try StrictJSON.parse(Data($0.utf8)).object!["host"]?.string } == [host, host])
       let record = try StrictJSON.parse(Data(lines[0].utf8)).object!
       let ranks = record["ranks"]!.array!.map { $0.object! }
       #expect(ranks.count == 4)

@@ -44,7 +44,7 @@ import Testing
           dispatch.weights[row * 2 + slot] = 0.5
         }
       }
-      fill(dispatch.rows, &random)
+      fill(dispatch.rows.floats, &random)
     default:
       let sums = PartialSumsMessage(
         writing: message, header: header(kind, tokens: tokens, rows: tokens * 2), shape: shape)
@@ -108,7 +108,7 @@ import Testing
     case .dispatch:
       let found = try DispatchMessage(reading: message, shape: shape)
       #expect(found.tokens.allSatisfy { $0 < found.header.tokens } && found.slots.allSatisfy { 1...3 ~= $0 })
-      touch(found.rows, message)
+      touch(found.rows.floats, message)
     default:
       let found = try PartialSumsMessage(reading: message, shape: shape)
       #expect(found.tokens.allSatisfy { $0 < found.header.tokens } && found.slots.allSatisfy { $0 <= 2 })
@@ -237,15 +237,33 @@ import Testing
     dispatch.slots[0] = 2
     dispatch.weights[1] = 0.5
     (dispatch.experts[0], dispatch.experts[1]) = (4, 11)
-    for column in 0..<3 { dispatch.rows[0][column] = 1 }
+    for column in 0..<3 { dispatch.rows.floats[0][column] = 1 }
     #expect(
       Array(message.bytes) == [
-        0x46, 0x4C, 0x4F, 0x54, 1, 3, 2, 0, 7, 0, 0, 0, 4, 3, 2, 1,
+        0x46, 0x4C, 0x4F, 0x54, 2, 3, 2, 0, 7, 0, 0, 0, 4, 3, 2, 1,
         9, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
         3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3F,
         4, 0, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x3F,
       ])
+  }
+
+  /// q8 rows travel as the kernels read them, and are not taken for f32 ones.
+  @Test func anEncodedDispatch() throws {
+    let shape = WireShape(
+      hidden: 40, encoding: .q8, experts: 12, expertsPerToken: 2, layers: 4, ranks: 3, epoch: 7)
+    let message = Self.exchange().message(capacity: 1024)
+    message.base.initializeMemory(as: UInt8.self, repeating: 0, count: 1024)
+    let dispatch = DispatchMessage(writing: message, header: Self.header(.dispatch, tokens: 1, rows: 1), shape: shape)
+    (dispatch.slots[0], dispatch.experts[1]) = (3, 4)
+    // 64 codes, two sums of 32 and two of 16, a scale: 76 bytes, on whole cache lines.
+    #expect(message.count == 64 + 128 && message.bytes[30] == 1)
+    #expect(try DispatchMessage(reading: message, shape: shape).rows.bytes.base == message.base + 64)
+    let plain = WireShape(hidden: 40, experts: 12, expertsPerToken: 2, layers: 4, ranks: 3, epoch: 7)
+    let error = #expect(throws: WireError.self) { try DispatchMessage(reading: message, shape: plain) }
+    #expect(error?.field == "encoding" && error?.expected == "f32" && error?.found == "q8")
+    message.base.storeBytes(of: 2, toByteOffset: 30, as: UInt8.self)
+    #expect(throws: WireError.self) { try DispatchMessage(reading: message, shape: shape) }
   }
 
   @Test func errorsNameRankKindAndField() {
@@ -257,7 +275,7 @@ import Testing
     message.base.storeBytes(of: 9, toByteOffset: 4, as: UInt8.self)
     let version = #expect(throws: WireError.self) { try RoutingMessage(reading: message, shape: Self.shape) }
     #expect(
-      version?.description == "unreadable message from rank 1: version: expected 1 "
+      version?.description == "unreadable message from rank 1: version: expected 2 "
         + "(the same flotilla on every rank), found 9")
   }
 
@@ -275,5 +293,13 @@ import Testing
       ].max()!
       #expect(largest <= shape.maxMessageBytes)
     }
+  }
+}
+
+extension ProductInput {
+  /// Rows that are not encoded.
+  fileprivate var floats: ActivationRows {
+    guard case .f32(let rows) = self else { preconditionFailure("encoded rows") }
+    return rows
   }
 }

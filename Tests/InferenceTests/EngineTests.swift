@@ -58,7 +58,7 @@ struct BuiltInModelTests {
     let lines = String(decoding: try Fixtures.data("abacus/questions.jsonl"), as: UTF8.self).split(separator: "\n")
     let questions = try lines.map { try StrictJSON.parse(Data($0.utf8)).object! }
     #expect(questions.count == 200)
-    let engine = try session(abacus) { $0.format = .f32 }.engine!
+    let engine = try session(abacus) { $0.formats = "f32" }.engine!
     let requests = questions.map { question in
       GenerationRequest(
         prompt: question["prompt_ids"]!.array!.map { $0.int! },
@@ -88,7 +88,7 @@ struct EngineTests {
   @Test("Greedy continuations of every fixture", arguments: Fixtures.checkpoints)
   func goldens(fixture: String) throws {
     let golden = try Golden(fixture: fixture)
-    let engine = try session(Fixtures.url(fixture)) { $0.format = .f32 }.engine!
+    let engine = try session(Fixtures.url(fixture)) { $0.formats = "f32" }.engine!
     let outputs = try engine.outputs(
       (0..<3).map {
         GenerationRequest(
@@ -135,6 +135,29 @@ struct EngineTests {
     let output = try engine.outputs([GenerationRequest(prompt: [0, 5, 6], maxTokens: 50, ignoresEndOfSequence: true)])
     #expect(output[0].ids.count == 6)
     #expect(output[0].finish == .context)
+    let full = try engine.outputs([GenerationRequest(prompt: Array(0..<9), maxTokens: .max)])
+    #expect(full[0].ids == [] && full[0].finish == .context)
+    let exact = try engine.outputs([GenerationRequest(prompt: [0, 5, 6], maxTokens: 6, ignoresEndOfSequence: true)])
+    #expect(exact[0].ids == output[0].ids && exact[0].finish == .length)
+  }
+
+  @Test("One expert per token: its normalised weight is the scale")
+  func oneExpert() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "flotilla-\(UUID().uuidString)")
+    try FileManager.default.copyItem(at: Fixtures.url("tiny-f32"), to: folder)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appending(path: "config.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    let changed = text.replacing(/"num_experts_per_tok": \d+/, with: "\"num_experts_per_tok\": 1")
+    try #require(changed != text)
+    try changed.write(to: file, atomically: true, encoding: .utf8)
+    let run = try session(folder)
+    run.fabric!.wantsLogits = true
+    let tracer = Tracer(model: run.engine!.model, fabric: run.fabric!, chunk: 8)
+    let trace = try tracer.trace(prompts: [[0, 89, 187]], greedy: 0, together: false)[0]
+    let weights = trace.routing.values.flatMap(\.weights)
+    #expect(weights.count == 3 * trace.routing.count && !weights.isEmpty)
+    #expect(weights.allSatisfy { $0 == Float(run.configuration.routedScale) })
   }
 
   @Test("The reasoning budget closes the reasoning, and the tokens say so")

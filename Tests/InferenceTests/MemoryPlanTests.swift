@@ -8,11 +8,14 @@ import Testing
 
 @Suite("Memory is planned before anything is loaded")
 struct MemoryPlanTests {
-  private func plan(_ preset: ModelConfiguration.Preset, _ format: WeightFormat, ranks: Int) throws -> MemoryPlan {
+  private func plan(
+    _ preset: ModelConfiguration.Preset, _ format: WeightFormat, cache: CacheFormat = .f32, ranks: Int
+  ) throws -> MemoryPlan {
     let configuration = preset.configuration
     return MemoryPlan(
-      configuration: configuration, formats: WeightFormats(format),
-      placement: try .contiguous(experts: configuration.routedExperts, ranks: ranks), prefillChunk: 512, sequences: 1)
+      configuration: configuration, formats: WeightFormats(format), cacheFormat: cache,
+      placement: try .contiguous(experts: configuration.routedExperts, ranks: ranks), prefillChunk: 512, sequences: 1,
+      threads: 2)
   }
 
   @Test("R1 in bf16 on eight ranks: each its share, the coordinator the dense part too")
@@ -29,6 +32,7 @@ struct MemoryPlanTests {
   @Test("576 numbers for each layer and position of R1")
   func cache() throws {
     #expect(try plan(.r1, .bf16, ranks: 8).cacheBytesPerPosition == 61 * 576 * 4)
+    #expect(try plan(.r1, .bf16, cache: .f16, ranks: 8).cacheBytesPerPosition == 61 * (512 * 2 + 64 * 4))
   }
 
   @Test("The context is what fits, at most the model's maximum, and nothing where nothing fits")

@@ -25,6 +25,11 @@ struct SamplerTests {
     #expect(equal.withUnsafeMutableBufferPointer { Sampler.best(UnsafeBufferPointer($0)) } == 1)
   }
 
+  @Test("A temperature near 0 is greedy, even where scaled logits overflow", arguments: [1e-30, 2e-38, 1e-39, 1e-300])
+  func nearlyGreedy(temperature: Double) {
+    #expect(distinct(.init(temperature: temperature)) == [4])
+  }
+
   @Test("Top-k, top-p and min-p leave what they should")
   func truncation() {
     #expect(distinct(.init(temperature: 1, topK: 3)) == [4, 5, 1])

@@ -14,13 +14,15 @@ final class LoadedFixture {
   let gates: Gates
   let experts: RoutedExperts
 
-  init(_ name: String, format: WeightFormat = .f32, threads: Int = 1) throws {
+  init(_ name: String, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1) throws {
     let compute = Compute(kernels: .best, threads: threads)
     let checkpoint = try Checkpoint.open(Fixtures.url(name))
     let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     configuration = checkpoint.configuration
     model = try loader.model(
-      positions: 128, workspace: Workspace(configuration, maxRows: 112, maxAbsorbedRows: 16, maxLogits: 32, compute: compute))
+      positions: 128,
+      workspace: Workspace(
+        configuration, maxRows: 112, maxAbsorbedRows: 16, maxLogits: 32, cacheFormat: cache, compute: compute))
     gates = try loader.gates()
     experts = try loader.experts(0..<configuration.routedExperts, maxTokens: 32)
   }

@@ -10,7 +10,11 @@ struct InstructionSetTests {
 
   @Test("Matrix products, odd sizes", arguments: others, WeightFormat.allCases)
   func products(set: InstructionSet, format: WeightFormat) {
-    for (rows, columns, tokens) in [(1, 1, 1), (16, 16, 6), (17, 33, 7), (100, 61, 13), (257, 129, 1), (64, 8, 23)] {
+    let sizes = [
+      (1, 1, 1), (16, 16, 6), (17, 33, 7), (100, 61, 13), (257, 129, 1), (64, 8, 23), (33, 256, 5), (20, 768, 67),
+    ]
+    for (rows, columns, tokens) in sizes {
+      let format = format.fitting(columns: columns)
       let weights = Samples.values(rows * columns, seed: UInt64(rows))
       let input = Samples.rows(tokens, columns, seed: 7)
       defer { withExtendedLifetime(input) {} }
@@ -52,24 +56,29 @@ struct InstructionSetTests {
   }
 
   private func attentionBits(_ compute: Compute, _ size: Int) -> [UInt32] {
+    let rows = 11
     let keys = Samples.rows(64, size, seed: 4)
-    let queries = Samples.rows(1, size, seed: 5)
-    let query = queries.rows(1)
-    let output = ActivationBuffer(capacity: 1, columns: size)
-    defer { withExtendedLifetime((keys, queries, output)) {} }
-    var (maximum, sum) = (-Float.infinity, Float(0))
-    for count in [64, 5] {
+    let queries = Samples.rows(rows, size, seed: 5)
+    let query = queries.rows(rows).base
+    let output = ActivationBuffer(capacity: rows, columns: size)
+    let softmax = ActivationBuffer(capacity: 2, columns: rows)
+    defer { withExtendedLifetime((keys, queries, output, softmax)) {} }
+    let state = softmax.rows(2)
+    for (index, (count, visible)) in [(64, KeyVisibility.all), (5, .all), (64, .causal(firstRow: 60))].enumerated() {
       let base = keys.rows(64).base
       compute.kernels.attend(
-        queryContent: query.base, queryRotary: query.base,
-        block: KeyValueBlock(
-          keyContent: base, keyContentStride: size, keyRotary: base, keyRotaryStride: size, value: base,
+        AttentionQueries(count: rows, content: query, contentStride: size, rotary: query, rotaryStride: size),
+        to: KeyValueBlock(
+          count: count, keyContent: base, keyContentStride: size, keyRotary: base, keyRotaryStride: size, value: base,
           valueStride: size),
-        keys: count,
+        visible: visible,
         shape: AttentionShape(contentSize: size, rotarySize: size / 2, valueSize: size, scale: 0.3),
-        maximum: &maximum, sum: &sum, output: output.rows(1).base)
+        isFirst: index == 0,
+        into: SoftmaxRows(
+          maximum: state[0].baseAddress!, sum: state[1].baseAddress!, stride: 1, output: output.rows(rows).base,
+          outputStride: size))
     }
-    return Samples.bits(output.rows(1)) + [maximum.bitPattern, sum.bitPattern]
+    return Samples.bits(output.rows(rows)) + Samples.bits(state)
   }
 }
 

@@ -10,7 +10,7 @@ struct ReportTests {
     #expect(
       ThroughputReport(record(madeUpSummary(ranks: 2))).text == """
         Throughput
-          model        made-up in bf16 on 2 ranks, 1 host, 4 threads, avx2
+          model        made-up in bf16 (cache f32) on 2 ranks, 1 host, 4 threads, avx2
           tokens       12 in, 4 out; 15 through the layers in 4 steps
           loading      1.50 s
           prefill      48.0 tokens/s (12 tokens in 250 ms)
@@ -107,7 +107,7 @@ struct RecordTests {
         "parameters_applied":1500000,"rank":0,"resident_bytes":104857600,"roles":["coordinator",\#
         "experts"],"wait_seconds":0}],"rates":{"decode_tokens_per_second":4,\#
         "prefill_tokens_per_second":48},"schema":1,"seconds":{"decode":0.75,"first_token":[0.25],\#
-        "prefill":0.25},"setup":{"context_size":256,"format":"bf16","instruction_set":"avx2",\#
+        "prefill":0.25},"setup":{"cache_format":"f32","context_size":256,"format":"bf16","instruction_set":"avx2",\#
         "max_sequences":4,"prefill_chunk":64,"ranks":1,"threads":[2]},"steps":4,"tokens":{"computed":15,\#
         "generated":4,"in_decode_steps":3,"in_prefill_steps":1,"prompt":12}}
         """#)

@@ -62,16 +62,26 @@ typedef struct {
   int64_t tokens;
 } fk_block_product;
 
-/// One block of keys and values for one query of one head; the running softmax state is updated.
+/// One block of keys and values, and the rows that look at it: queries of one head, or heads of one query. What
+/// a row gets depends on no other row. Row i of each part lies at base + i * stride, strides in floats.
 typedef struct {
-  const float *query_content, *query_rotary;
-  const float *key_content, *key_rotary, *value; ///< row j at base + j * stride
+  int64_t rows;
+  const float *query_content, *query_rotary; ///< [rows, content_size], [rows, rotary_size]
+  int64_t query_content_stride, query_rotary_stride;
+  const float *key_content, *key_rotary, *value; ///< [keys, …_size]
   int64_t key_content_stride, key_rotary_stride, value_stride;
   int64_t content_size, rotary_size, value_size;
-  int64_t keys; ///< 1 ... FK_ATTENTION_BLOCK
-  float scale;
-  float *maximum, *sum; ///< one number each
-  float *output;        ///< [value_size], not yet divided by sum
+  int64_t keys;           ///< 1 ... FK_ATTENTION_BLOCK
+  int64_t first_row_keys; ///< that the first row may see, at least 1
+  bool is_causal;         ///< each later row sees one more, until it sees all
+  bool is_first;          ///< nothing came before: maximum, sum and output are not read
+  float scale;            ///< on every score
+  float *maximum, *sum;   ///< [rows]: running state of the softmax
+  int64_t state_stride;
+  float *output; ///< [rows, value_size], not yet divided by sum
+  int64_t output_stride;
+  const char *upcoming; ///< memory that will be read next, fetched meanwhile; may be NULL
+  int64_t upcoming_bytes;
 } fk_attention_block;
 
 typedef struct {
@@ -105,13 +115,22 @@ typedef struct {
   void (*add)(float *sum, const float *addend, int64_t count);
   /// output = input * factor
   void (*scale)(const float *input, float factor, float *output, int64_t count);
-  /// Scores, softmax and weighted sum of one block, merged into what earlier blocks gave.
+  /// Scores, softmax and weighted sums of one block, merged into what earlier blocks gave:
+  /// score = tree sum of 16 lanes over content, then rotary columns, times scale; m' = max(m, scores);
+  /// f = exp(m - m'); w = exp(score - m'); sum = fma(sum, f, tree sum of w);
+  /// output = chain over keys, ascending, of fma(w, value, …), from output * f.
   void (*attend)(const fk_attention_block *);
+  /// Merges the state of later blocks, `output` being [count], into that of earlier ones.
+  void (*merge_softmax)(
+      float *maximum, float *sum, float *output, float later_maximum, float later_sum, const float *later_output,
+      int64_t count);
   /// 16 rows of f32 -> one panel; `valid` rows are read, the others become zero.
   void (*pack_f32)(const float *rows, int64_t stride, int64_t valid, int64_t columns, float *panel);
   void (*pack_bf16)(const float *rows, int64_t stride, int64_t valid, int64_t columns, uint16_t *panel);
   void (*bf16_to_f32)(const uint16_t *input, float *output, int64_t count);
   void (*f16_to_f32)(const uint16_t *input, float *output, int64_t count);
+  /// Nearest even; beyond the range infinity; NaN stays NaN.
+  void (*f32_to_f16)(const float *input, uint16_t *output, int64_t count);
   /// One row of f32 -> blocks of least squared error; columns a multiple of the block's. NaN counts as 0, and
   /// what the block cannot hold becomes the nearest that it can.
   void (*quantize)(fk_block_format format, const float *row, int64_t columns, void *blocks);

@@ -8,6 +8,7 @@ public struct GenerationDefaults: Sendable, Equatable {
   public var temperature: Double?
   public var topP: Double?
   public var topK: Int?
+  public var minP: Double?
   public var repetitionPenalty: Double?
   /// Token ids that end a generation; nil: those of `config.json`.
   public var eosTokens: [Int]?
@@ -24,6 +25,7 @@ public struct GenerationDefaults: Sendable, Equatable {
     temperature = try number("temperature", 0...100)
     topP = try number("top_p", 0...1)
     topK = try fields.value("top_k") == nil ? nil : fields.integer("top_k", 0...(1 << 24), default: nil)
+    minP = try number("min_p", 0...1)
     repetitionPenalty = try number("repetition_penalty", 1e-3...1e3)
     if fields.value("eos_token_id") != nil {
       eosTokens = try fields.tokens("eos_token_id", vocabulary: vocabulary, default: [])

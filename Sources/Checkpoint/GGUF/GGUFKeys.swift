@@ -54,6 +54,7 @@ enum GGUFKeys {
   static let temperature = "general.sampling.temp"
   static let topP = "general.sampling.top_p"
   static let topK = "general.sampling.top_k"
+  static let minP = "general.sampling.min_p"
   static let repetitionPenalty = "general.sampling.penalty_repeat"
 
   private static func own(_ name: String) -> String { "\(deepseek).\(name)" }

@@ -168,6 +168,7 @@ extension GenerationDefaults {
     sample = temperature.map { $0 > 0 }
     if temperature == 0 { temperature = nil }
     topP = try number(GGUFKeys.topP, 0...1)
+    minP = try number(GGUFKeys.minP, 0...1)
     if metadata[GGUFKeys.topK] != nil {
       var fields = fields
       topK = try fields.integer(GGUFKeys.topK, 0...(1 << 24))

@@ -67,6 +67,7 @@ extension GenerationDefaults {
     let temperature = sample == false ? 0 : temperature
     if let topK { pairs.append((GGUFKeys.topK, .int32(Int32(topK)))) }
     if let topP { pairs.append((GGUFKeys.topP, .float32(Float(topP)))) }
+    if let minP { pairs.append((GGUFKeys.minP, .float32(Float(minP)))) }
     if let temperature { pairs.append((GGUFKeys.temperature, .float32(Float(temperature)))) }
     if let repetitionPenalty { pairs.append((GGUFKeys.repetitionPenalty, .float32(Float(repetitionPenalty)))) }
     return pairs

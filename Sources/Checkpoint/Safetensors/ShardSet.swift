@@ -104,7 +104,11 @@ struct ShardSet {
     func first(_ suffix: String) -> String? { names.filter { $0.hasSuffix(suffix) }.min() }
     let found: String
     let hint: String
-    if let shard = names.filter({ $0.hasSuffix(".safetensors") && $0.contains("-of-") }).min() ?? first(".safetensors")
+    if let dangling = [singleName, indexName].first(where: names.contains) {
+      found = "\(dangling), a link that leads nowhere"
+      hint = "The download is incomplete: fetch the checkpoint again."
+    } else if let shard = names.filter({ $0.hasSuffix(".safetensors") && $0.contains("-of-") }).min()
+      ?? first(".safetensors")
     {
       found = "neither, only files such as \(shard)"
       hint = "Shards need their index: fetch \(indexName) too."

@@ -15,12 +15,22 @@ final class PendingFile: Sendable {
     self.url = url
     temporary = url.deletingLastPathComponent().appending(
       path: ".\(url.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
+    try PendingFile.refuseDevice(url)
     try Disk.require(bytes, in: url.deletingLastPathComponent())
     let opened = open(
       temporary.path(percentEncoded: false), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard opened >= 0 else { throw Disk.failure(url, "create it", errno) }
     descriptor = Mutex(opened)
     guard ftruncate(opened, off_t(bytes)) == 0 else { throw Disk.failure(url, "reserve its size", errno) }
+  }
+
+  /// ``finish()`` renames onto `url`: of a device such as /dev/null, nothing would be left.
+  private static func refuseDevice(_ url: URL) throws {
+    var status = stat()
+    guard stat(url.path(percentEncoded: false), &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+    throw CheckpointError(
+      file: url.lastPathComponent, subject: "file", expected: "a plain file, or none yet",
+      found: "a folder or a device", hint: "Give the name of a file to write.")
   }
 
   deinit {

@@ -19,44 +19,25 @@ extension Attention {
         output: latentQueries[columns: head * latentRank..<(head + 1) * latentRank])
     }
 
-    let state = SoftmaxState(workspace: workspace, rows: rows, heads: heads)
-    state.reset(output: latentSums)
+    let absorbed = AbsorbedAttention(
+      shape: AttentionShape(contentSize: latentRank, rotarySize: rotarySize, valueSize: latentRank, scale: scale),
+      heads: heads, latentQueries: latentQueries, rotaryQueries: queries, headSize: headSize,
+      scratch: workspace.attention,
+      state: SoftmaxState(workspace: workspace, rows: rows, heads: heads), sums: latentSums, compute: compute)
     for segment in batch.segments where segment.form == .absorbed {
-      compute.pool.run(tiles: segment.count * heads) { tile in
-        attend(
-          row: segment.firstRow + tile / heads, position: segment.firstPosition + tile / heads,
-          head: tile % heads, cached: segment.cache.rows(layer: layer), queries: queries,
-          latentQueries: latentQueries, state: state, kernels: compute.kernels, into: latentSums)
+      for index in 0..<segment.count {
+        absorbed.add(
+          row: segment.firstRow + index, position: segment.firstPosition + index,
+          cached: segment.cache.rows(layer: layer))
       }
     }
-    state.finish(output: latentSums, heads: heads, valueSize: latentRank, compute: compute)
+    absorbed.flush()
 
     compute.multiplyEach(heads) { head in
       MatrixProduct(
         weights: up.value[head],
         input: latentSums[columns: head * latentRank..<(head + 1) * latentRank],
         output: result[rows: 0..<rows][columns: head * valueSize..<(head + 1) * valueSize])
-    }
-  }
-
-  /// One query of one head over all blocks of its sequence.
-  private func attend(
-    row: Int, position: Int, head: Int, cached: ActivationRows, queries: ActivationRows,
-    latentQueries: ActivationRows, state: SoftmaxState, kernels: KernelTable, into sums: ActivationRows
-  ) {
-    let shape = AttentionShape(
-      contentSize: latentRank, rotarySize: rotarySize, valueSize: latentRank, scale: scale)
-    let query = queries[row].baseAddress! + head * (nopeSize + rotarySize)
-    for start in stride(from: 0, through: position, by: AttentionShape.block) {
-      let latents = cached[start].baseAddress!
-      kernels.attend(
-        queryContent: latentQueries[row].baseAddress! + head * latentRank, queryRotary: query + nopeSize,
-        block: KeyValueBlock(
-          keyContent: latents, keyContentStride: cached.stride, keyRotary: latents + latentRank,
-          keyRotaryStride: cached.stride, value: latents, valueStride: cached.stride),
-        keys: min(AttentionShape.block, position + 1 - start), shape: shape,
-        maximum: state.maximum(row, head), sum: state.sum(row, head),
-        output: sums[row].baseAddress! + head * latentRank)
     }
   }
 }

@@ -45,6 +45,7 @@ public final class Attention {
     _ input: ActivationRows, _ batch: Batch, layer: Int, workspace: Workspace, compute: Compute,
     into result: ActivationRows
   ) {
+    let input = compute.encode(input, as: keyValueDown.format.encoding, in: workspace.encoded)
     let queries = query(input, workspace: workspace, compute: compute, epsilon: epsilon)
     let keyValues = workspace.keyValues.rows(batch.rows)
     compute.multiply(input, keyValueDown, into: keyValues)
@@ -62,7 +63,7 @@ public final class Attention {
     compute.multiply(attended, output, into: result)
   }
 
-  /// Rotates the rotary parts of queries and keys and writes the cache rows of a segment.
+  /// Norms the latents, rotates the rotary parts of queries and keys and writes the cache rows of a segment.
   private func remember(
     _ segment: Segment, layer: Int, queries: ActivationRows, keyValues: ActivationRows, compute: Compute
   ) {
@@ -71,11 +72,10 @@ public final class Attention {
     compute.forEachRow(segment.count, cost: heads * rotarySize * 4) { index in
       let row = segment.firstRow + index
       let position = segment.firstPosition + index
-      let target = cached[rows: position..<position + 1]
-      compute.rmsNormOnThisThread(
-        keyValues[rows: row..<row + 1][columns: 0..<latentRank], weight: latentNorm, epsilon: epsilon,
-        into: target[columns: 0..<latentRank])
-      let rotaryKey = target.base + latentRank
+      let latent = keyValues[rows: row..<row + 1][columns: 0..<latentRank]
+      compute.rmsNormOnThisThread(latent, weight: latentNorm, epsilon: epsilon, into: latent)
+      cached.store(latent.base, at: position, kernels: compute.kernels)
+      let rotaryKey = cached.rotary(position)
       rotaryKey.update(from: keyValues[row].baseAddress! + latentRank, count: rotarySize)
       rotary.rotate(rotaryKey, vectors: 1, stride: rotarySize, position: position, kernels: compute.kernels)
       rotary.rotate(
@@ -93,7 +93,7 @@ enum QueryProjection {
   case lowRank(down: PackedMatrix, norm: [Float], up: PackedMatrix)
 
   func callAsFunction(
-    _ input: ActivationRows, workspace: Workspace, compute: Compute, epsilon: Float
+    _ input: ProductInput, workspace: Workspace, compute: Compute, epsilon: Float
   ) -> ActivationRows {
     let queries = workspace.queries.rows(input.count)
     switch self {
@@ -117,4 +117,6 @@ struct UpProjections {
   let keyTransposed: [PackedMatrix]
   /// Per head `[D_v, C]`: the value from a latent (both forms).
   let value: [PackedMatrix]
+  /// How keys and values want latents.
+  var encoding: ActivationEncoding { value[0].format.encoding }
 }

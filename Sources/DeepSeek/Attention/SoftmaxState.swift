@@ -14,23 +14,10 @@ struct SoftmaxState {
   func maximum(_ row: Int, _ head: Int) -> UnsafeMutablePointer<Float> { maxima[row].baseAddress! + head }
   func sum(_ row: Int, _ head: Int) -> UnsafeMutablePointer<Float> { sums[row].baseAddress! + head }
 
-  /// Before the first block.
-  func reset(output: ActivationRows) {
-    for row in 0..<maxima.count {
-      maxima[row].update(repeating: -.infinity)
-      sums[row].update(repeating: 0)
-      output[row].update(repeating: 0)
-    }
-  }
-
-  /// Divides each head's output by its sum.
-  func finish(output: ActivationRows, heads: Int, valueSize: Int, compute: Compute) {
-    for row in 0..<maxima.count {
-      for head in 0..<heads {
-        compute.scale(
-          UnsafeMutableBufferPointer(rebasing: output[row][head * valueSize..<(head + 1) * valueSize]),
-          by: 1 / sums[row][head])
-      }
-    }
+  /// The state of one head and the rows from `row` on, as the kernels take it.
+  func rows(from row: Int, head: Int, output: UnsafeMutablePointer<Float>, outputStride: Int) -> SoftmaxRows {
+    SoftmaxRows(
+      maximum: maximum(row, head), sum: sum(row, head), stride: maxima.stride, output: output,
+      outputStride: outputStride)
   }
 }

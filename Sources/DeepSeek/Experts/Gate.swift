@@ -68,7 +68,7 @@ struct SelectionRule {
       weights[slot] = affinities[Int(experts[slot])]
       sum += weights[slot]
     }
-    let divisor = normalizesWeights && expertsPerToken > 1 ? sum + 1e-20 : 1
+    let divisor = normalizesWeights ? sum + 1e-20 : 1
     for slot in 0..<expertsPerToken { weights[slot] = weights[slot] / divisor * scale }
   }
 

@@ -76,6 +76,9 @@ public struct WeightFormats: Sendable, Equatable {
     return isFiner && formats[part] == .q4_K ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
   }
 
+  /// Whether a part's weights lose something.
+  public func isBlockQuantised(_ part: Part) -> Bool { formats[part]!.block != nil }
+
   /// How rows travel to the expert hosts.
   public func dispatchEncoding(hidden: Int) -> ActivationEncoding { format(.experts, columns: hidden).encoding }
 }

@@ -2,6 +2,7 @@
 /// sender too), and the ranks take turns in random order: the same seed, the same run.
 public final class InProcessNetwork {
   public let rankCount: Int
+  fileprivate let hostName: String
   private let pool = MessagePool()
   private var random: SplitMix64?
   private var inboxes: [[Envelope]]
@@ -21,9 +22,12 @@ public final class InProcessNetwork {
     var due: Int
   }
 
-  /// - Parameter seed: nil: first in, first out, no delays.
-  public init(ranks: Int, seed: UInt64? = nil) {
+  /// - Parameters:
+  ///   - seed: nil: first in, first out, no delays.
+  ///   - hostName: of all ranks.
+  public init(ranks: Int, seed: UInt64? = nil, hostName: String = "in-process") {
     rankCount = ranks
+    self.hostName = hostName
     random = seed.map(SplitMix64.init)
     inboxes = Array(repeating: [], count: ranks)
     traffic = Array(repeating: Traffic(), count: ranks)
@@ -85,7 +89,7 @@ public final class InProcessNetwork {
   fileprivate func idle(at rank: Int) throws {
     now += 1
     if let lost = isSilent.firstIndex(of: true), lost != rank {
-      throw RankLost(rank: lost, host: Self.hostName, silence: 10)
+      throw RankLost(rank: lost, host: hostName, silence: 10)
     }
     guard !isStepping else { return }
     isStepping = true
@@ -98,7 +102,6 @@ public final class InProcessNetwork {
   }
 
   fileprivate func traffic(of rank: Int) -> Traffic { traffic[rank] }
-  fileprivate static let hostName = "in-process"
 }
 
 /// One virtual rank's side of an ``InProcessNetwork``.
@@ -112,7 +115,9 @@ public final class InProcessExchange: Exchange {
   }
 
   /// A single rank without others: everything it sends, it sends to itself.
-  public static func loopback() -> InProcessExchange { InProcessNetwork(ranks: 1).exchange(of: 0) }
+  public static func loopback(hostName: String = "in-process") -> InProcessExchange {
+    InProcessNetwork(ranks: 1, hostName: hostName).exchange(of: 0)
+  }
 
   public var rankCount: Int { network.rankCount }
   public var traffic: Traffic { network.traffic(of: rank) }
@@ -121,7 +126,7 @@ public final class InProcessExchange: Exchange {
   public func receive() -> Message? { network.receive(at: rank) }
   public func progress() {}
   public func idle() throws { try network.idle(at: rank) }
-  public func hostName(of rank: Int) -> String { InProcessNetwork.hostName }
+  public func hostName(of rank: Int) -> String { network.hostName }
 }
 
 /// A rank waits, nothing is under way, and no rank has anything to do: a message is missing.

@@ -74,6 +74,7 @@ extension Engine {
   {
     let request = sequence.request
     guard request.maxTokens > 0 else { return finish(sequence, .length) }
+    guard sequence.tokens.count < limits.contextSize else { return finish(sequence, .context) }
     let forced = sequence.reasoning.forcedToken
     let id =
       forced

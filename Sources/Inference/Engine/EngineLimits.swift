@@ -18,9 +18,9 @@ public struct EngineLimits: Sendable, Equatable {
   }
 
   /// Memory for the steps of such an engine.
-  public func workspace(_ configuration: ModelConfiguration, compute: Compute) -> Workspace {
+  public func workspace(_ configuration: ModelConfiguration, cacheFormat: CacheFormat, compute: Compute) -> Workspace {
     Workspace(
       configuration, maxRows: prefillChunk + maxSequences, maxAbsorbedRows: maxSequences,
-      maxLogits: max(maxSequences, 16), compute: compute)
+      maxLogits: max(maxSequences, 16), cacheFormat: cacheFormat, compute: compute)
   }
 }

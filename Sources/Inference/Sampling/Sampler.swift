@@ -25,8 +25,11 @@ public final class Sampler {
     let values = scratch.rows(1)[0]
     _ = values.update(from: logits)
     penalise(values, history: history, penalty: Float(options.repetitionPenalty))
-    guard options.temperature > 0 else { return Self.best(UnsafeBufferPointer(values)) }
-    compute.scale(values, by: Float(1 / options.temperature))
+    let best = Self.best(UnsafeBufferPointer(values))
+    let scale = Float(1 / options.temperature)
+    // Where scaled logits would overflow, the best is the only one with a probability above 0.
+    guard options.temperature > 0, (values[best] * scale).isFinite else { return best }
+    compute.scale(values, by: scale)
     keepCandidates(values, options)
     let draw = CounterGenerator(seed: options.seed).uniform(sequence: sequence, position: UInt64(position))
     return pick(values, draw: draw)

@@ -38,7 +38,8 @@ public struct SamplingOptions: Sendable, Equatable {
     try require(topK >= 0, "top-k", "0 or more", topK)
     try require(topP > 0 && topP <= 1, "top-p", "above 0, at most 1", topP)
     try require(minP >= 0 && minP <= 1, "min-p", "0 to 1", minP)
-    try require(repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition penalty", "above 0", repetitionPenalty)
+    try require(
+      (1e-3...1e3).contains(repetitionPenalty), "repetition penalty", "0.001 to 1000", repetitionPenalty)
   }
 }
 

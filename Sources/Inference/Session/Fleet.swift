@@ -29,7 +29,7 @@ public final class Fleet {
     guard MPISession.isLaunched else {
       session = nil
       coordinator = try hub(1)
-      exchange = InProcessExchange.loopback()
+      exchange = InProcessExchange.loopback(hostName: ProcessInfo.processInfo.hostName)
       localRanks = (1, 0)
       return
     }

@@ -8,19 +8,25 @@ public struct MemoryPlan {
   let configuration: ModelConfiguration
   let formats: WeightFormats
   private let sizes: WeightSizes
+  let cacheFormat: CacheFormat
   let placement: Placement
   let prefillChunk: Int
   let sequences: Int
+  let threads: Int
 
+  /// - Parameter threads: compute threads of a rank.
   public init(
-    configuration: ModelConfiguration, formats: WeightFormats, placement: Placement, prefillChunk: Int, sequences: Int
+    configuration: ModelConfiguration, formats: WeightFormats, cacheFormat: CacheFormat, placement: Placement,
+    prefillChunk: Int, sequences: Int, threads: Int
   ) {
     self.configuration = configuration
     self.formats = formats
     sizes = WeightSizes(configuration, formats)
+    self.cacheFormat = cacheFormat
     self.placement = placement
     self.prefillChunk = prefillChunk
     self.sequences = sequences
+    self.threads = threads
   }
 
   /// Weights and step buffers of a rank.
@@ -36,7 +42,8 @@ public struct MemoryPlan {
   public var cacheBytesPerPosition: Int {
     sequences
       * LatentCache.bytesPerPosition(
-        layers: configuration.layers, latentRank: configuration.latentRank, rotarySize: configuration.ropeDimension)
+        layers: configuration.layers, latentRank: configuration.latentRank, rotarySize: configuration.ropeDimension,
+        format: cacheFormat)
   }
 
   /// What all of the given ranks (of one host) need with a context.
@@ -70,5 +77,6 @@ public struct MemoryPlan {
       c.hidden * 4 + c.heads * (c.headDimension + c.valueDimension + 2) + (c.queryRank ?? 1)
       + c.latentRank + c.ropeDimension + widest + c.hidden / 2
     return 4 * (rows * perRow + 2 * sequences * c.heads * c.latentRank + 16 * c.vocabularySize)
+      + Workspace.attentionBytes(c, cacheFormat: cacheFormat, threads: threads)
   }
 }

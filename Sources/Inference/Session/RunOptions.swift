@@ -1,3 +1,4 @@
+import DeepSeek
 import Foundation
 import Kernels
 
@@ -7,6 +8,8 @@ public struct RunOptions: Sendable {
   public var model: URL
   /// Run formats of the weights, as `WeightFormats` reads them; "auto": bf16 for bf16 checkpoints, else f32.
   public var formats = "auto"
+  /// How caches hold latents; nil: as fits the weights.
+  public var cacheFormat: CacheFormat?
   /// Compute threads of a rank; nil: the cores of the host, divided among its ranks.
   public var threads: Int?
   /// Most tokens of a sequence; nil: what fits, at most what the model allows.

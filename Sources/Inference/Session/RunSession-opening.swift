@@ -19,7 +19,7 @@ extension RunSession {
         .init("checkpoint", opened.checkpoint.fingerprint, hint: "copy the same checkpoint to every node"),
         .init("placement", opened.placement.hash, hint: "give every rank the same placement"),
         .init("weight format", opened.formats.description, hint: "give every rank the same --quant"),
-        .init("cache format", "f32", hint: "install the same version on every node"),
+        .init("cache format", opened.cacheFormat.rawValue, hint: "give every rank the same --cache-type"),
         .init(
           "memory", opened.memory, hint: "use more nodes, fewer ranks on a node, or a smaller --quant or --ctx-size"),
       ]
@@ -45,6 +45,7 @@ struct Opened {
   let checkpoint: Checkpoint
   let placement: Placement
   let formats: WeightFormats
+  let cacheFormat: CacheFormat
   let limits: EngineLimits
   /// "fits", or what is missing on this host.
   let memory: String
@@ -65,9 +66,11 @@ struct Opened {
         router: options.routerRank)
     }
     formats = try WeightFormats(parsing: options.formats, natural: checkpoint.naturalFormat)
+    cacheFormat = options.cacheFormat ?? .automatic(for: formats)
     let plan = MemoryPlan(
-      configuration: configuration, formats: formats, placement: placement, prefillChunk: options.prefillChunk,
-      sequences: options.parallel)
+      configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,
+      prefillChunk: options.prefillChunk, sequences: options.parallel,
+      threads: options.threads ?? fleet.defaultThreads)
     let (contextSize, memory) = try Self.context(options, plan, configuration, ranks: fleet.ranksOnThisHost())
     self.memory = memory
     limits = EngineLimits(

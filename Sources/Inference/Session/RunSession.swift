@@ -14,6 +14,7 @@ public final class RunSession {
   public let checkpoint: Checkpoint
   public let placement: Placement
   public let formats: WeightFormats
+  public let cacheFormat: CacheFormat
   public let limits: EngineLimits
   public let compute: Compute
   /// Nil on ranks that do not coordinate.
@@ -47,6 +48,7 @@ public final class RunSession {
     try handshake.agree()
     let found = try opened.get()
     (checkpoint, placement, formats, limits) = (found.checkpoint, found.placement, found.formats, found.limits)
+    cacheFormat = found.cacheFormat
     compute = Compute(kernels: try KernelTable.selected(), threads: threads)
     compute.pool.betweenTiles = { [exchange = fleet.exchange] in exchange.progress() }
     threadsByRank = handshake.agreements.map { $0?.threads ?? 0 }
@@ -79,7 +81,7 @@ public final class RunSession {
     phases[.expertCompute] = own.expertSeconds
     return RunSummary(
       model: options.model.lastPathComponent, checkpoint: checkpoint.fingerprint, formats: formats.description,
-      instructionSet: compute.kernels.instructionSet, threads: threadsByRank, limits: limits,
+      cacheFormat: cacheFormat, instructionSet: compute.kernels.instructionSet, threads: threadsByRank, limits: limits,
       engine: engine.statistics, phases: phases, ranks: ranks,
       parametersInTotal: ParameterInventory(configuration).total, tokensComputed: engine.statistics.rowsComputed,
       loadSeconds: loadSeconds, expertLayers: configuration.moeLayers.count,
@@ -112,7 +114,9 @@ extension RunSession {
         parametersApplied: { [compute] in compute.parametersApplied }, residentBytes: ProcessMemory.resident))
     self.node = node
     guard isCoordinator else { return }
-    let model = try loader.model(positions: limits.contextSize, workspace: limits.workspace(configuration, compute: compute))
+    let model = try loader.model(
+      positions: limits.contextSize,
+      workspace: limits.workspace(configuration, cacheFormat: cacheFormat, compute: compute))
     let fabric = CoordinatorFabric(node: node)
     tokenizer = try checkpoint.tokenizer()
     self.fabric = fabric

@@ -11,6 +11,8 @@ public struct RunSummary: Sendable {
   public var checkpoint: String
   /// Run formats of the weights, as `--quant` takes them.
   public var formats: String
+  /// Of the latents in the caches.
+  public var cacheFormat: CacheFormat
   public var instructionSet: InstructionSet
   /// Compute threads of each rank, by rank.
   public var threads: [Int]
@@ -32,14 +34,15 @@ public struct RunSummary: Sendable {
   public var expertsPerToken: Int
 
   public init(
-    model: String, checkpoint: String, formats: String, instructionSet: InstructionSet, threads: [Int],
-    limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
+    model: String, checkpoint: String, formats: String, cacheFormat: CacheFormat, instructionSet: InstructionSet,
+    threads: [Int], limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
     parametersInTotal: Int, tokensComputed: Int, loadSeconds: Double, expertLayers: Int, expertsPerLayer: Int,
     expertsPerToken: Int
   ) {
     self.model = model
     self.checkpoint = checkpoint
     self.formats = formats
+    self.cacheFormat = cacheFormat
     self.instructionSet = instructionSet
     self.threads = threads
     self.limits = limits

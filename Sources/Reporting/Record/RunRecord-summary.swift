@@ -21,7 +21,8 @@ extension RunRecord {
       expertsPerToken: summary.expertsPerToken)
     setup = Setup(
       ranks: summary.ranks.count, threads: summary.threads, format: summary.formats,
-      instructionSet: summary.instructionSet.rawValue, contextSize: summary.limits.contextSize,
+      cacheFormat: summary.cacheFormat.rawValue, instructionSet: summary.instructionSet.rawValue,
+      contextSize: summary.limits.contextSize,
       prefillChunk: summary.limits.prefillChunk, maxSequences: summary.limits.maxSequences)
     loadSeconds = finite(summary.loadSeconds)
     tokens = Tokens(

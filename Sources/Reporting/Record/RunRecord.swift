@@ -16,7 +16,7 @@ import Kernels
 /// | `model.parameters` | weights of the whole model, without multi-token prediction |
 /// | `model.expert_layers`, `.experts_per_layer`, `.experts_per_token` | |
 /// | `setup.ranks`, `.threads` | number of ranks; compute threads of each |
-/// | `setup.format`, `.instruction_set` | run format of the weights; of the coordinator |
+/// | `setup.format`, `.cache_format`, `.instruction_set` | run format of the weights; of cached latents; of the coordinator |
 /// | `setup.context_size`, `.prefill_chunk`, `.max_sequences` | limits of the engine |
 /// | `load_seconds` | from the start of loading to ready |
 /// | `tokens.prompt`, `.generated`, `.computed` | read; drawn; through the layers |
@@ -83,6 +83,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var ranks: Int
     public var threads: [Int]
     public var format: String
+    public var cacheFormat: String
     public var instructionSet: String
     public var contextSize: Int
     public var prefillChunk: Int
@@ -90,6 +91,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
 
     enum CodingKeys: String, CodingKey {
       case ranks, threads, format
+      case cacheFormat = "cache_format"
       case instructionSet = "instruction_set"
       case contextSize = "context_size"
       case prefillChunk = "prefill_chunk"

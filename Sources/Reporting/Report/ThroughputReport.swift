@@ -75,7 +75,8 @@ extension ThroughputReport {
 
   private var model: String {
     let hosts = Set(record.ranks.map(\.host)).count
-    return "\(printable(record.model.name, limit: 200)) in \(record.setup.format) on "
+    return
+      "\(printable(record.model.name, limit: 200)) in \(record.setup.format) (cache \(record.setup.cacheFormat)) on "
       + "\(many(record.ranks.count, "rank")), \(many(hosts, "host")), "
       + "\(many(record.setup.threads.reduce(0, +), "thread")), \(record.setup.instructionSet)"
   }

@@ -65,7 +65,8 @@ struct CheckpointFacts: Encodable {
     parts = Self.parts(checkpoint)
     bytes = checkpoint.tensorBytes
     cacheBytesPerToken = LatentCache.bytesPerPosition(
-      layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension)
+      layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
+      format: .automatic(for: WeightFormats(checkpoint.naturalFormat)))
     surplus = checkpoint.surplus
     skipped = checkpoint.skipped.count
     assumedFields = model.assumedFields

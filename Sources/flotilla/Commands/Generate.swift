@@ -48,7 +48,7 @@ struct Generate: ParsableCommand {
         : TextPrinter(
           sequences: prompt.count, terminal: output.terminal, isQuiet: output.quiet, showsMarks: !length.special)
       for prompt in try prompt.encoded(by: session) {
-        try engine.add(length.request(prompt, sampling.options(defaults: defaults), engine))
+        try engine.add(length.request(prompt, sampling.options(defaults: defaults)))
       }
       try generate(engine, printer)
       let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)

@@ -69,7 +69,8 @@ struct Inspect: ParsableCommand {
 
   private func write(_ placement: Placement, to path: String) throws {
     do {
-      try Data(placement.json.utf8).write(to: URL(filePath: path), options: .atomic)
+      // In place: what replaces the file would replace a device or a link too.
+      try Data(placement.json.utf8).write(to: URL(filePath: path))
     } catch {
       throw UsageError(
         "--write-placement: expected to write \(path), found \(error.localizedDescription)",

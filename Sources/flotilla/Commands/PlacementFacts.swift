@@ -27,8 +27,8 @@ struct PlacementFacts: Encodable {
     let formats = try WeightFormats(parsing: quant.text, natural: checkpoint.naturalFormat)
     let defaults = RunOptions(model: checkpoint.location, version: Flotilla.version)
     let plan = MemoryPlan(
-      configuration: checkpoint.configuration, formats: formats, placement: placement,
-      prefillChunk: defaults.prefillChunk, sequences: defaults.parallel)
+      configuration: checkpoint.configuration, formats: formats, cacheFormat: .automatic(for: formats),
+      placement: placement, prefillChunk: defaults.prefillChunk, sequences: defaults.parallel, threads: 1)
     format = formats.description
     coordinator = placement.coordinator
     router = placement.router

@@ -4,11 +4,13 @@ import Inference
 /// When a sequence ends, and what is told of each token.
 struct LengthOptions: ParsableArguments {
   @Option(
-    name: [.customShort("n"), .customLong("max-tokens")],
-    help: "Most tokens to generate. Default: up to the context size.")
+    name: [.customShort("n"), .customLong("max-tokens")], parsing: .unconditional,
+    help: "Most tokens to generate; -1, the default: up to the context size.")
   var maxTokens: Int?
 
-  @Option(help: ArgumentHelp("End before this text. May be repeated.", valueName: "text"))
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("End before this text. May be repeated.", valueName: "text"))
   var stop: [String] = []
 
   @Flag(help: "Go on after the model's end-of-sequence token.")
@@ -28,15 +30,15 @@ struct LengthOptions: ParsableArguments {
   var special = false
 
   func validate() throws {
-    try check("--max-tokens", maxTokens, 0...(1 << 24))
+    try check("--max-tokens", maxTokens, -1...(1 << 24))
     try check("--reasoning-budget", reasoningBudget, 0...(1 << 24))
     try check("--top-logprobs", alternatives, 0...100)
     if stop.contains("") { throw ValidationError("--stop: expected some text, found nothing.") }
   }
 
-  func request(_ prompt: [Int], _ sampling: SamplingOptions, _ engine: Engine) -> GenerationRequest {
+  func request(_ prompt: [Int], _ sampling: SamplingOptions) -> GenerationRequest {
     GenerationRequest(
-      prompt: prompt, maxTokens: maxTokens ?? max(0, engine.limits.contextSize - prompt.count), sampling: sampling,
+      prompt: prompt, maxTokens: maxTokens.flatMap { $0 < 0 ? nil : $0 } ?? .max, sampling: sampling,
       stopStrings: stop, ignoresEndOfSequence: ignoreEos, reasoningBudget: reasoningBudget,
       topAlternatives: alternatives, keepsSpecialTokens: special)
   }

@@ -6,7 +6,7 @@ import Tokenization
 /// What to generate from.
 struct PromptOptions: ParsableArguments {
   @Option(
-    name: .shortAndLong,
+    name: .shortAndLong, parsing: .unconditionalSingleValue,
     help: "A prompt, in quotes. Repeated: a batch of prompts, before those of --prompt-file.")
   var prompt: [String] = []
 
@@ -17,7 +17,7 @@ struct PromptOptions: ParsableArguments {
       valueName: "file"))
   var promptFile: [String] = []
 
-  @Option(help: "A system message before each prompt.")
+  @Option(parsing: .unconditional, help: "A system message before each prompt.")
   var system: String?
 
   @Flag(help: "No chat template: the prompt as it is, after the beginning-of-sentence token.")
@@ -54,9 +54,19 @@ struct PromptOptions: ParsableArguments {
   private func texts() throws -> [String] {
     try prompt
       + promptFile.map { path in
-        let text = path == "-" ? try StandardInput.readText() : try Self.contents(path)
+        let text = path == "-" ? try Self.standardInput() : try Self.contents(path)
         return text.utf8.last == 10 ? String(decoding: text.utf8.dropLast(), as: UTF8.self) : text
       }
+  }
+
+  /// Under mpirun only one rank has standard input; another would take its end for an empty prompt.
+  private static func standardInput() throws -> String {
+    let text = try StandardInput.readText()
+    guard text.isEmpty else { return text }
+    let rank = ProcessRank.current.rank
+    throw InputError(
+      "standard input: expected a prompt, found nothing",
+      hint: rank == 0 ? nil : "mpirun gives it to rank 0 only: add --stdin \(rank), the coordinator's rank")
   }
 
   private static func contents(_ path: String) throws -> String {

@@ -30,12 +30,27 @@ struct Quantization: ExpressibleByArgument, Sendable {
     valueName: "format")
 }
 
+/// How attention's cache holds what it remembers.
+enum CacheType: String, ExpressibleByArgument, CaseIterable, Sendable {
+  case auto, f32, f16
+
+  /// Nil: as fits the weights.
+  var format: CacheFormat? { CacheFormat(rawValue: rawValue) }
+}
+
 /// Which model runs, and how.
 struct ModelOptions: ParsableArguments {
   @OptionGroup var argument: ModelArgument
 
   @Option(help: Quantization.help)
   var quant = Quantization.auto
+
+  @Option(
+    help: """
+      Format of the latents in attention's cache: auto, f32 or f16 (half the memory). auto is f32 where the weights \
+      lose nothing.
+      """)
+  var cacheType = CacheType.auto
 
   @Option(
     name: .shortAndLong,

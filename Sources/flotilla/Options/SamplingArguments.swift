@@ -32,7 +32,7 @@ struct SamplingArguments: ParsableArguments {
     try check("--top-k", topK, 0...(1 << 24))
     try check("--top-p", topP, "above 0, at most 1") { $0 > 0 && $0 <= 1 }
     try check("--min-p", minP, "0 to 1") { (0...1).contains($0) }
-    try check("--repeat-penalty", repeatPenalty, "above 0, at most 1000") { $0 > 0 && $0 <= 1000 }
+    try check("--repeat-penalty", repeatPenalty, "0.001 to 1000") { (1e-3...1e3).contains($0) }
   }
 
   /// Greedy where neither the options nor the checkpoint ask for sampling.
@@ -46,6 +46,7 @@ struct SamplingArguments: ParsableArguments {
     options.topK = defaults.topK ?? options.topK
     // A top-p of 0 keeps the most probable token only; ours starts above 0.
     if let topP = defaults.topP { options.topP = max(topP, .leastNormalMagnitude) }
+    options.minP = defaults.minP ?? options.minP
     options.repetitionPenalty = defaults.repetitionPenalty ?? options.repetitionPenalty
     options.temperature = temperature ?? options.temperature
     options.topK = topK ?? options.topK

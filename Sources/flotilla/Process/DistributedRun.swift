@@ -50,6 +50,7 @@ extension RunOptions {
   init(_ model: ModelOptions, _ placement: PlacementOptions) throws {
     self.init(model: try model.argument.url(), version: Flotilla.version)
     formats = model.quant.text
+    cacheFormat = model.cacheType.format
     threads = model.threads
     contextSize = model.contextSize
     prefillChunk = model.prefillChunk

@@ -36,6 +36,15 @@ enum StandardOutput {
   }
 }
 
+/// The three descriptors that every process is given.
+enum StandardDescriptors {
+  /// Puts something that fails on use where one was closed, so that no file opened later takes its number.
+  static func reserve() {
+    let uses = [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+    for (descriptor, mode) in uses where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", mode) }
+  }
+}
+
 /// Text to standard error, at once.
 enum StandardError {
   static func write(_ text: String) {
