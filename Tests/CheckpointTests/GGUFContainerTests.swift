@@ -120,7 +120,7 @@ private func text(_ text: String) -> [UInt8] { littleEndian(UInt64(text.utf8.cou
       "\(UInt64.max) of at least 32 bytes each")
     refused(
       crafted(pairs: 1 << 60, []), "metadata count", "what fits into the 0 bytes that are left of the header",
-      "\(1 << 60) of at least 14 bytes each")
+      "\(1 << 60) of at least 13 bytes each")
   }
 
   @Test func impossibleMetadata() {

@@ -80,7 +80,10 @@ struct GGUFTests {
       ("tokenizer.ggml.model", .string("llama"), "expected gpt2 (byte-level BPE) or none, found \"llama\""),
       ("tokenizer.ggml.pre", .string("qwen2"), "expected \"deepseek-v3\", found \"qwen2\"; its patterns are not known"),
       ("tokenizer.ggml.tokens", nil, "expected a list of strings, found nothing"),
-      ("tokenizer.ggml.tokens", .strings(["a"]), "expected one for each of 1 tokens, found 512"),
+      (
+        "tokenizer.ggml.tokens", .strings([String](repeating: "a", count: 511)),
+        "expected one for each of 511 tokens, found 512"
+      ),
       ("tokenizer.ggml.token_type", .numbers(.init([1, 6])), "expected 1, 3, 4 or 5 for every token, found another"),
       ("tokenizer.ggml.merges", .strings(["a b c"]), "expected \"a b\", found \"a b c\""),
       ("tokenizer.ggml.merges", .strings(["zzz zzz"]), "\"zzz\" is not in the vocabulary"),

@@ -21,13 +21,14 @@ struct GGUFCursor {
       hint: "The file is damaged or no GGUF file: fetch it again.")
   }
 
-  /// Checks that `count` elements of at least `size` bytes may still follow.
-  func require(_ count: UInt64, of size: Int, _ subject: @autoclosure () -> String) throws -> Int {
-    guard let count = Int(exactly: count), case let (total, overflow) = count.multipliedReportingOverflow(by: size),
+  /// A count of 8 bytes, of elements of at least `size` bytes that must fit into what is left.
+  mutating func count(of size: Int, _ subject: @autoclosure () -> String) throws -> Int {
+    let written = try number(UInt64.self, subject())
+    guard let count = Int(exactly: written), case let (total, overflow) = count.multipliedReportingOverflow(by: size),
       !overflow, total <= left
     else {
       let each = size == 1 ? "" : " of at least \(size) bytes each"
-      throw damaged(subject(), "what fits into the \(left) bytes that are left of the header", "\(count)\(each)")
+      throw damaged(subject(), "what fits into the \(left) bytes that are left of the header", "\(written)\(each)")
     }
     return count
   }
@@ -47,7 +48,7 @@ struct GGUFCursor {
 
   /// A length of 8 bytes, then UTF-8.
   mutating func string(_ subject: @autoclosure () -> String) throws -> String {
-    let length = try require(try number(UInt64.self, subject()), of: 1, "length of " + subject())
+    let length = try self.count(of: 1, "length of " + subject())
     let range = position..<position + length
     guard let text = String(validating: UnsafeRawBufferPointer(rebasing: bytes[range]), as: UTF8.self) else {
       throw damaged(subject(), "UTF-8", "other bytes")
@@ -95,9 +96,8 @@ struct GGUFCursor {
 
   private mutating func array(_ subject: String) throws -> GGUFValue {
     let type = try valueType(subject)
-    let written = try number(UInt64.self, subject)
     guard type != .array else { throw damaged(subject, "an array of plain values", "an array of arrays") }
-    let count = try require(written, of: type.leastBytes, "count of " + subject)
+    let count = try self.count(of: type.leastBytes, "count of " + subject)
     guard type == .string else {
       let values = raw(count * type.leastBytes)
       if type == .bool, let wrong = values.first(where: { $0 > 1 }) { _ = try truth(wrong, subject) }

@@ -13,6 +13,12 @@ public struct GGUFExporter: Sendable {
     public let written: GGMLType
     /// Elements of a row.
     public let columns: Int
+
+    public init(wanted: GGMLType, written: GGMLType, columns: Int) {
+      self.wanted = wanted
+      self.written = written
+      self.columns = columns
+    }
   }
 
   /// Bytes of the finished file.

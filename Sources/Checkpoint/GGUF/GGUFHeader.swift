@@ -43,8 +43,8 @@ public struct GGUFHeader: Sendable {
     var cursor = GGUFCursor(bytes, file: file)
     version = try GGUFHeader.version(&cursor)
     // Names and dimensions take at least that many bytes.
-    let tensorCount = try cursor.require(try cursor.number(UInt64.self, "tensor count"), of: 32, "tensor count")
-    let pairCount = try cursor.require(try cursor.number(UInt64.self, "metadata count"), of: 14, "metadata count")
+    let tensorCount = try cursor.count(of: 32, "tensor count")
+    let pairCount = try cursor.count(of: 13, "metadata count")
     metadata = try GGUFHeader.metadata(&cursor, count: pairCount)
     alignment = try GGUFHeader.alignment(metadata, cursor)
     let declarations = try GGUFHeader.declarations(&cursor, count: tensorCount)

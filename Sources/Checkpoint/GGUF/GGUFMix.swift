@@ -48,7 +48,7 @@ public enum GGUFMix: String, Sendable, CaseIterable {
   }
 
   /// llama.cpp's choice: the first and the last eighth of the layers, and every third of the others.
-  static func getsMoreBits(layer: Int, of layers: Int) -> Bool {
+  public static func getsMoreBits(layer: Int, of layers: Int) -> Bool {
     layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2
   }
 
