@@ -236,7 +236,8 @@ private func exported(
     let words = ["deepseek2.", "expert_count", ".weight", "blk.", "blk.4.", "block_count", "\u{4}\u{0}\u{0}\u{0}"]
     var mutator = Mutator(seed: 32, words: words)
     var accepted = 0
-    for round in 0..<fuzzCount(2000) {
+    // Every round writes and maps a file: a million would take hours.
+    for round in 0..<min(fuzzCount(300), 20_000) {
       var start = Array(original[..<header.dataStart])
       if round % 2 == 0 {
         // One flipped or replaced byte keeps the container whole more often than not.
@@ -256,6 +257,6 @@ private func exported(
         #expect(error is CheckpointError)
       }
     }
-    #expect(accepted > 100)
+    #expect(accepted > 20)
   }
 }
