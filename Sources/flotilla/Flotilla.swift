@@ -32,7 +32,8 @@ struct Flotilla: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Trace.self]),
-      CommandGroup(name: "Prepare and look:", subcommands: [Inspect.self, Tokenize.self, Synthesize.self, Export.self]),
+      CommandGroup(
+        name: "Prepare and look:", subcommands: [Inspect.self, Tokenize.self, Synthesize.self, Export.self]),
     ])
 
   /// Parses, runs, and ends the process with an ``ExitStatus``.
