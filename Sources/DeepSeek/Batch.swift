@@ -53,6 +53,22 @@ public struct Batch {
     return segment.firstRow..<tokens.count
   }
 
+  /// Some of the rows, with their segments cut to fit.
+  func slice(_ range: Range<Int>) -> Batch {
+    guard range != 0..<rows else { return self }
+    var part = Batch()
+    for segment in segments {
+      let own = (segment.firstRow..<segment.firstRow + segment.count).clamped(to: range)
+      guard !own.isEmpty else { continue }
+      part.append(
+        Segment(
+          cache: segment.cache, firstPosition: segment.firstPosition + own.lowerBound - segment.firstRow,
+          count: own.count, form: segment.form),
+        tokens: tokens[own])
+    }
+    return part
+  }
+
   public mutating func removeAll() {
     segments.removeAll(keepingCapacity: true)
     tokens.removeAll(keepingCapacity: true)

@@ -2,7 +2,6 @@ import Kernels
 
 /// What a step carries through the layers.
 struct Step {
-  let batch: Batch
   let workspace: Workspace
   let compute: Compute
   let fabric: any ExpertFabric
@@ -30,19 +29,18 @@ final class Layer {
     self.epsilon = epsilon
   }
 
-  /// `hidden += attention(norm(hidden)); hidden += feedForward(norm(hidden))`, `[T, H]` in place.
-  func callAsFunction(_ hidden: ActivationRows, _ step: Step) throws {
-    let normed = step.workspace.normed.rows(hidden.count)
-    let branch = step.workspace.branch.rows(hidden.count)
+  /// `hidden += attention(norm(hidden)); hidden += feedForward(norm(hidden))`, `[T, H]` in place. The second sum
+  /// waits for the experts until the part's next layer, or `settle`.
+  func callAsFunction(_ part: MicroBatch, _ step: Step) throws {
+    try part.settle(step)
+    let (hidden, normed, branch) = (part.hidden, part.normed, part.branch)
     step.compute.measure(.attention) {
       step.compute.rmsNorm(hidden, weight: attentionNorm, epsilon: epsilon, into: normed)
-      attention(normed, step.batch, layer: index, workspace: step.workspace, compute: step.compute, into: branch)
+      attention(normed, part.batch, layer: index, workspace: step.workspace, compute: step.compute, into: branch)
       step.compute.add(branch, to: hidden)
       step.compute.rmsNorm(hidden, weight: feedForwardNorm, epsilon: epsilon, into: normed)
     }
-    try feedForward(normed, layer: index, step, into: branch)
-    step.compute.add(branch, to: hidden)
-    step.observer?.layerDone(index, hidden: hidden)
+    part.expect(try feedForward.start(normed, layer: index, step, into: branch), of: self)
   }
 }
 
@@ -52,27 +50,23 @@ enum LayerFeedForward {
   /// Routed experts are wherever the fabric reaches them; the shared one (if any) is here.
   case mixture(shared: FeedForward?)
 
-  /// `[T, H] -> [T, H]`. The shared expert runs while the routed ones are away.
-  func callAsFunction(_ input: ActivationRows, layer: Int, _ step: Step, into output: ActivationRows) throws {
+  var hasSharedExpert: Bool { if case .mixture(.some) = self { true } else { false } }
+
+  /// `[T, H] -> [T, H]`: what is computed here goes into `output`, while the routed experts work elsewhere.
+  ///
+  /// - Returns: the ticket for their sum.
+  func start(
+    _ input: ActivationRows, layer: Int, _ step: Step, into output: ActivationRows
+  ) throws -> DispatchTicket? {
     let (workspace, compute) = (step.workspace, step.compute)
     switch self {
     case .dense(let dense):
-      compute.measure(.denseFeedForward) {
-        dense.run(input, workspace, compute, into: output)
-      }
+      compute.measure(.denseFeedForward) { dense.run(input, workspace, compute, into: output) }
+      return nil
     case .mixture(let shared):
       let ticket = try step.fabric.dispatch(input, layer: layer)
-      if let shared {
-        compute.measure(.sharedExpert) {
-          shared.run(input, workspace, compute, into: output)
-        }
-        let routed = workspace.routed.rows(input.count)
-        try step.fabric.combine(ticket, into: routed)
-        compute.add(routed, to: output)
-      } else {
-        try step.fabric.combine(ticket, into: output)
-      }
-      step.observer?.routed(layer, step.fabric.routing)
+      if let shared { compute.measure(.sharedExpert) { shared.run(input, workspace, compute, into: output) } }
+      return ticket
     }
   }
 }

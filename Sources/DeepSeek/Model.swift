@@ -7,6 +7,9 @@ public final class Model {
   public let configuration: ModelConfiguration
   public let compute: Compute
   public let workspace: Workspace
+  /// Parts that a long prompt chunk is cut into, so that attention of one overlaps with the experts of another; worth
+  /// it where experts live on other ranks. Changes no bit.
+  public var microBatches = 1
   /// Watches what passes through; for traces.
   public var observer: (any ForwardObserver)?
   let embedding: TensorSource
@@ -32,10 +35,13 @@ public final class Model {
   ///
   /// - Returns: the residual stream, `[T, H]` f32, valid until the next call.
   public func forward(_ batch: Batch, fabric: any ExpertFabric) throws -> ActivationRows {
-    let step = Step(batch: batch, workspace: workspace, compute: compute, fabric: fabric, observer: observer)
+    let step = Step(workspace: workspace, compute: compute, fabric: fabric, observer: observer)
     let hidden = workspace.hidden.rows(batch.rows)
     embed(batch.tokens, into: hidden)
-    for layer in layers { try layer(hidden, step) }
+    // An observer sees all rows of a layer at once.
+    let parts = MicroBatch.cut(batch, most: observer == nil ? microBatches : 1, workspace: workspace)
+    for layer in layers { for part in parts { try layer(part, step) } }
+    for part in parts { try part.settle(step) }
     return hidden
   }
 

@@ -25,7 +25,10 @@ struct ReportTests {
       #expect(ranks.count == 4)
       let computed = record["tokens"]!.object!["computed"]!.int!
       #expect(ranks.reduce(0) { $0 + $1["expert_rows"]!.int! } == computed * 5 * 4)
-      #expect(ranks.allSatisfy { $0["experts_held"]!.int! == 8 && $0["messages_sent"]!.int! > 0 })
+      #expect(ranks.allSatisfy { $0["messages_sent"]!.int! > 0 })
+      // The coordinator has enough to do.
+      let held = ranks.map { $0["experts_held"]!.int! }
+      #expect(held.reduce(0, +) == 32 && held[0] < 8 && held[1...].allSatisfy { $0 == held[1] || $0 == held[1] - 1 })
       let sent = ranks.reduce(0) { $0 + $1["bytes_sent"]!.int! }
       let received = ranks.reduce(0) { $0 + $1["bytes_received"]!.int! }
       #expect(sent > 0 && abs(sent - received) < 20_000)

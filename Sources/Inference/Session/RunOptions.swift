@@ -16,10 +16,15 @@ public struct RunOptions: Sendable {
   public var contextSize: Int?
   /// Most prompt tokens of a step.
   public var prefillChunk = 512
+  /// Parts that a prompt chunk is cut into where experts live on other ranks.
+  public var microBatches = 2
   /// Most sequences at once.
   public var parallel = 16
   /// A placement file; nil: contiguous shards on all ranks.
   public var placement: URL?
+  /// Routed experts (of every layer) on the coordinator, the others share the rest; nil: as many as balance its own
+  /// work while it reads a prompt. Not with a placement file.
+  public var coordinatorExperts: Int?
   /// Nil: as the placement file says, or rank 0.
   public var coordinatorRank: Int?
   /// Nil: as the placement file says, or rank 1 where there are two or more.

@@ -62,8 +62,8 @@ struct Opened {
       placement = try Placement.load(file, ranks: fleet.rankCount, experts: configuration.routedExperts)
     } else {
       placement = try Placement.contiguous(
-        experts: configuration.routedExperts, ranks: fleet.rankCount, coordinator: fleet.coordinator,
-        router: options.routerRank)
+        for: configuration, ranks: fleet.rankCount, coordinator: fleet.coordinator, router: options.routerRank,
+        coordinatorExperts: options.coordinatorExperts)
     }
     formats = try WeightFormats(parsing: options.formats, natural: checkpoint.naturalFormat)
     cacheFormat = options.cacheFormat ?? .automatic(for: formats)

@@ -117,6 +117,7 @@ extension RunSession {
     let model = try loader.model(
       positions: limits.contextSize,
       workspace: limits.workspace(configuration, cacheFormat: cacheFormat, compute: compute))
+    model.microBatches = placement.hosts == [rank] ? 1 : options.microBatches
     let fabric = CoordinatorFabric(node: node)
     tokenizer = try checkpoint.tokenizer()
     self.fabric = fabric

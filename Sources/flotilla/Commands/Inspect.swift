@@ -49,7 +49,7 @@ struct Inspect: ParsableCommand {
     guard ProcessRank.current.isFirst else { return }
     let checkpoint = try Checkpoint.open(try argument.url())
     let placement = try placementFor.map {
-      try roles.placement(ranks: $0, experts: checkpoint.configuration.routedExperts)
+      try roles.placement(ranks: $0, checkpoint.configuration)
     }
     let facts = CheckpointFacts(checkpoint)
     let plan = try placement.map { try PlacementFacts($0, checkpoint, quant: quant) }

@@ -65,6 +65,13 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Most prompt tokens that go through the model at once.")
   var prefillChunk = 512
 
+  @Option(
+    help: """
+      Parts that a prompt chunk is cut into, so that attention of one overlaps with the experts of another; only \
+      where experts live on several ranks.
+      """)
+  var microBatches = 2
+
   @Option(help: "Most sequences that are generated at once; more wait.")
   var parallel = 16
 
@@ -72,6 +79,7 @@ struct ModelOptions: ParsableArguments {
     try check("--threads", threads, 1...1024)
     try check("--ctx-size", contextSize, 1...(1 << 24))
     try check("--prefill-chunk", prefillChunk, 1...65_536)
+    try check("--micro-batches", microBatches, 1...16)
     try check("--parallel", parallel, 1...4096)
   }
 }

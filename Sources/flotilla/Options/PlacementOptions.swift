@@ -1,6 +1,8 @@
 import ArgumentParser
+import Checkpoint
 import ExpertParallel
 import Foundation
+import Inference
 
 /// Where the experts live, who coordinates, who routes.
 struct RoleOptions: ParsableArguments {
@@ -13,23 +15,36 @@ struct RoleOptions: ParsableArguments {
   @Option(help: "Rank that holds everything but the routed experts. Default: 0.")
   var coordinatorRank: Int?
 
+  @Option(
+    help: """
+      Routed experts of every layer on the coordinator; the other ranks share the rest. Default: as many as balance \
+      its own work while it reads a prompt, often none.
+      """)
+  var coordinatorExperts: Int?
+
   @Option(help: "Rank that holds the gates and sends tokens to experts. Default: 1, or 0 where there is one rank.")
   var routerRank: Int?
 
   func validate() throws {
     try check("--coordinator-rank", coordinatorRank, 0...Placement.mostRanks - 1)
     try check("--router-rank", routerRank, 0...Placement.mostRanks - 1)
-    if placement != nil, coordinatorRank != nil || routerRank != nil {
+    try check("--coordinator-experts", coordinatorExperts, 0...Placement.mostExperts)
+    if placement != nil, coordinatorRank != nil || routerRank != nil || coordinatorExperts != nil {
       throw ValidationError(
-        "--placement already says which ranks coordinate and route: leave out --coordinator-rank and --router-rank.")
+        """
+        --placement already says where roles and experts are: leave out --coordinator-rank, --router-rank and \
+        --coordinator-experts.
+        """)
     }
   }
 
-  /// The placement for a run of `ranks` ranks and a model of `experts` experts a layer.
+  /// The placement for a run of a model on `ranks` ranks.
   ///
   /// - Throws: `PlacementError`, or ``UsageError`` naming the option.
-  func placement(ranks: Int, experts: Int) throws -> Placement {
-    if let placement { return try Placement.load(URL(filePath: placement), ranks: ranks, experts: experts) }
+  func placement(ranks: Int, _ configuration: ModelConfiguration) throws -> Placement {
+    if let placement {
+      return try Placement.load(URL(filePath: placement), ranks: ranks, experts: configuration.routedExperts)
+    }
     for (option, rank) in [("--coordinator-rank", coordinatorRank), ("--router-rank", routerRank)] {
       guard let rank, rank >= ranks else { continue }
       throw UsageError(
@@ -37,7 +52,8 @@ struct RoleOptions: ParsableArguments {
         hint: "the number of ranks is what mpirun -n was given")
     }
     return try Placement.contiguous(
-      experts: experts, ranks: ranks, coordinator: coordinatorRank ?? 0, router: routerRank)
+      for: configuration, ranks: ranks, coordinator: coordinatorRank ?? 0, router: routerRank,
+      coordinatorExperts: coordinatorExperts)
   }
 }
 

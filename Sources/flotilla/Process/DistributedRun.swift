@@ -55,8 +55,10 @@ extension RunOptions {
     contextSize = model.contextSize
     prefillChunk = model.prefillChunk
     parallel = model.parallel
+    microBatches = model.microBatches
     self.placement = placement.roles.placement.map { URL(filePath: $0) }
     coordinatorRank = placement.roles.coordinatorRank
+    coordinatorExperts = placement.roles.coordinatorExperts
     routerRank = placement.roles.routerRank
     timeout = placement.silence
   }
