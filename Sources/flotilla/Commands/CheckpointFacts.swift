@@ -42,6 +42,8 @@ struct CheckpointFacts: Encodable {
   let activePerToken: Int
   let shape: Shape
   let files: Int
+  /// "safetensors" or "GGUF".
+  let fileFormat: String
   let bytes: Int
   let parts: [Part]
   /// Bytes of the latent cache for one token of one sequence, all layers.
@@ -53,14 +55,15 @@ struct CheckpointFacts: Encodable {
   init(_ checkpoint: Checkpoint) {
     let model = checkpoint.configuration
     let inventory = ParameterInventory(model)
-    name = checkpoint.folder.standardizedFileURL.lastPathComponent
+    name = checkpoint.location.standardizedFileURL.lastPathComponent
     fingerprint = checkpoint.fingerprint
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(model)
     files = checkpoint.fileCount
+    fileFormat = checkpoint.metadata == nil ? "safetensors" : "GGUF"
     parts = Self.parts(checkpoint)
-    bytes = checkpoint.tensors.values.reduce(0) { $0 + $1.byteRange.count }
+    bytes = checkpoint.tensorBytes
     cacheBytesPerToken = LatentCache.bytesPerPosition(
       layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
       format: .automatic(for: WeightFormats(checkpoint.naturalFormat)))
@@ -152,7 +155,7 @@ extension CheckpointFacts {
       ("cache", "\(Format.bytes(cacheBytesPerToken)) per token"),
       ("positions", Format.exact(shape.maxPositions)),
       ("vocabulary", Format.exact(shape.vocabulary)),
-      ("files", "\(files) safetensors, \(Format.bytes(bytes)) of tensors"),
+      ("files", "\(files) \(fileFormat), \(Format.bytes(bytes)) of tensors"),
       ("fingerprint", String(fingerprint.prefix(16))),
     ]
   }

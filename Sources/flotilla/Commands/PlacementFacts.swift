@@ -25,7 +25,7 @@ struct PlacementFacts: Encodable {
 
   init(_ placement: Placement, _ checkpoint: Checkpoint, quant: Quantization) throws {
     let formats = try WeightFormats(parsing: quant.text, natural: checkpoint.naturalFormat)
-    let defaults = RunOptions(model: checkpoint.folder, version: Flotilla.version)
+    let defaults = RunOptions(model: checkpoint.location, version: Flotilla.version)
     let plan = MemoryPlan(
       configuration: checkpoint.configuration, formats: formats, cacheFormat: .automatic(for: formats),
       placement: placement, prefillChunk: defaults.prefillChunk, sequences: defaults.parallel, threads: 1)
