@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Command line", .serialized)
 struct UsageTests {
-  static let commands = ["generate", "trace", "inspect", "tokenize", "synthesize"]
+  static let commands = ["generate", "trace", "calibrate", "inspect", "tokenize", "synthesize"]
 
   @Test("Help names every command, with its line; every command has help with examples")
   func help() throws {
@@ -42,6 +42,8 @@ struct UsageTests {
       ),
       (["tokenize", "--chat", "--decode"], "--chat and --decode exclude each other."),
       (["tokenize", "--skip-special"], "--skip-special needs --decode."),
+      (["calibrate", "--buffer", "0"], "--buffer: expected 1 to 1048576, found 0"),
+      (["calibrate", "-r", "0"], "--repetitions: expected 1 to 1000, found 0"),
       (["fly"], "Unexpected argument 'fly'"),
     ])
   func wrongOptions(_ arguments: [String], _ error: String) throws {

@@ -15,6 +15,7 @@ struct Trace: ParsableCommand {
       """)
 
   @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Model") var sequences: SequenceOptions
   @OptionGroup(title: "Ranks") var placement: PlacementOptions
 
   @Option(
@@ -45,7 +46,7 @@ struct Trace: ParsableCommand {
   }
 
   func run() throws {
-    try DistributedRun.perform(RunOptions(model, placement), isQuiet: quiet) { session in
+    try DistributedRun.perform(RunOptions(model, sequences, placement), isQuiet: quiet) { session in
       guard let engine = session.engine, let fabric = session.fabric else { return }
       let prompts = try prompts()
       for prompt in prompts { try engine.verify(prompt: prompt, continuation: greedy) }
