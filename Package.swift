@@ -81,14 +81,15 @@ let package = Package(
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "ReportingTests", dependencies: ["Reporting", "TestSupport"], swiftSettings: strict),
+      name: "ReportingTests", dependencies: ["Reporting", "StrictJSON", "TestSupport"], swiftSettings: strict),
     // Start the built `flotilla`, alone and under mpirun.
     .testTarget(
       name: "DistributedTests",
       dependencies: ["flotilla", "Inference", "Checkpoint", "ExpertParallel", "StrictJSON", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["flotilla", "Inference", "Checkpoint", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: ["flotilla", "Inference", "Checkpoint", "StrictJSON", "TestSupport"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Command line", .serialized)
 struct UsageTests {
-  static let commands = ["generate", "trace", "calibrate", "inspect", "tokenize", "synthesize"]
+  static let commands = ["generate", "trace", "bench", "calibrate", "inspect", "tokenize", "synthesize"]
 
   @Test("Help names every command, with its line; every command has help with examples")
   func help() throws {
@@ -43,6 +43,10 @@ struct UsageTests {
       (["tokenize", "--chat", "--decode"], "--chat and --decode exclude each other."),
       (["tokenize", "--skip-special"], "--skip-special needs --decode."),
       (["calibrate", "--buffer", "0"], "--buffer: expected 1 to 1048576, found 0"),
+      (["bench", "-p", "0", "-n", "0"], "nothing to measure: give -p, -n or -pg something above 0."),
+      (["bench", "-pg", "3"], "-pg: expected two numbers P,N, found 1"),
+      (["bench", "-p", "1,x"], "The value '1,x' is invalid for '-p <list>'"),
+      (["bench", "--parallel", "0"], "--parallel: expected 1 to 4096, found 0"),
       (["calibrate", "-r", "0"], "--repetitions: expected 1 to 1000, found 0"),
       (["fly"], "Unexpected argument 'fly'"),
     ])
