@@ -33,7 +33,7 @@ struct Flotilla: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Trace.self]),
-      CommandGroup(name: "Measure:", subcommands: [BenchCommand.self, Calibrate.self]),
+      CommandGroup(name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self]),
       CommandGroup(
         name: "Prepare and look:", subcommands: [Inspect.self, Tokenize.self, Synthesize.self, Export.self]),
     ])
