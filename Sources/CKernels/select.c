@@ -2,6 +2,9 @@
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 const fk_kernels *fk_kernels_for(fk_isa isa) {
@@ -22,7 +25,7 @@ const fk_kernels *fk_kernels_for(fk_isa isa) {
                : NULL;
 #elif defined(__aarch64__)
   case FK_ISA_NEON:
-    return &fk_neon_kernels;
+    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? &fk_neon_kernels : NULL;
 #endif
   default:
     return NULL;

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Text to ids: added tokens, pieces, byte pairs.
 final class Encoder: Sendable {
-  private let patterns: [SplitPattern]
+  let patterns: [SplitPattern]
   private let pairs: BytePairs
   private let addedTokens: AddedTokens
   /// Caches that no call is using.

@@ -12,12 +12,15 @@ public struct Tokenizer: Sendable {
   private let vocabulary: Vocabulary
   private let addedIDs: [JSONString: Int]
   private let encoder: Encoder
-  private let prefix: [Int]
-  private let suffix: [Int]
+  /// Ids around a plain text.
+  let prefix: [Int]
+  let suffix: [Int]
   private let specialTokens: [(name: String, text: JSONString)]
   /// Parsed when the tokenizer is read, reported when a conversation needs it: plain completion works
   /// also where the template is beyond us.
   private let template: Result<ChatTemplate, TokenizationError>?
+  /// The template as it was read.
+  let templateText: String?
 
   /// Reads tokenizer.json and, where they exist, tokenizer_config.json and chat_template.jinja.
   ///
@@ -80,10 +83,31 @@ public struct Tokenizer: Sendable {
         throw TokenizationError(source: name, place: "", problem: "not valid UTF-8")
       }
       template = ChatTemplate.parsing(text, source: name)
+      templateText = text
     } else {
       let name = configName.isEmpty ? "chat template" : "\(configName): chat_template"
       template = config.chatTemplate.map { ChatTemplate.parsing($0, source: name) }
+      templateText = config.chatTemplate
     }
+  }
+
+  /// From lists, as GGUF files hold them.
+  ///
+  /// - Parameter source: what errors call the file.
+  /// - Throws: `TokenizationError` naming the metadata's key.
+  public init(_ tables: TokenizerTables, source: String) throws {
+    let file = try TokenizerFile(tables, source: source)
+    for (name, id) in tables.special where !file.vocabulary.contains(id) {
+      throw TokenizationError(source: source, place: name, problem: "expected an id with a token, found \(id)")
+    }
+    vocabulary = file.vocabulary
+    addedIDs = file.addedIDs
+    encoder = Encoder(patterns: file.patterns, pairs: file.pairs, addedTokens: file.addedTokens)
+    (bosToken, eosToken) = (tables.special["bos_token"], tables.special["eos_token"])
+    (prefix, suffix) = (file.prefix, file.suffix)
+    specialTokens = tables.special.sorted { $0.key < $1.key }.map { ($0.key, JSONString(tables.tokens[$0.value])) }
+    template = tables.chatTemplate.map { ChatTemplate.parsing($0, source: "\(source): tokenizer.chat_template") }
+    templateText = tables.chatTemplate
   }
 
   private static func affix(
@@ -97,7 +121,7 @@ public struct Tokenizer: Sendable {
     return [id]
   }
 
-  private static func contents(of file: URL) throws -> Data {
+  static func contents(of file: URL) throws -> Data {
     do {
       return try Data(contentsOf: file)
     } catch {
@@ -118,6 +142,15 @@ extension Tokenizer {
 
   /// Whether `skipSpecial` leaves this id out.
   public func isSpecial(_ id: Int) -> Bool { vocabulary.isSpecial(id) }
+
+  /// The split patterns, in order.
+  var patterns: [SplitPattern] { encoder.patterns }
+
+  /// Ids of the tokens that tokenizer_config.json names, where they are added tokens.
+  var specialIDs: [String: Int] {
+    Dictionary(specialTokens.compactMap { token in addedIDs[token.text].map { (token.name, $0) } }) { first, _ in first
+    }
+  }
 
   /// Raw bytes of one id, not always whole characters; empty where the id has no entry.
   public func bytes(of id: Int) -> [UInt8] { Array(vocabulary.bytes(of: id)) }

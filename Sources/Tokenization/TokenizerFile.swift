@@ -167,7 +167,7 @@ extension TokenizerFile {
   }
 
   /// Longer texts are no markers; the bound keeps the search for them linear.
-  private static let longestAddedToken = 1024
+  static let longestAddedToken = 1024
 
   private static func added(_ list: JSONReader) throws -> [Added] {
     if list.isAbsent { return [] }
@@ -257,7 +257,7 @@ extension TokenizerFile {
     return result
   }
 
-  private static func sides(of item: JSONValue) -> (JSONString, JSONString)? {
+  static func sides(of item: JSONValue) -> (JSONString, JSONString)? {
     switch item {
     case .string(let text):
       let parts = text.utf8.split(separator: 0x20, maxSplits: 2, omittingEmptySubsequences: false)

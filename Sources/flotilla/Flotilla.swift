@@ -9,8 +9,8 @@ struct Flotilla: ParsableCommand {
     commandName: "flotilla",
     abstract: "Runs DeepSeek-V3 and R1 across ordinary networked machines: the experts spread over MPI ranks.",
     discussion: """
-      MODEL is a Hugging Face folder: config.json, safetensors files, tokenizer.json. Every command works with \
-      and without mpirun; what needs one process only runs on rank 0.
+      MODEL is a Hugging Face folder (config.json, safetensors files, tokenizer.json) or a GGUF file. Every command \
+      works with and without mpirun; what needs one process only runs on rank 0.
 
       EXAMPLES
         flotilla generate -p "What is 478 + 256?"
@@ -34,7 +34,8 @@ struct Flotilla: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Trace.self]),
-      CommandGroup(name: "Prepare and look:", subcommands: [Inspect.self, Tokenize.self, Synthesize.self]),
+      CommandGroup(
+        name: "Prepare and look:", subcommands: [Inspect.self, Tokenize.self, Synthesize.self, Export.self]),
     ])
 
   /// Parses, runs, and ends the process with an ``ExitStatus``.

@@ -245,10 +245,11 @@ import Testing
     }
     #expect(
       try message(folder["none"]).hasSuffix(
-        "expected a Hugging Face checkpoint folder, found nothing. Hint: Check the path."))
+        "expected a Hugging Face checkpoint folder or a GGUF file, found nothing. Hint: Check the path."))
     #expect(try message(folder.url).contains("found a folder without config.json"))
     try folder.put("GGUF....", "model.gguf")
-    #expect(try message(folder["model.gguf"]).contains("found a GGUF file. Hint: GGUF is not read"))
+    #expect(try message(folder["model.gguf"]).hasPrefix("model.gguf: version: expected 2 or 3, found"))
+    #expect(try message(folder.url).contains("found a folder with model.gguf. Hint: Give the path of that file."))
     try folder.put("text", "file")
     #expect(try message(folder["file"]).contains("found a file. Hint: Give the folder"))
     try FileManager.default.copyItem(at: Fixtures.url("tiny-f32/config.json"), to: folder["config.json"])

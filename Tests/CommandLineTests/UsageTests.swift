@@ -68,7 +68,7 @@ struct UsageTests {
     #expect(run.status == 2)
     #expect(
       run.errors == """
-        error: /nonexistent: checkpoint: expected a Hugging Face checkpoint folder, found nothing
+        error: /nonexistent: checkpoint: expected a Hugging Face checkpoint folder or a GGUF file, found nothing
         hint: Check the path.
 
         """)

@@ -10,14 +10,14 @@ struct LocalModel {
 
   init(
     _ name: String, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1,
-    kernels: KernelTable = .best
+    kernels: KernelTable = .best, positions: Int = 128
   ) throws {
     let compute = Compute(kernels: kernels, threads: threads)
     let checkpoint = try Checkpoint.open(Fixtures.url(name))
     let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     let configuration = checkpoint.configuration
     model = try loader.model(
-      positions: 128,
+      positions: positions,
       workspace: Workspace(
         configuration, maxRows: 128, maxAbsorbedRows: 128, maxLogits: 128, cacheFormat: cache, compute: compute))
     fabric = LocalFabric(

@@ -27,6 +27,15 @@ struct BitsTests {
     #expect(try hash("tiny-f32", ["--quant", "f32"], ranks: nil) != hash("tiny-f32", ["--quant", "bf16"], ranks: nil))
   }
 
+  @Test("A cache in f16: other bits than f32, the same for ranks, threads, chunks and company")
+  func roundedCache() throws {
+    let expected = try hash("tiny-f32", ["--cache-type", "f16"], ranks: nil)
+    #expect(try hash("tiny-f32", ["--cache-type", "f32"], ranks: nil) != expected)
+    #expect(try hash("tiny-f32", ["--cache-type", "f16", "--threads", "2"], ranks: 3) == expected)
+    let chunked = ["--cache-type", "f16", "--prefill-chunk", "4", "--together"]
+    #expect(try hash("tiny-f32", chunked, ranks: 2) == expected)
+  }
+
   @Test("Placements, threads, chunks, company", arguments: Fixtures.checkpoints)
   func circumstances(fixture: String) throws {
     let experts = fixture == "tiny-bf16-sharded" ? 24 : 16

@@ -45,4 +45,18 @@ struct SameBitsTests {
       }
     }
   }
+
+  @Test("A cache in f16")
+  func roundedCache() throws {
+    let fixture = try LoadedFixture("tiny-f32", cache: .f16)
+    let experts = fixture.configuration.routedExperts
+    let expected = try hash(fixture, .contiguous(experts: experts, ranks: 1), seed: nil, chunk: 100)
+    for seed in 0..<UInt64(40) {
+      let placement = try Placement.scattered(experts: experts, ranks: 1 + Int(seed % 8), seed: seed)
+      let found = try hash(fixture, placement, seed: seed, chunk: [1, 7, 100][Int(seed % 3)], together: seed % 2 == 0)
+      #expect(found == expected, "seed \(seed)")
+    }
+    let exact = try LoadedFixture("tiny-f32")
+    #expect(try hash(exact, .contiguous(experts: experts, ranks: 1), seed: nil, chunk: 100) != expected)
+  }
 }

@@ -1,7 +1,7 @@
 import StrictJSON
 
 /// The largest values that any field may take: generous, and small enough that products of a few fit an Int.
-private enum Bound {
+enum Bound {
   static let width = 1...(1 << 20)
   static let vocabulary = 1...(1 << 24)
   static let layers = 1...4096

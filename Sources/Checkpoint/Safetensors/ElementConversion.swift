@@ -1,3 +1,5 @@
+import Kernels
+
 /// Conversion between storage types and f32. Exact towards f32; towards storage nearest, ties to even.
 ///
 /// Source addresses may be unaligned: a safetensors header pads nothing.
@@ -50,10 +52,25 @@ public enum ElementConversion {
     return Float(bitPattern: sign | (magnitude < 0x400 ? subnormal : normal))
   }
 
+  /// The nearest half-precision number; beyond 65504 (after rounding) an infinity.
+  @inline(__always)
+  public static func f16(_ value: Float) -> UInt16 {
+    let sign = UInt16(truncatingIfNeeded: value.bitPattern >> 16) & 0x8000
+    let magnitude = value.bitPattern & 0x7FFF_FFFF
+    if magnitude > 0x7F80_0000 { return sign | 0x7E00 }
+    if magnitude >= 0x4780_0000 { return sign | 0x7C00 }
+    if magnitude < 0x3880_0000 {
+      return sign | UInt16((value.magnitude * 0x1p24).rounded(.toNearestOrEven))
+    }
+    let rounded = magnitude &+ 0xFFF &+ ((magnitude >> 13) & 1)
+    return sign | UInt16(truncatingIfNeeded: (rounded >> 13) &- (112 << 10))
+  }
+
   /// The f32 values of all 256 E4M3FN codes.
   static let e4m3Table: [Float] = (0...255).map { f32(e4m3: UInt8($0)) }
 
-  /// Converts `count` elements of `type` to f32. FP8 codes are converted without their scale.
+  /// Converts `count` elements of `type` to f32; whole blocks, where there are blocks. FP8 codes are converted
+  /// without their scale.
   ///
   /// - Returns: false where `type` is no floating-point type of weights.
   static func convert(
@@ -68,6 +85,13 @@ public enum ElementConversion {
       for i in 0..<count { out[i] = f32(f16: source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self)) }
     case .f8e4m3:
       scale(source, by: 1, count: count, into: out)
+    case .q4_1, .q8_0, .q4_K, .q6_K:
+      guard let block = type.block else { return false }
+      KernelTable.best.dequantize(
+        block, blocks: UnsafeRawBufferPointer(start: source, count: block.bytes(columns: count)),
+        into: UnsafeMutableBufferPointer(start: out, count: count))
+    case .q4_0: OldBlocks.readQ4(source, count: count, into: out)
+    case .q5_0: OldBlocks.readQ5(source, count: count, into: out)
     default:
       return false
     }

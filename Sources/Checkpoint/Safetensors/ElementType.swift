@@ -1,4 +1,7 @@
-/// The element types of the safetensors format, under their names in the header.
+import Kernels
+
+/// How the elements of a tensor are stored: the types of the safetensors format under their names in its header,
+/// and block formats of GGUF under ggml's names.
 public enum ElementType: String, Sendable, CaseIterable {
   case f64 = "F64"
   case f32 = "F32"
@@ -15,14 +18,65 @@ public enum ElementType: String, Sendable, CaseIterable {
   case u16 = "U16"
   case u8 = "U8"
   case bool = "BOOL"
+  case q4_0 = "Q4_0"
+  case q4_1 = "Q4_1"
+  case q5_0 = "Q5_0"
+  case q8_0 = "Q8_0"
+  case q4_K = "Q4_K"
+  case q6_K = "Q6_K"
 
-  /// Bytes of one element.
+  /// The types of safetensors files.
+  static let plain: [ElementType] = allCases.filter { !$0.isBlock }
+
+  /// Whether elements are stored in blocks that share scales, as GGUF files have them.
+  public var isBlock: Bool { GGMLType.blocks[self] != nil }
+
+  /// The kernels' block format, where they have it; raw rows of such a matrix can be packed as they are.
+  public var block: BlockFormat? {
+    switch self {
+    case .q4_1: .q4_1
+    case .q8_0: .q8_0
+    case .q4_K: .q4_K
+    case .q6_K: .q6_K
+    default: nil
+    }
+  }
+
+  /// Bytes of one element; blocks have no such thing.
   public var bytes: Int {
     switch self {
     case .f64, .i64, .u64: 8
     case .f32, .i32, .u32: 4
     case .f16, .bf16, .i16, .u16: 2
     case .f8e4m3, .f8e5m2, .i8, .u8, .bool: 1
+    case .q4_0, .q4_1, .q5_0, .q8_0, .q4_K, .q6_K: preconditionFailure("\(rawValue) has no size of one element")
+    }
+  }
+
+  /// Bytes of a row of `columns` elements; whole blocks, where there are blocks.
+  public func rowBytes(_ columns: Int) -> Int {
+    guard let type = GGMLType.blocks[self] else { return columns * bytes }
+    precondition(columns % type.blockElements == 0, "\(columns) elements in blocks of \(type.blockElements)")
+    return columns / type.blockElements * type.blockBytes
+  }
+}
+
+extension GGMLType {
+  static let blocks: [ElementType: GGMLType] = [
+    .q4_0: .q4_0, .q4_1: .q4_1, .q5_0: .q5_0, .q8_0: .q8_0, .q4_K: .q4_K, .q6_K: .q6_K,
+  ]
+}
+
+extension ElementType {
+  /// Nil for the types of GGUF that do not run.
+  init?(_ type: GGMLType) {
+    switch type {
+    case .f32: self = .f32
+    case .f16: self = .f16
+    case .bf16: self = .bf16
+    default:
+      guard let block = GGMLType.blocks.first(where: { $0.value == type })?.key else { return nil }
+      self = block
     }
   }
 }

@@ -55,7 +55,7 @@ public struct SafetensorsHeader: Sendable {
     if bytes.prefix(4).elementsEqual("GGUF".utf8) {
       throw CheckpointError(
         file: file, subject: "file", expected: "a safetensors file", found: "a GGUF file",
-        hint: "GGUF is not read; give the folder of the original Hugging Face checkpoint.")
+        hint: "It has the wrong name: call it .gguf and give its path.")
     }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(lengthLimit) else {
@@ -114,9 +114,9 @@ public struct SafetensorsHeader: Sendable {
       throw wrong("an object with dtype, shape and data_offsets", ConfigurationFields.describe(value))
     }
     let typeName = value.object?["dtype"]
-    guard let type = typeName?.string.flatMap(ElementType.init(rawValue:)) else {
+    guard let type = typeName?.string.flatMap(ElementType.init(rawValue:)), !type.isBlock else {
       throw wrong(
-        "a dtype among \(ElementType.allCases.map(\.rawValue).joined(separator: ", "))",
+        "a dtype among \(ElementType.plain.map(\.rawValue).joined(separator: ", "))",
         typeName.map(ConfigurationFields.describe) ?? "no dtype")
     }
     let shape = try list("shape", "a shape of integers from 0")

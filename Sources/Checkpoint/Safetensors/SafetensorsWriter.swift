@@ -21,16 +21,14 @@ public final class SafetensorsWriter: Sendable {
   }
 
   private struct State {
-    var descriptor: Int32
     var written = 0
     var cursor = 0
   }
 
-  private let url: URL
-  private let temporary: URL
+  private let file: PendingFile
   private let places: [String: Range<Int>]
   private let dataStart: Int
-  private let state: Mutex<State>
+  private let state = Mutex(State())
 
   /// Bytes of the finished file.
   public let fileBytes: Int
@@ -41,37 +39,12 @@ public final class SafetensorsWriter: Sendable {
   public init(
     _ url: URL, tensors: [Declaration], metadata: KeyValuePairs<String, String> = ["format": "pt"]
   ) throws {
-    self.url = url
-    temporary = url.deletingLastPathComponent().appending(
-      path: ".\(url.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
-    try SafetensorsWriter.refuseDevice(url)
     let (header, ranges) = try SafetensorsWriter.header(tensors, metadata, file: url.lastPathComponent)
     dataStart = header.count
     places = Dictionary(uniqueKeysWithValues: zip(tensors.map(\.name), ranges))
     fileBytes = header.count + (ranges.last?.upperBound ?? 0)
-    try Disk.require(fileBytes, in: url.deletingLastPathComponent())
-    let descriptor = open(
-      temporary.path(percentEncoded: false), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw Disk.failure(url, "create it", errno) }
-    state = Mutex(State(descriptor: descriptor))
-    try header.withUnsafeBytes { try write($0, at: 0) }
-    guard ftruncate(descriptor, off_t(fileBytes)) == 0 else { throw Disk.failure(url, "reserve its size", errno) }
-  }
-
-  /// ``finish()`` renames onto `url`: of a device such as /dev/null, nothing would be left.
-  private static func refuseDevice(_ url: URL) throws {
-    var status = stat()
-    guard stat(url.path(percentEncoded: false), &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
-    throw CheckpointError(
-      file: url.lastPathComponent, subject: "file", expected: "a plain file, or none yet",
-      found: "a folder or a device", hint: "Give the name of a file to write.")
-  }
-
-  deinit {
-    let descriptor = state.withLock { $0.descriptor }
-    guard descriptor >= 0 else { return }
-    close(descriptor)
-    unlink(temporary.path(percentEncoded: false))
+    file = try PendingFile(url, bytes: fileBytes)
+    try header.withUnsafeBytes { try file.write($0, at: 0) }
   }
 
   /// Writes `bytes` of the tensor `name` from `offset` on, in bytes. Every byte is written once, by whoever.
@@ -80,7 +53,7 @@ public final class SafetensorsWriter: Sendable {
   ) throws(CheckpointError) {
     guard let place = places[name] else { preconditionFailure("\(name) was not declared") }
     precondition(offset >= 0 && bytes.count <= place.count - offset, "past the end of \(name)")
-    try write(bytes, at: dataStart + place.lowerBound + offset)
+    try file.write(bytes, at: dataStart + place.lowerBound + offset)
     state.withLock { $0.written += bytes.count }
   }
 
@@ -91,35 +64,15 @@ public final class SafetensorsWriter: Sendable {
       return state.cursor
     }
     precondition(bytes.count <= fileBytes - dataStart - start, "past the last tensor")
-    try write(bytes, at: dataStart + start)
+    try file.write(bytes, at: dataStart + start)
     state.withLock { $0.written += bytes.count }
   }
 
   /// Gives the file its name.
   public func finish() throws {
-    let (descriptor, written) = state.withLock { ($0.descriptor, $0.written) }
+    let written = state.withLock { $0.written }
     precondition(written == fileBytes - dataStart, "\(written) of \(fileBytes - dataStart) bytes written")
-    state.withLock { $0.descriptor = -1 }
-    let closed = close(descriptor)
-    let path = temporary.path(percentEncoded: false)
-    guard closed == 0, rename(path, url.path(percentEncoded: false)) == 0 else {
-      let code = errno
-      unlink(path)
-      throw Disk.failure(url, "finish it", code)
-    }
-  }
-
-  private func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(CheckpointError) {
-    let descriptor = state.withLock { $0.descriptor }
-    precondition(descriptor >= 0, "the file is finished")
-    var done = 0
-    while done < bytes.count {
-      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-      let count = pwrite(descriptor, rest.baseAddress, rest.count, off_t(position + done))
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw Disk.failure(url, "write it", count < 0 ? errno : EIO) }
-      done += count
-    }
+    try file.finish()
   }
 
   /// Header bytes, padded so that data start at a multiple of 8, and the tensors' places in the data.

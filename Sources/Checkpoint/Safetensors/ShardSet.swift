@@ -114,7 +114,7 @@ struct ShardSet {
       hint = "Shards need their index: fetch \(indexName) too."
     } else if let gguf = first(".gguf") {
       found = "a GGUF file (\(gguf))"
-      hint = "GGUF is not read; give the folder of the original Hugging Face checkpoint."
+      hint = "A GGUF file holds its own configuration: give the path of the file instead of the folder's."
     } else if let pickle = first(".bin") ?? first(".pt") ?? first(".pth") {
       found = "PyTorch weights (\(pickle))"
       hint = "Pickled weights are not read; convert them to safetensors."

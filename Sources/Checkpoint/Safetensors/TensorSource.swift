@@ -5,16 +5,34 @@ public struct TensorSource: Sendable {
   public let name: String
   public let rows: Int
   public let columns: Int
+  /// Of the elements; where rows come from two tensors, of the first.
   public let type: ElementType
-  let data: MappedRange
-  let scales: ScaleGrid?
+  let layout: Layout
+
+  /// Where the rows are.
+  enum Layout: Sendable {
+    /// One after another.
+    case rows(MappedRange)
+    /// FP8 codes with their scales.
+    case scaled(MappedRange, ScaleGrid)
+    /// Per head rows of a tensor whose rows are this matrix' columns, then rows of another.
+    indirect case heads(HeadRows)
+  }
+
+  init(name: String, rows: Int, columns: Int, type: ElementType, layout: Layout) {
+    self.name = name
+    self.rows = rows
+    self.columns = columns
+    self.type = type
+    self.layout = layout
+  }
 
   /// A part of a mapped file.
   struct MappedRange: @unchecked Sendable {
-    let file: SafetensorsFile
+    let map: MappedFile
     let range: Range<Int>
 
-    var base: UnsafeRawPointer { file.map.bytes.baseAddress! + range.lowerBound }
+    var base: UnsafeRawPointer { map.bytes.baseAddress! + range.lowerBound }
   }
 
   /// FP8 scales, one f32 for each block, `[ceil(rows / block.rows), ceil(columns / block.columns)]`.
@@ -30,24 +48,27 @@ public struct TensorSource: Sendable {
   }
 
   /// Bytes of a row as stored, without scales.
-  public var rowBytes: Int { columns * type.bytes }
+  public var rowBytes: Int { type.rowBytes(columns) }
 
   /// Converts rows to f32, `[range.count, columns]`, `stride` floats from row to row.
   ///
-  /// FP8: value times `weight_scale_inv` of its block (DeepSeek-V3 report, 3.3.2).
+  /// FP8: value times `weight_scale_inv` of its block (DeepSeek-V3 report, 3.3.2). Blocks: as ggml has them.
   public func readRows(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>, stride: Int) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows) in \(name)")
     precondition(stride >= columns, "stride \(stride) of \(columns) columns in \(name)")
     guard columns > 0, !range.isEmpty else { return }
-    for (index, row) in range.enumerated() {
-      let source = data.base + row * rowBytes
-      let target = out + index * stride
-      if let scales {
-        readScaled(source, row: row, scales: scales, into: target)
-      } else {
-        let converted = ElementConversion.convert(source, type, count: columns, into: target)
+    switch layout {
+    case .rows(let data):
+      for (index, row) in range.enumerated() {
+        let converted = ElementConversion.convert(
+          data.base + row * rowBytes, type, count: columns, into: out + index * stride)
         precondition(converted, "\(name) was checked to hold floating-point numbers")
       }
+    case .scaled(let data, let scales):
+      for (index, row) in range.enumerated() {
+        readScaled(data.base + row * rowBytes, row: row, scales: scales, into: out + index * stride)
+      }
+    case .heads(let heads): heads.readRows(range, into: out, stride: stride)
     }
   }
 
@@ -62,13 +83,26 @@ public struct TensorSource: Sendable {
     }
   }
 
-  /// Rows as stored, at any alignment; valid as long as the checkpoint is open.
+  /// Whether the rows lie one after another, so that ``rawRows(_:)`` can show them.
+  public var isContiguous: Bool { if case .heads = layout { false } else { true } }
+
+  /// Rows as stored, at any alignment; valid as long as the checkpoint is open. Blocks of GGUF files can be packed
+  /// from here without quantising anew.
   public func rawRows(_ range: Range<Int>) -> UnsafeRawBufferPointer {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows) in \(name)")
     guard !range.isEmpty, rowBytes > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-    return UnsafeRawBufferPointer(start: data.base + range.lowerBound * rowBytes, count: range.count * rowBytes)
+    switch layout {
+    case .rows(let data), .scaled(let data, _):
+      return UnsafeRawBufferPointer(start: data.base + range.lowerBound * rowBytes, count: range.count * rowBytes)
+    case .heads: preconditionFailure("\(name) does not lie in one piece")
+    }
   }
 
   /// Gives the memory of the mapped pages back once their contents are packed elsewhere.
-  public func release() { data.file.map.release(data.range) }
+  public func release() {
+    switch layout {
+    case .rows(let data), .scaled(let data, _): data.map.release(data.range)
+    case .heads(let heads): for part in [heads.keys, heads.values] { part.release() }
+    }
+  }
 }

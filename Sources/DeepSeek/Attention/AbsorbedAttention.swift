@@ -65,6 +65,8 @@ struct AbsorbedAttention {
       maximum: spanMaxima(index) + heads.lowerBound, sum: spanSums(index) + heads.lowerBound, stride: 1,
       output: spanOutput(index) + heads.lowerBound * latentRank, outputStride: latentRank)
     let memory = scratch.block(worker: worker, latentRank: latentRank)
+    // One tile asks the memory for the latents; those of the other heads find them in the cache.
+    let fetchesAhead = heads.lowerBound == 0
     for start in stride(from: span.positions.lowerBound, to: span.positions.upperBound, by: AttentionShape.block) {
       let end = min(start + AttentionShape.block, span.positions.upperBound)
       let next = end..<min(end + AttentionShape.block, span.positions.upperBound)
@@ -75,7 +77,7 @@ struct AbsorbedAttention {
         valueStride: latents.stride)
       compute.kernels.attend(
         queries, to: block, visible: .all, shape: shape, isFirst: start == span.positions.lowerBound,
-        upcoming: next.isEmpty ? .init(start: nil, count: 0) : span.cached.bytes(next), into: output)
+        upcoming: fetchesAhead && !next.isEmpty ? span.cached.bytes(next) : .init(start: nil, count: 0), into: output)
     }
   }
 

@@ -49,11 +49,16 @@ public final class Sampler {
     }
   }
 
-  /// Leaves in `candidates` the tokens that may be drawn, most probable first, and in `values` their
-  /// probabilities times a common factor.
+  /// Leaves in `candidates` the tokens that may be drawn, most probable first (in order of ids where all may be), and
+  /// in `values` their probabilities times a common factor.
   private func keepCandidates(_ values: UnsafeMutableBufferPointer<Float>, _ options: SamplingOptions) {
     let best = Self.best(UnsafeBufferPointer(values))
     let sum = Double(compute.exp(values, shift: values[best]))
+    if options.topK == 0 && options.topP >= 1 && options.minP == 0 {
+      candidates.removeAll(keepingCapacity: true)
+      candidates.append(contentsOf: values.indices)
+      return
+    }
     func precedes(_ a: Int, _ b: Int) -> Bool { values[a] != values[b] ? values[a] > values[b] : a < b }
 
     // Rare tokens are looked at only where the frequent ones do not suffice.

@@ -97,9 +97,10 @@ struct Opened {
 }
 
 extension Checkpoint {
-  /// The smallest run format that loses nothing: bf16 where every matrix is stored so, else f32.
+  /// The smallest run format that loses nothing: bf16 where every matrix is stored so, else f32. Gates do not count:
+  /// they are f32 in every format.
   public var naturalFormat: WeightFormat {
-    let unused = Set(surplus).union(skipped)
+    let unused = Set(surplus).union(skipped).union(configuration.moeLayers.map(ParameterNames.gate))
     let isExact = tensors.values.allSatisfy { $0.shape.count != 2 || $0.type == .bf16 || unused.contains($0.name) }
     return isExact ? .bf16 : .f32
   }

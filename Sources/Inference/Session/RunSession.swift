@@ -119,9 +119,7 @@ extension RunSession {
       workspace: limits.workspace(configuration, cacheFormat: cacheFormat, compute: compute))
     model.microBatches = placement.hosts == [rank] ? 1 : options.microBatches
     let fabric = CoordinatorFabric(node: node)
-    let hasTokenizer = FileManager.default.fileExists(
-      atPath: options.model.appending(path: "tokenizer.json").path(percentEncoded: false))
-    tokenizer = hasTokenizer ? try Tokenizer(folder: options.model) : nil
+    tokenizer = try checkpoint.tokenizer()
     self.fabric = fabric
     engine = Engine(
       model: model, fabric: fabric, tokenizer: tokenizer, limits: limits,

@@ -44,6 +44,8 @@ struct CheckpointFacts: Encodable {
   let activePerToken: Int
   let shape: Shape
   let files: Int?
+  /// "safetensors" or "GGUF".
+  let fileFormat: String?
   let bytes: Int?
   let parts: [Part]
   /// Bytes of the latent cache for one token of one sequence, all layers.
@@ -55,14 +57,15 @@ struct CheckpointFacts: Encodable {
   init(_ checkpoint: Checkpoint) {
     let model = checkpoint.configuration
     let inventory = ParameterInventory(model)
-    name = checkpoint.folder.standardizedFileURL.lastPathComponent
+    name = checkpoint.location.standardizedFileURL.lastPathComponent
     fingerprint = checkpoint.fingerprint
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(model)
     files = checkpoint.fileCount
+    fileFormat = checkpoint.metadata == nil ? "safetensors" : "GGUF"
     parts = Self.parts(checkpoint)
-    bytes = checkpoint.tensors.values.reduce(0) { $0 + $1.byteRange.count }
+    bytes = checkpoint.tensorBytes
     cacheBytesPerToken = LatentCache.bytesPerPosition(
       layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
       format: .automatic(for: WeightFormats(checkpoint.naturalFormat)))
@@ -76,7 +79,7 @@ struct CheckpointFacts: Encodable {
     let configuration = model.configuration
     let inventory = ParameterInventory(configuration)
     name = model.name
-    (fingerprint, files, bytes) = (nil, nil, nil)
+    (fingerprint, files, fileFormat, bytes) = (nil, nil, nil, nil)
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(configuration)
@@ -182,7 +185,9 @@ extension CheckpointFacts {
       ("positions", Format.exact(shape.maxPositions)),
       ("vocabulary", Format.exact(shape.vocabulary)),
     ]
-    if let files, let bytes { lines.append(("files", "\(files) safetensors, \(Format.bytes(bytes)) of tensors")) }
+    if let files, let fileFormat, let bytes {
+      lines.append(("files", "\(files) \(fileFormat), \(Format.bytes(bytes)) of tensors"))
+    }
     if let fingerprint { lines.append(("fingerprint", String(fingerprint.prefix(16)))) }
     return lines
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoint
 import Foundation
 import Inference
 import Reporting
@@ -26,7 +27,8 @@ struct Tokenize: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "Folder with tokenizer.json, or that file itself. Without one: the built-in model's.", valueName: "model"))
+      "Folder with tokenizer.json, that file itself, or a GGUF file. Without one: the built-in model's.",
+      valueName: "model"))
   var model: String?
 
   @Option(
@@ -87,9 +89,19 @@ struct Tokenize: ParsableCommand {
         "\(path): expected a folder with tokenizer.json or that file, found nothing", hint: "Check the path")
     }
     if isFolder.boolValue { return try Tokenizer(folder: url) }
+    if path.hasSuffix(".gguf") { return try ofGGUF(url) }
     let configuration = url.deletingLastPathComponent().appending(path: "tokenizer_config.json")
     let hasConfiguration = FileManager.default.fileExists(atPath: configuration.path(percentEncoded: false))
     return try Tokenizer(tokenizerFile: url, configFile: hasConfiguration ? configuration : nil)
+  }
+
+  private static func ofGGUF(_ url: URL) throws -> Tokenizer {
+    guard let tokenizer = try Checkpoint.open(url).tokenizer() else {
+      throw UsageError(
+        "\(url.lastPathComponent): expected a tokenizer in the metadata, found none",
+        hint: "Export a checkpoint that has a tokenizer.json")
+    }
+    return tokenizer
   }
 
   /// Answers every line with a line, at once: a program at the other end may wait for it.

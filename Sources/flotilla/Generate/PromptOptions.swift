@@ -37,7 +37,7 @@ struct PromptOptions: ParsableArguments {
   func encoded(by session: RunSession) throws -> [[Int]] {
     guard let tokenizer = session.tokenizer else {
       throw UsageError(
-        "tokenizer.json: expected in the model's folder, found nothing",
+        "tokenizer: expected tokenizer.json in the model's folder, or one in the GGUF file, found none",
         hint: "flotilla trace takes token ids and needs no tokenizer")
     }
     return try texts().map { text in

@@ -4,7 +4,7 @@ import Inference
 
 /// Which model: MODEL or `-m`, or the built-in one.
 struct ModelArgument: ParsableArguments {
-  @Argument(help: "Hugging Face folder of a checkpoint. Without one: the small built-in model.")
+  @Argument(help: "Hugging Face folder of a checkpoint, or a GGUF file. Without one: the small built-in model.")
   var model: String?
 
   @Option(
@@ -28,7 +28,7 @@ struct ModelArgument: ParsableArguments {
       throw ValidationError("MODEL was given twice: as an argument and with -m. Leave one of them out.")
     }
     if (model ?? option)?.isEmpty == true {
-      throw ValidationError("MODEL is empty: expected the path of a checkpoint folder.")
+      throw ValidationError("MODEL is empty: expected the path of a checkpoint.")
     }
   }
 

@@ -19,6 +19,7 @@ extension Placement {
   var idleNote: String? {
     let idle = (0..<ranks).count { roles(of: $0).isEmpty }
     guard idle > 0 else { return nil }
-    return "\(idle) of \(ranks) ranks have no experts and nothing to do: a layer has \(experts) experts"
+    let verb = idle == 1 ? "has" : "have"
+    return "\(idle) of \(ranks) ranks \(verb) no experts and nothing to do: a layer has \(experts) experts"
   }
 }

@@ -1,0 +1,31 @@
+import Foundation
+
+/// A GGUF file, mapped, its header checked. Opening reads the header and no data.
+public final class GGUFFile: Sendable {
+  public let name: String
+  public let header: GGUFHeader
+  let map: MappedFile
+
+  /// - Parameter name: what errors call the file.
+  /// - Throws: ``CheckpointError``.
+  public init(_ url: URL, name: String? = nil) throws {
+    self.name = name ?? url.lastPathComponent
+    map = try MappedFile(url, name: self.name)
+    header = try GGUFHeader(map.bytes, file: self.name)
+  }
+
+  /// The tensor's bytes in mapped memory; valid as long as this object.
+  public func bytes(of tensor: GGUFTensor) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: map.bytes[tensor.byteRange])
+  }
+
+  /// Everything before the data.
+  var headerBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: map.bytes.prefix(header.dataStart)) }
+
+  /// Whether a file begins as GGUF files do.
+  static func isGGUF(_ path: String) -> Bool {
+    guard let file = FileHandle(forReadingAtPath: path) else { return false }
+    defer { try? file.close() }
+    return file.readData(ofLength: 4).elementsEqual(GGUFHeader.magic)
+  }
+}

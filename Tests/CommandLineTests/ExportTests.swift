@@ -1,0 +1,59 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("export")
+struct ExportTests {
+  static let tiny = Fixtures.url("tiny-f32").filePath
+
+  @Test("Writes a file that every command reads, and says what it wrote")
+  func export() throws {
+    try withTemporaryPath { path in
+      let file = path + ".gguf"
+      defer { try? FileManager.default.removeItem(atPath: file) }
+      let run = try Run(["export", Self.tiny, file])
+      #expect(run.status == 0 && run.errors == "")
+      #expect(run.text == "Wrote \(file): F32, 1.86 MiB (F32 1.84 MiB).\n")
+      let name = URL(filePath: file).lastPathComponent
+      let inspected = try Run(["inspect", file])
+      #expect(inspected.lines.first == "\(name): deepseek_v3, 481k parameters")
+      #expect(inspected.lines.contains("  files        1 GGUF, 1.84 MiB of tensors"))
+      let trace = ["--token-ids", "0,5,6", "--greedy", "3", "--sha256", "-q"]
+      #expect(try Run(["trace", file] + trace).output == Run(["trace", Self.tiny] + trace).output)
+      let generate = ["-p", "What?", "-n", "8", "--temp", "0", "-q"]
+      #expect(try Run(["generate", file] + generate).output == Run(["generate", Self.tiny] + generate).output)
+      #expect(
+        try Run(["tokenize", file], text: "Hello, 12345").output
+          == Run(["tokenize", Self.tiny], text: "Hello, 12345").output)
+      // What is there is never written over; a GGUF file can be exported again.
+      let again = try Run(["export", file, file])
+      #expect(again.status == 2)
+      #expect(again.errors.hasPrefix("error: \(file): output: expected a new file, found something there already\n"))
+    }
+  }
+
+  @Test("Types in any case; fallbacks are told")
+  func types() throws {
+    try withTemporaryPath { path in
+      let run = try Run(["export", Self.tiny, path, "--type", "q4_k_m"])
+      #expect(run.status == 0)
+      #expect(run.lines.first?.hasPrefix("Wrote \(path): Q4_K_M, ") == true)
+      #expect(
+        run.lines.contains { $0.hasSuffix("with rows of 64: Q4_1 instead of Q4_K, whose blocks have 256 elements.") })
+      #expect(try Run(["export", path, path + "2", "--type", "bf16", "-q"]).output == [])
+      try FileManager.default.removeItem(atPath: path + "2")
+    }
+    let unknown = try Run(["export", Self.tiny, "/tmp/unused", "--type", "Q5_K"])
+    #expect(unknown.status == 2)
+    #expect(
+      unknown.errors.hasPrefix(
+        "error: --type: expected one of F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_K_M, found \"Q5_K\".\n"))
+  }
+
+  @Test("Where nothing can be written: the disk's fault, exit code 1")
+  func unwritable() throws {
+    let run = try Run(["export", Self.tiny, "/nonexistent/a.gguf"])
+    #expect(run.status == 1)
+    #expect(run.errors.hasPrefix("error: a.gguf: file: expected to create it, found No such file or directory\n"))
+  }
+}
