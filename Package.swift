@@ -40,12 +40,12 @@ let package = Package(
     .target(
       name: "Inference",
       dependencies: [
-        "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels", "MessagePassing",
+        "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       resources: [.copy("Resources/Abacus")],
       swiftSettings: strict),
-    .target(name: "Reporting", dependencies: ["Inference"], swiftSettings: strict),
+    .target(name: "Reporting", dependencies: ["Inference", "StrictJSON"], swiftSettings: strict),
     .executableTarget(
       name: "flotilla",
       dependencies: [
@@ -81,14 +81,15 @@ let package = Package(
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "ReportingTests", dependencies: ["Reporting", "TestSupport"], swiftSettings: strict),
+      name: "ReportingTests", dependencies: ["Reporting", "StrictJSON", "TestSupport"], swiftSettings: strict),
     // Start the built `flotilla`, alone and under mpirun.
     .testTarget(
       name: "DistributedTests",
-      dependencies: ["flotilla", "Checkpoint", "ExpertParallel", "StrictJSON", "TestSupport"],
+      dependencies: ["flotilla", "Inference", "Checkpoint", "ExpertParallel", "StrictJSON", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["flotilla", "Checkpoint", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: ["flotilla", "Inference", "Checkpoint", "StrictJSON", "TestSupport"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -17,6 +17,7 @@
 #define FK_LANES 8
 #define FK_ATTEND_ROWS 4
 #define FK_PIN(v) __asm__ volatile("" : "+x"(v))
+#define FK_PEAK_CHAINS 5
 
 #include "kernels.inc"
 

@@ -18,6 +18,7 @@
 #define FK_LANES 16
 #define FK_ATTEND_ROWS 8
 #define FK_PIN(v)
+#define FK_PEAK_CHAINS 12
 
 #include "kernels.inc"
 

@@ -15,6 +15,7 @@
 #define FK_LANES 4
 #define FK_ATTEND_ROWS 8
 #define FK_PIN(v)
+#define FK_PEAK_CHAINS 4
 
 #include "kernels.inc"
 

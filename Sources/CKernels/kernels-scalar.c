@@ -11,5 +11,6 @@
 #define FK_LINE_PANELS 1
 #define FK_GROUP_TOKENS 4
 #define FK_PLAIN 1
+#define FK_PEAK_CHAINS 2
 
 #include "kernels.inc"

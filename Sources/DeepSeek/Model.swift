@@ -60,6 +60,13 @@ public final class Model {
     }
   }
 
+  /// Bytes of a latent cache for one position.
+  public var cacheBytesPerPosition: Int {
+    LatentCache.bytesPerPosition(
+      layers: configuration.layers, latentRank: configuration.latentRank, rotarySize: configuration.ropeDimension,
+      format: workspace.cacheFormat)
+  }
+
   /// A latent cache for a sequence of at most `capacity` tokens, in the workspace's format.
   public func makeCache(capacity: Int) -> LatentCache {
     LatentCache(

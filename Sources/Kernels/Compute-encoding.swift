@@ -9,7 +9,8 @@ extension Compute {
   }
 
   /// The same, in memory of the caller's, so that several products can share it.
-  public func encode(_ rows: ActivationRows, as encoding: ActivationEncoding, in buffer: EncodedBuffer) -> ProductInput {
+  public func encode(_ rows: ActivationRows, as encoding: ActivationEncoding, in buffer: EncodedBuffer) -> ProductInput
+  {
     switch encoding {
     case .f32: .f32(rows)
     case .q8: .q8(encode(rows, into: buffer.rows(rows.count, columns: rows.columns)))

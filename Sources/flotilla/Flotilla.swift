@@ -18,6 +18,7 @@ struct Flotilla: ParsableCommand {
         flotilla inspect DeepSeek-R1 --placement-for 8
         flotilla synthesize /tmp/mini --like mini --seed 1
         printf 'Hello' | flotilla tokenize DeepSeek-R1
+        mpirun -n 4 --bind-to none flotilla calibrate
       More ranks than cores on one host: add --oversubscribe.
 
       EXIT CODES
@@ -34,6 +35,7 @@ struct Flotilla: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Trace.self]),
+      CommandGroup(name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self]),
       CommandGroup(
         name: "Prepare and look:", subcommands: [Inspect.self, Tokenize.self, Synthesize.self, Export.self]),
     ])

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Command line", .serialized)
 struct UsageTests {
-  static let commands = ["generate", "trace", "inspect", "tokenize", "synthesize"]
+  static let commands = ["generate", "trace", "bench", "perplexity", "calibrate", "inspect", "tokenize", "synthesize"]
 
   @Test("Help names every command, with its line; every command has help with examples")
   func help() throws {
@@ -54,6 +54,14 @@ struct UsageTests {
         "\"Hello, it's me\" was read as MODEL, and there is no such file or folder. Text comes on standard input: "
           + #"printf '%s' 'Hello, it'\''s me' | flotilla tokenize"#
       ),
+      (["calibrate", "--buffer", "0"], "--buffer: expected 1 to 1048576, found 0"),
+      (["bench", "-p", "0", "-n", "0"], "nothing to measure: give -p, -n or -pg something above 0."),
+      (["bench", "-pg", "3"], "-pg: expected two numbers P,N, found 1"),
+      (["bench", "-p", "1,x"], "The value '1,x' is invalid for '-p <list>'"),
+      (["bench", "--parallel", "0"], "--parallel: expected 1 to 4096, found 0"),
+      (["perplexity"], "Missing expected argument '--file <file>'"),
+      (["perplexity", "-f", "a", "-c", "3"], "--ctx-size: expected 4 to 16777216, found 3"),
+      (["calibrate", "-r", "0"], "--repetitions: expected 1 to 1000, found 0"),
     ])
   func wrongOptions(_ arguments: [String], _ error: String) throws {
     let run = try Run(arguments)

@@ -15,11 +15,24 @@ struct BitsTests {
     return try #require(job.output.first)
   }
 
-  @Test("Ranks 1 to 6 and without mpirun", arguments: ["f32", "bf16"])
+  @Test("Ranks 1 to 6 and without mpirun", arguments: ["f32", "bf16", "q4_K", "q8_0"])
   func ranks(format: String) throws {
     let expected = try hash("tiny-f32", ["--quant", format], ranks: nil)
     #expect(expected.count == 64)
     for ranks in 1...6 { #expect(try hash("tiny-f32", ["--quant", format], ranks: ranks) == expected) }
+  }
+
+  @Test("Super-blocks of 256 columns, with rows encoded on the wire", arguments: ["q4_K", "Q4_K_M"])
+  func superBlocks(format: String) throws {
+    try withTemporaryFolder { folder in
+      let model = folder.appending(path: "mini").filePath
+      _ = try flotilla(["synthesize", model, "--like", "mini", "--seed", "3", "--quiet"], ranks: nil)
+      let prompt = (0..<150).map { String($0 * 7 % 300) }.joined(separator: ",")
+      let arguments = ["trace", model, "--sha256", "--greedy", "4", "--token-ids", prompt, "--quant", format]
+      let expected = try flotilla(arguments, ranks: nil)
+      #expect(expected.status == 0, "\(expected.errors)")
+      for ranks in [2, 3] { #expect(try flotilla(arguments, ranks: ranks).output == expected.output) }
+    }
   }
 
   @Test("The two formats differ where the checkpoint is f32")

@@ -18,6 +18,37 @@ import Testing
     #expect(try Placement.striped(experts: 5, ranks: 2).owners == [0, 1, 0, 1, 0])
   }
 
+  @Test func aCoordinatorWithItsOwnShare() throws {
+    for (experts, ranks, coordinator, own) in [(32, 4, 0, 5), (32, 4, 2, 0), (7, 3, 1, 7), (5, 9, 4, 1), (6, 1, 0, 6)] {
+      let placement = try Placement.contiguous(
+        experts: experts, ranks: ranks, coordinator: coordinator, coordinatorExperts: own)
+      let shards = (0..<ranks).map { placement.experts(of: $0) }
+      #expect(shards.flatMap { $0 } == Array(0..<experts) && shards[coordinator].count == own)
+      let others = shards.indices.filter { $0 != coordinator }.map { shards[$0].count }
+      #expect((others.max() ?? 0) - (others.min() ?? 0) <= 1)
+    }
+    for own in [-1, 33] {
+      #expect(throws: PlacementError.self) {
+        try Placement.contiguous(experts: 32, ranks: 2, coordinator: 0, coordinatorExperts: own)
+      }
+    }
+    let nobody = #expect(throws: PlacementError.self) {
+      try Placement.contiguous(experts: 4, ranks: 1, coordinator: 0, coordinatorExperts: 3)
+    }
+    #expect(
+      nobody?.description
+        == "placement: coordinator experts: expected 4 to 4, found 3 (a layer has 4 routed experts)")
+  }
+
+  @Test func theCoordinatorTakesWhatBalancesItsOwnWork() {
+    func share(_ ranks: Int, own: Double) -> Int {
+      Placement.balancedCoordinatorExperts(experts: 64, ranks: ranks, ownWork: own, routedWork: 352)
+    }
+    // 185 + 352 * n / 64 = 352 * (64 - n) / 64 at n = 15.2
+    #expect(share(2, own: 185) == 15 && share(2, own: 0) == 32 && share(2, own: 1000) == 0)
+    #expect(share(4, own: 185) == 0 && share(1, own: 185) == 64)
+  }
+
   @Test func rolesAreValues() throws {
     let placement = try Placement(owners: [2, 0], ranks: 3, coordinator: 2, router: 1)
     #expect((0..<3).map { placement.roles(of: $0) } == [["experts"], ["router"], ["coordinator", "experts"]])
@@ -104,7 +135,10 @@ import Testing
     (#""rank": 2"#, #""rank": "2""#, "hosts[0].rank: expected a number from 0 to 2, found a string"),
     (#""rank": 2"#, #""rank": 2, "cpu": 1"#, #"hosts[0]: expected the keys rank, experts, found "cpu""#),
     (#""experts": 6"#, #""experts": 8"#, "experts: expected 6, found 8 (the model decides; write a placement for it)"),
-    (#""ranks": 3"#, #""ranks": 4"#, "ranks: expected 3, found 4 (the job has 3: start as many as the file is for, or write another with flotilla inspect MODEL --placement-for 3 --write-placement FILE)"),
+    (
+      #""ranks": 3"#, #""ranks": 4"#,
+      "ranks: expected 3, found 4 (the job has 3: start as many as the file is for, or write another with flotilla inspect MODEL --placement-for 3 --write-placement FILE)"
+    ),
     (#""ranks": 3"#, #""ranks": 1e3"#, "ranks: expected a number from 1 to 65536, found 1e3"),
     (#""version": 1"#, #""version": 2"#, "version: expected 1, found 2 (an older or newer flotilla)"),
     (#""router": 1,"#, #""router": 7,"#, "router: expected a number from 0 to 2, found 7"),

@@ -1,3 +1,4 @@
+import DeepSeek
 import ExpertParallel
 import Inference
 import TestSupport
@@ -28,10 +29,10 @@ struct SameBitsTests {
   }
 
   @Test(
-    "Every kind of model, both formats, ranks 1 to 6 and more ranks than experts",
+    "Every kind of model, f32 and encoded dispatches, ranks 1 to 6 and more ranks than experts",
     arguments: Fixtures.checkpoints)
   func kinds(name: String) throws {
-    for format in [LoadedFixture.Format.f32, .bf16] {
+    for format in [LoadedFixture.Format.f32, .bf16, .q4_1, .q8_0] {
       let fixture = try LoadedFixture(name, format: format)
       let experts = fixture.configuration.routedExperts
       let expected = try hash(fixture, .contiguous(experts: experts, ranks: 1), seed: nil, chunk: 100)
@@ -43,6 +44,32 @@ struct SameBitsTests {
           #expect(try hash(fixture, placement, seed: 5, chunk: 7) == expected, "\(ranks) ranks, \(format)")
         }
       }
+    }
+  }
+
+  @Test("Prompt chunks in one, two and three micro-batches, over messages that are delayed and reordered")
+  func microBatches() throws {
+    let fixture = try LoadedFixture("tiny-f32", format: .q4_1, cache: .f16)
+    let experts = fixture.configuration.routedExperts
+    let tokens = (0..<200).map { $0 * 31 % 400 }
+    func bits(_ placement: Placement, microBatches: Int, seed: UInt64?) throws -> [UInt32] {
+      fixture.model.microBatches = microBatches
+      let fleet = fixture.fleet(placement, seed: seed)
+      fleet.fabric.wantsLogits = false
+      var batch = Batch()
+      let cache = fixture.model.makeCache(capacity: 208)
+      batch.append(Segment(cache: cache, firstPosition: 0, count: 200, form: .expanded), tokens: tokens)
+      let prompt = try fixture.model.forward(batch, fabric: fleet.fabric)
+      var found = (0..<200).flatMap { prompt[$0].map(\.bitPattern) }
+      batch.removeAll()
+      batch.append(Segment(cache: cache, firstPosition: 200, count: 1, form: .absorbed), tokens: [7])
+      found += try fixture.model.forward(batch, fabric: fleet.fabric)[0].map(\.bitPattern)
+      return found
+    }
+    let expected = try bits(.contiguous(experts: experts, ranks: 1), microBatches: 1, seed: nil)
+    for seed in 0..<UInt64(12) {
+      let placement = try Placement.scattered(experts: experts, ranks: 1 + Int(seed % 5), seed: seed)
+      #expect(try bits(placement, microBatches: 1 + Int(seed % 3), seed: seed) == expected, "seed \(seed)")
     }
   }
 

@@ -20,9 +20,9 @@ final class LoadedFixture {
     let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     configuration = checkpoint.configuration
     model = try loader.model(
-      positions: 128,
+      positions: 256,
       workspace: Workspace(
-        configuration, maxRows: 112, maxAbsorbedRows: 16, maxLogits: 32, cacheFormat: cache, compute: compute))
+        configuration, maxRows: 240, maxAbsorbedRows: 16, maxLogits: 32, cacheFormat: cache, compute: compute))
     gates = try loader.gates()
     experts = try loader.experts(0..<configuration.routedExperts, maxTokens: 32)
   }
@@ -40,7 +40,8 @@ final class VirtualFleet {
   init(_ fixture: LoadedFixture, _ placement: Placement, seed: UInt64?) {
     let network = InProcessNetwork(ranks: placement.ranks, seed: seed)
     let shape = WireShape(
-      hidden: fixture.configuration.hidden, encoding: fixture.experts.encoding, experts: fixture.configuration.routedExperts,
+      hidden: fixture.configuration.hidden, encoding: fixture.experts.encoding,
+      experts: fixture.configuration.routedExperts,
       expertsPerToken: fixture.configuration.expertsPerToken, layers: fixture.configuration.layers,
       ranks: placement.ranks)
     nodes = (0..<placement.ranks).map { rank in

@@ -113,15 +113,16 @@ static int check_table(const fk_kernels *table, const char *note) {
   return c.failed;
 }
 
-int main(void) {
+/// Checks all tables, or the one that is named.
+int main(int count, char **arguments) {
   int failed = 0;
   fk_set_float_environment();
   for (int isa = FK_ISA_AVX2; isa <= FK_ISA_NEON; isa++) {
     const fk_kernels *table = fk_kernels_for((fk_isa)isa);
-    if (table) failed += check_table(table, "");
+    if (table && (count < 2 || strcmp(arguments[1], table->name) == 0)) failed += check_table(table, "");
   }
 #if defined(CHECK_EMULATED)
-  if (fk_kernels_for(FK_ISA_AVX2)) failed += check_table(&fk_emulated_kernels, " (its source, on avx2)");
+  if (count < 2 && fk_kernels_for(FK_ISA_AVX2)) failed += check_table(&fk_emulated_kernels, " (its source, on avx2)");
 #endif
   printf("fastest here: %s\n", fk_kernels_best()->name);
   return failed > 0;

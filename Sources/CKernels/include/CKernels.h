@@ -136,6 +136,11 @@ typedef struct {
   void (*quantize)(fk_block_format format, const float *row, int64_t columns, void *blocks);
   /// Blocks -> one row of f32.
   void (*dequantize)(fk_block_format format, const void *blocks, int64_t columns, float *row);
+  /// The sum of the 64-bit words of `bytes` bytes (64-byte aligned, a multiple of 64), modulo 2^64.
+  uint64_t (*read_bytes)(const void *base, int64_t bytes);
+  /// `rounds` rounds of multiply-adds in registers, at most 2000: how many these were. `result` depends on all.
+  int64_t (*peak_f32)(int64_t rounds, float *result);
+  int64_t (*peak_int8)(int64_t rounds, int64_t *result);
 } fk_kernels;
 
 /// The table for an instruction set, or NULL where this build or this processor lacks it.

@@ -118,8 +118,10 @@ public final class GroupedFeedForward {
 
   private func down(_ group: Group, _ tile: Tile, _ factors: UnsafePointer<Float>?, _ output: ActivationRows) {
     let weights = group.network.down
-    let columns = tile.part.lowerBound * PackedMatrix.panelRows..<min(
-      tile.part.upperBound * PackedMatrix.panelRows, weights.rows)
+    let columns =
+      tile.part.lowerBound
+      * PackedMatrix.panelRows..<min(
+        tile.part.upperBound * PackedMatrix.panelRows, weights.rows)
     let target = output[rows: tile.rows][columns: columns]
     compute.product(
       weights, panels: tile.part, input: middle(of: group.network)[rows: tile.rows], output: target.base,

@@ -73,7 +73,8 @@ public struct WeightFormats: Sendable, Equatable {
   /// The format of a feed-forward's down projection in layer `layer` of `layers`.
   public func down(_ part: Part, layer: Int, of layers: Int, columns: Int) -> WeightFormat {
     let isFiner = hasFinerDown && (layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2)
-    return isFiner && formats[part] == .q4_K ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
+    return isFiner && formats[part] == .q4_K
+      ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
   }
 
   /// Whether a part's weights lose something.

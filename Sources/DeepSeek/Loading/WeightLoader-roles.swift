@@ -57,7 +57,9 @@ extension WeightLoader {
   }
 
   private func layerFeedForward(_ layer: Int) throws -> LayerFeedForward {
-    guard configuration.isMoE(layer: layer) else { return .dense(try feedForward(ParameterNames.dense(layer), .dense, layer: layer)) }
+    guard configuration.isMoE(layer: layer) else {
+      return .dense(try feedForward(ParameterNames.dense(layer), .dense, layer: layer))
+    }
     guard configuration.sharedExperts > 0 else { return .mixture(shared: nil) }
     return .mixture(shared: try feedForward(ParameterNames.shared(layer), .shared, layer: layer))
   }
@@ -67,7 +69,8 @@ extension WeightLoader {
       configuration.queryRank == nil
       ? .direct(try matrix(ParameterNames.query(layer), .attention))
       : .lowRank(
-        down: try matrix(ParameterNames.queryDown(layer), .attention), norm: try vector(ParameterNames.queryNorm(layer)),
+        down: try matrix(ParameterNames.queryDown(layer), .attention),
+        norm: try vector(ParameterNames.queryNorm(layer)),
         up: try matrix(ParameterNames.queryUp(layer), .attention))
     return AttentionWeights(
       query: query, keyValueDown: try matrix(ParameterNames.latentDown(layer), .attention),

@@ -14,6 +14,8 @@ public struct RankStatistics: Codable, Sendable, Equatable {
   public var expertRows = 0
   /// Parameters multiplied with, counted once for each row.
   public var parametersApplied = 0
+  /// Bytes of the matrices multiplied with, once for each product: of the experts, those that ran.
+  public var weightBytesRead = 0
   /// Seconds in this rank's roles.
   public var busySeconds = 0.0
   /// Seconds without anything to do.
@@ -39,12 +41,16 @@ public struct RankStatistics: Codable, Sendable, Equatable {
 public struct Probes {
   /// Rows times parameters of everything this rank multiplied with.
   public var parametersApplied: () -> Int
+  /// Bytes of those parameters, once for each product.
+  public var weightBytesRead: () -> Int
   public var residentBytes: () -> Int
 
   public init(
-    parametersApplied: @escaping () -> Int = { 0 }, residentBytes: @escaping () -> Int = { 0 }
+    parametersApplied: @escaping () -> Int = { 0 }, weightBytesRead: @escaping () -> Int = { 0 },
+    residentBytes: @escaping () -> Int = { 0 }
   ) {
     self.parametersApplied = parametersApplied
+    self.weightBytesRead = weightBytesRead
     self.residentBytes = residentBytes
   }
 }

@@ -60,6 +60,7 @@ extension Engine {
     let seconds = MonotonicClock.seconds() - plan.start
     statistics.steps += 1
     statistics.rowsComputed += plan.batch.rows
+    statistics.cachedPositionsRead += plan.members.reduce(0) { $0 + $1.sequence.processed }
     if plan.prefills {
       statistics.prefillSeconds += seconds
       statistics.tokensInPrefillSteps += generated
@@ -75,7 +76,7 @@ extension Engine {
     let request = sequence.request
     guard request.maxTokens > 0 else { return finish(sequence, .length) }
     guard sequence.tokens.count < limits.contextSize else { return finish(sequence, .context) }
-    let forced = sequence.reasoning.forcedToken
+    let forced = sequence.forcedToken
     let id =
       forced
       ?? sampler.next(

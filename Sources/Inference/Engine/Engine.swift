@@ -14,6 +14,8 @@ public final class Engine {
   let sampler: Sampler
   var active: [GeneratedSequence] = []
   var waiting: [GeneratedSequence] = []
+  /// Out of the steps, with their caches.
+  var parked: [GeneratedSequence] = []
   private var nextID = 0
   private let reasoningMarks: (open: Int?, close: Int?)
   let endTokens: Set<Int>
@@ -33,7 +35,7 @@ public final class Engine {
     reasoningMarks = (tokenizer?.id(of: "<think>"), tokenizer?.id(of: "</think>"))
   }
 
-  /// Whether every sequence is finished.
+  /// Whether every sequence is finished or parked.
   public var isIdle: Bool { active.isEmpty && waiting.isEmpty }
 
   /// Takes a request; its number appears in the events.
@@ -42,17 +44,26 @@ public final class Engine {
   @discardableResult
   public func add(_ request: GenerationRequest) throws -> Int {
     try verify(request)
+    let capacity = capacity(for: request)
+    let sequence = makeSequence(request) { [model] in model.makeCache(capacity: capacity) }
+    waiting.append(sequence)
+    return sequence.id
+  }
+
+  /// Positions that a request may need.
+  func capacity(for request: GenerationRequest) -> Int {
     let room = limits.contextSize - request.prompt.count
-    let capacity = request.prompt.count + min(max(request.maxTokens, 1), room)
-    let sequence = GeneratedSequence(
-      id: nextID, request: request, makeCache: { [model] in model.makeCache(capacity: capacity) },
+    return request.prompt.count + min(max(request.maxTokens, 1), room)
+  }
+
+  func makeSequence(_ request: GenerationRequest, makeCache: @escaping () -> LatentCache) -> GeneratedSequence {
+    defer { nextID += 1 }
+    return GeneratedSequence(
+      id: nextID, request: request, makeCache: makeCache,
       reasoning: ReasoningTracker(
         open: reasoningMarks.open, close: reasoningMarks.close, prompt: request.prompt,
         budget: request.reasoningBudget),
       decoder: tokenizer?.streamDecoder(skipSpecial: !request.keepsSpecialTokens))
-    nextID += 1
-    waiting.append(sequence)
-    return sequence.id
   }
 
   /// One pass through the model for all active sequences.
@@ -67,18 +78,20 @@ public final class Engine {
     while !isIdle { for event in try step() { try onEvent(event) } }
   }
 
-  /// Ends every sequence now.
+  /// Ends every sequence now, parked ones too.
   public func cancel() -> [GenerationEvent] {
     defer {
       active.removeAll()
       waiting.removeAll()
+      parked.removeAll()
     }
-    return (active + waiting).map { .finished(sequence: $0.id, .cancelled, text: $0.remainingText()) }
+    return (active + waiting + parked).map { .finished(sequence: $0.id, .cancelled, text: $0.remainingText()) }
   }
 
-  private func verify(_ request: GenerationRequest) throws {
+  func verify(_ request: GenerationRequest) throws {
     try request.sampling.verify()
     try verify(prompt: request.prompt, continuation: 0)
+    try verify(request.forcedTokens, "forced tokens")
   }
 
   private var contextHint: String {
@@ -96,9 +109,13 @@ public final class Engine {
         "prompt: expected at most \(limits.contextSize - continuation) tokens in a context of \(limits.contextSize), "
           + "found \(prompt.count). Hint: \(contextHint)")
     }
+    try verify(prompt, "prompt")
+  }
+
+  private func verify(_ tokens: [Int], _ what: String) throws {
     let vocabulary = model.configuration.vocabularySize
-    if let id = prompt.first(where: { $0 < 0 || $0 >= vocabulary }) {
-      throw RequestError("prompt: expected token ids from 0 to \(vocabulary - 1), found \(id)")
+    if let id = tokens.first(where: { $0 < 0 || $0 >= vocabulary }) {
+      throw RequestError("\(what): expected token ids from 0 to \(vocabulary - 1), found \(id)")
     }
   }
 }

@@ -5,6 +5,8 @@ public struct EngineStatistics: Sendable, Equatable {
   public var steps = 0
   /// Rows that went through the layers.
   public var rowsComputed = 0
+  /// Cached positions that steps looked back on, each once for a step and sequence.
+  public var cachedPositionsRead = 0
   /// Seconds in steps that read prompt tokens, and in steps that only generated.
   public var prefillSeconds = 0.0
   public var decodeSeconds = 0.0

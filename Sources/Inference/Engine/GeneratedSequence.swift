@@ -35,6 +35,10 @@ final class GeneratedSequence {
   var promptCount: Int { request.prompt.count }
   var generatedCount: Int { tokens.count - promptCount }
   var isPrefilling: Bool { processed < promptCount }
+  /// The token that comes next whatever the model says.
+  var forcedToken: Int? {
+    generatedCount < request.forcedTokens.count ? request.forcedTokens[generatedCount] : reasoning.forcedToken
+  }
   /// Tokens known but not yet in the cache.
   var pending: ArraySlice<Int> { tokens[processed...] }
 

@@ -18,7 +18,7 @@ public struct GeneratedToken: Sendable {
   public let logProbability: Double
   /// The most probable tokens, best first, if asked for.
   public let alternatives: [Alternative]
-  /// Chosen by the reasoning budget, not by the model.
+  /// Chosen by the request or by the reasoning budget, not by the model.
   public let isForced: Bool
 
   public struct Alternative: Sendable, Codable, Equatable {

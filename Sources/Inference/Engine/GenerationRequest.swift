@@ -12,11 +12,13 @@ public struct GenerationRequest: Sendable {
   public var topAlternatives: Int
   /// Keeps special tokens in the text.
   public var keepsSpecialTokens: Bool
+  /// Tokens that follow the prompt whatever the model would choose, as long as they last.
+  public var forcedTokens: [Int]
 
   public init(
     prompt: [Int], maxTokens: Int, sampling: SamplingOptions = .greedy, stopStrings: [String] = [],
     ignoresEndOfSequence: Bool = false, reasoningBudget: Int? = nil, topAlternatives: Int = 0,
-    keepsSpecialTokens: Bool = false
+    keepsSpecialTokens: Bool = false, forcedTokens: [Int] = []
   ) {
     self.prompt = prompt
     self.maxTokens = maxTokens
@@ -26,5 +28,6 @@ public struct GenerationRequest: Sendable {
     self.reasoningBudget = reasoningBudget
     self.topAlternatives = topAlternatives
     self.keepsSpecialTokens = keepsSpecialTokens
+    self.forcedTokens = forcedTokens
   }
 }

@@ -22,11 +22,14 @@ public final class RunSession {
   public private(set) var fabric: CoordinatorFabric?
   public private(set) var engine: Engine?
   private var node: RankNode?
-  private var threadsByRank: [Int] = []
+  /// Compute threads of each rank, by rank; complete on the coordinator.
+  public private(set) var threadsByRank: [Int] = []
   private var loadSeconds = 0.0
 
   public var isCoordinator: Bool { fleet.rank == placement.coordinator }
   public var configuration: ModelConfiguration { checkpoint.configuration }
+  /// Weights of the whole model, without multi-token prediction.
+  var parametersInTotal: Int { ParameterInventory(configuration).total }
 
   /// Opens everything, agrees with the other ranks and loads this rank's roles.
   ///
@@ -83,7 +86,7 @@ public final class RunSession {
       model: options.model.lastPathComponent, checkpoint: checkpoint.fingerprint, formats: formats.description,
       cacheFormat: cacheFormat, instructionSet: compute.kernels.instructionSet, threads: threadsByRank, limits: limits,
       engine: engine.statistics, phases: phases, ranks: ranks,
-      parametersInTotal: ParameterInventory(configuration).total, tokensComputed: engine.statistics.rowsComputed,
+      parametersInTotal: parametersInTotal, tokensComputed: engine.statistics.rowsComputed,
       loadSeconds: loadSeconds, expertLayers: configuration.moeLayers.count,
       expertsPerLayer: configuration.routedExperts, expertsPerToken: configuration.expertsPerToken)
   }
@@ -111,7 +114,8 @@ extension RunSession {
       shard: owned.isEmpty ? nil : try loader.experts(owned, maxTokens: limits.prefillChunk + limits.maxSequences),
       compute: compute,
       probes: Probes(
-        parametersApplied: { [compute] in compute.parametersApplied }, residentBytes: ProcessMemory.resident))
+        parametersApplied: { [compute] in compute.parametersApplied },
+        weightBytesRead: { [compute] in compute.weightBytesRead }, residentBytes: ProcessMemory.resident))
     self.node = node
     guard isCoordinator else { return }
     let model = try loader.model(

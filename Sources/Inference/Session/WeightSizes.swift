@@ -10,6 +10,8 @@ struct WeightSizes {
   private(set) var gates = 0
   /// What the coordinator holds: attention, dense layers, shared experts, head.
   private(set) var dense = 0
+  /// The whole model, without the embedding, which stays in its file.
+  private(set) var total = 0
 
   init(_ configuration: ModelConfiguration, _ formats: WeightFormats) {
     let c = configuration
@@ -26,6 +28,7 @@ struct WeightSizes {
         dense += Self.feedForward(c, formats, .shared, c.sharedExperts * c.expertIntermediate, layer)
       }
     }
+    total = dense + gates + expert * c.routedExperts
   }
 
   private static func feedForward(

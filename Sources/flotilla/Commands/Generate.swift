@@ -25,6 +25,7 @@ struct Generate: ParsableCommand {
       """)
 
   @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Model") var sequences: SequenceOptions
   @OptionGroup(title: "Prompt") var prompt: PromptOptions
   @OptionGroup(title: "Length and sampling") var length: LengthOptions
   @OptionGroup(title: "Length and sampling") var sampling: SamplingArguments
@@ -42,7 +43,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let record = try output.recordFile()
-    var options = try RunOptions(model, placement)
+    var options = try RunOptions(model, sequences, placement)
     options.parallel = min(options.parallel, max(1, prompt.count))
     try DistributedRun.perform(options, isQuiet: output.quiet) { session in
       guard let engine = session.engine else { return }

@@ -18,6 +18,7 @@ struct Trace: ParsableCommand {
       """)
 
   @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Model") var sequences: SequenceOptions
   @OptionGroup(title: "Ranks") var placement: PlacementOptions
 
   @Option(
@@ -48,7 +49,7 @@ struct Trace: ParsableCommand {
   }
 
   func run() throws {
-    try DistributedRun.perform(RunOptions(model, placement), isQuiet: quiet) { session in
+    try DistributedRun.perform(RunOptions(model, sequences, placement), isQuiet: quiet) { session in
       guard let engine = session.engine, let fabric = session.fabric else { return }
       if let output { try Self.checkFolder(of: output) }
       let prompts = try prompts()

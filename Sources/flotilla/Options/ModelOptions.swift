@@ -57,11 +57,6 @@ struct ModelOptions: ParsableArguments {
     help: "Compute threads of each rank, 1 to 1024. Default: its share of the processors it may use.")
   var threads: Int?
 
-  @Option(
-    name: [.customShort("c"), .customLong("ctx-size")],
-    help: "Most tokens of a sequence, prompt included, from 1. Default: what fits, at most the model's maximum.")
-  var contextSize: Int?
-
   @Option(help: "Most prompt tokens that go through the model at once, 1 to 65536.")
   var prefillChunk = 512
 
@@ -72,14 +67,25 @@ struct ModelOptions: ParsableArguments {
       """)
   var microBatches = 2
 
+  func validate() throws {
+    try check("--threads", threads, 1...1024)
+    try check("--prefill-chunk", prefillChunk, 1...65_536)
+    try check("--micro-batches", microBatches, 1...16)
+  }
+}
+
+/// How long sequences may become, and how many run at once.
+struct SequenceOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("c"), .customLong("ctx-size")],
+    help: "Most tokens of a sequence, prompt included, from 1. Default: what fits, at most the model's maximum.")
+  var contextSize: Int?
+
   @Option(help: "Most sequences that are generated at once, 1 to 4096; more wait.")
   var parallel = 16
 
   func validate() throws {
-    try check("--threads", threads, 1...1024)
     try check("--ctx-size", contextSize, 1...(1 << 24))
-    try check("--prefill-chunk", prefillChunk, 1...65_536)
-    try check("--micro-batches", microBatches, 1...16)
     try check("--parallel", parallel, 1...4096)
   }
 }

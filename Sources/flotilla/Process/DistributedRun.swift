@@ -10,10 +10,28 @@ import Reporting
 enum DistributedRun {
   /// - Parameter body: the coordinator's work; it must call `finish()` on the session.
   static func perform(_ options: RunOptions, isQuiet: Bool, body: (RunSession) throws -> Void) throws {
-    let fleet = try Fleet(timeout: options.timeout, hub: options.coordinator)
+    try perform(timeout: options.timeout, hub: options.coordinator) { fleet in
+      try run(options, on: fleet, isQuiet: isQuiet, body: body)
+    }
+  }
+
+  /// One session of several on the same ranks, which must all come here.
+  ///
+  /// - Parameter body: the coordinator's work; it must call `finish()` on the session.
+  static func run(
+    _ options: RunOptions, on fleet: Fleet, isQuiet: Bool, body: (RunSession) throws -> Void
+  ) throws {
+    let session = try open(options, fleet, isQuiet: isQuiet)
+    if session.isCoordinator { try body(session) } else { try session.serve() }
+  }
+
+  /// Runs `body` on every rank and ends with all of them.
+  ///
+  /// - Parameter hub: tells the coordinator's rank from the number of ranks.
+  static func perform(timeout: Duration, hub: (Int) throws -> Int, body: (Fleet) throws -> Void) throws {
+    let fleet = try Fleet(timeout: timeout, hub: hub)
     do {
-      let session = try open(options, fleet, isQuiet: isQuiet)
-      if session.isCoordinator { try body(session) } else { try session.serve() }
+      try body(fleet)
       try StandardOutput.flush()
       try fleet.end()
     } catch {
@@ -58,14 +76,18 @@ extension RunOptions {
     formats = model.quant.text
     cacheFormat = model.cacheType.format
     threads = model.threads
-    contextSize = model.contextSize
     prefillChunk = model.prefillChunk
-    parallel = model.parallel
     microBatches = model.microBatches
     self.placement = placement.roles.placement.map { URL(filePath: $0) }
     coordinatorRank = placement.roles.coordinatorRank
     coordinatorExperts = placement.roles.coordinatorExperts
     routerRank = placement.roles.routerRank
     timeout = placement.silence
+  }
+
+  init(_ model: ModelOptions, _ sequences: SequenceOptions, _ placement: PlacementOptions) throws {
+    try self.init(model, placement)
+    contextSize = sequences.contextSize
+    parallel = sequences.parallel
   }
 }

@@ -38,7 +38,8 @@ extension ExitStatus {
     switch error {
     case let failure as Failure: self = failure.status
     case is UsageError, is CheckpointError, is TokenizationError, is PlacementError, is RequestError,
-      is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError:
+      is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
+      is LogitsFileError:
       self = .usage
     case is FabricError, is RankLost, is MPIError, is MPIExchangeError: self = .fabric
     case is Interrupted: self = .interrupted

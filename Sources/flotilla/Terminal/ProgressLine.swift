@@ -6,7 +6,7 @@ import Reporting
 /// every few seconds, so that logs stay short.
 final class ProgressLine {
   /// How amounts are shown.
-  enum Unit { case bytes, parameters, tokens }
+  enum Unit { case bytes, parameters, tokens, steps }
 
   private let label: String
   private let unit: Unit
@@ -30,12 +30,16 @@ final class ProgressLine {
   }
 
   /// Cheap enough to be called often.
-  func update(_ done: Int, of total: Int) {
+  func update(_ done: Int, of total: Int) { update(done, of: total, now: nil) }
+
+  /// - Parameter now: what is being done.
+  func update(_ done: Int, of total: Int, now what: String?) {
     guard !isQuiet else { return }
     let now = MonotonicClock.seconds()
     guard now >= nextShown else { return }
     nextShown = now + (terminal.isInteractive ? Self.interval.terminal : Self.interval.log)
-    let text = Self.text(label, unit, done: done, total: total, seconds: now - started)
+    let text = Self.text(
+      label + (what.map { " \($0)" } ?? ""), unit, done: done, total: total, seconds: now - started)
     if terminal.isInteractive {
       isShown = true
       StandardError.write("\r\u{1B}[K" + String(text.prefix(terminal.width - 1)))
@@ -57,12 +61,12 @@ final class ProgressLine {
     let amount: (Double) -> String = { value in
       switch unit {
       case .bytes: Format.bytes(Int(value))
-      case .parameters, .tokens: Format.count(Int(value))
+      case .parameters, .tokens, .steps: Format.count(Int(value))
       }
     }
     let share = total > 0 ? min(100, Int(Double(done) / Double(total) * 100)) : 0
     var text = "\(label): \(share) %, \(amount(Double(done))) of \(amount(Double(total)))"
-    guard done > 0, seconds > 0 else { return text }
+    guard done > 0, seconds > 0, unit != .steps else { return text }
     let rate = Double(done) / seconds
     text += ", \(amount(rate))/s"
     if done < total { text += ", \(Format.seconds(Double(total - done) / rate)) left" }

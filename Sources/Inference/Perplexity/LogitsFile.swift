@@ -1,0 +1,173 @@
+import Crypto
+import Foundation
+
+/// What logits in a file belong to.
+public struct LogitsIdentity: Codable, Sendable, Equatable {
+  /// SHA-256 of configuration and headers of the checkpoint.
+  public var checkpoint: String
+  /// SHA-256 of the tokens of all windows.
+  public var text: String
+  public var window: Int
+  public var windows: Int
+  public var vocabulary: Int
+  /// Run format of the weights.
+  public var format: String
+
+  public init(checkpoint: String, plan: PerplexityPlan, vocabulary: Int, format: String) {
+    self.checkpoint = checkpoint
+    window = plan.window
+    windows = plan.windows
+    self.vocabulary = vocabulary
+    self.format = format
+    var hash = SHA256()
+    for index in 0..<plan.windows {
+      for token in plan.input(index) {
+        withUnsafeBytes(of: Int64(token).littleEndian) { hash.update(bufferPointer: $0) }
+      }
+    }
+    text = hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  /// Whether logits of `other` can be compared with these: all but the format is the same.
+  func difference(to other: LogitsIdentity) -> (field: String, mine: String, theirs: String)? {
+    for (field, mine, theirs) in [
+      ("checkpoint", checkpoint, other.checkpoint), ("window", "\(window)", "\(other.window)"),
+      ("windows", "\(windows)", "\(other.windows)"), ("text", text, other.text),
+      ("vocabulary", "\(vocabulary)", "\(other.vocabulary)"),
+    ] where mine != theirs { return (field, mine, theirs) }
+    return nil
+  }
+}
+
+/// Logits of every scored position, `[windows x scored, vocabulary]` f32 in the byte order of the machine, behind a
+/// head of JSON. They stay on the disk: only a row at a time is in memory.
+public final class LogitsFile {
+  public let identity: LogitsIdentity
+  private let descriptor: Int32
+  private let name: String
+
+  private static let magic = Array("FLOTLOGS".utf8)
+  /// Room for magic, length and JSON of the head; rows begin on a page.
+  static let headBytes = 4096
+
+  private init(_ identity: LogitsIdentity, _ descriptor: Int32, _ name: String) {
+    (self.identity, self.descriptor, self.name) = (identity, descriptor, name)
+  }
+
+  deinit { close(descriptor) }
+
+  private var rowBytes: Int { identity.vocabulary * MemoryLayout<Float>.stride }
+
+  /// Makes a file to be written, row by row.
+  ///
+  /// - Parameter url: nil: a temporary file without a name, which the system removes with this value.
+  /// - Throws: ``LogitsFileError``.
+  public static func create(_ url: URL?, _ identity: LogitsIdentity) throws -> LogitsFile {
+    let place = url ?? FileManager.default.temporaryDirectory.appending(path: "flotilla-\(UUID().uuidString).logits")
+    let path = place.path(percentEncoded: false)
+    let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw LogitsFileError(file: path, field: "file", expected: "to write it", found: String(cString: strerror(errno)))
+    }
+    if url == nil { unlink(path) }
+    return LogitsFile(identity, descriptor, path)
+  }
+
+  /// Opens what ``create(_:_:)`` and ``seal()`` have left.
+  ///
+  /// - Parameter wanted: what the logits must belong to, whatever their format.
+  /// - Throws: ``LogitsFileError`` that names file and field.
+  public static func open(_ url: URL, wanted: LogitsIdentity) throws -> LogitsFile {
+    let path = url.path(percentEncoded: false)
+    func wrong(_ field: String, _ expected: String, _ found: String) -> LogitsFileError {
+      LogitsFileError(file: path, field: field, expected: expected, found: found)
+    }
+    let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw wrong("file", "logits", String(cString: strerror(errno))) }
+    var head = [UInt8](repeating: 0, count: headBytes)
+    let count = head.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress!, headBytes, 0) }
+    let file: LogitsFile
+    do {
+      guard count == headBytes, head.starts(with: magic) else {
+        throw wrong("head", "logits that flotilla perplexity has written to the end", "something else")
+      }
+      let json = Data(head[magic.count...].prefix { $0 != 0 })
+      guard let identity = try? JSONDecoder().decode(LogitsIdentity.self, from: json) else {
+        throw wrong("head", "the JSON of an identity", "\(json.count) bytes that are not")
+      }
+      if let difference = wanted.difference(to: identity) {
+        throw wrong(difference.field, difference.mine, difference.theirs)
+      }
+      file = LogitsFile(identity, descriptor, path)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    let rows = wanted.windows * PerplexityPlan.scored(window: wanted.window).count
+    let size = Int(lseek(descriptor, 0, SEEK_END))
+    guard size == headBytes + rows * file.rowBytes else {
+      throw wrong("size", "\(headBytes + rows * file.rowBytes) bytes", "\(size)")
+    }
+    return file
+  }
+
+  /// Writes the head; until then the file is not valid.
+  public func seal() throws {
+    var head = Self.magic + Array(try JSONEncoder().encode(identity))
+    guard head.count < Self.headBytes else {
+      throw LogitsFileError(file: name, field: "head", expected: "less than 4096 bytes", found: "\(head.count)")
+    }
+    head += Array(repeating: 0, count: Self.headBytes - head.count)
+    try head.withUnsafeBytes { try write($0, at: 0) }
+  }
+
+  /// - Parameters:
+  ///   - logits: `[vocabulary]`.
+  ///   - row: number of the scored position, over all windows.
+  public func write(_ logits: UnsafeBufferPointer<Float>, row: Int) throws {
+    precondition(logits.count == identity.vocabulary)
+    try write(UnsafeRawBufferPointer(logits), at: Self.headBytes + row * rowBytes)
+  }
+
+  public func read(row: Int, into logits: UnsafeMutableBufferPointer<Float>) throws {
+    precondition(logits.count == identity.vocabulary)
+    let bytes = UnsafeMutableRawBufferPointer(logits)
+    try transfer(bytes.count, at: Self.headBytes + row * rowBytes) { done, place in
+      pread(descriptor, bytes.baseAddress! + done, bytes.count - done, place)
+    }
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    try transfer(bytes.count, at: offset) { done, place in
+      pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, place)
+    }
+  }
+
+  /// Calls until all bytes are through.
+  private func transfer(_ count: Int, at offset: Int, _ call: (_ done: Int, _ place: off_t) -> Int) throws {
+    var done = 0
+    while done < count {
+      let moved = call(done, off_t(offset + done))
+      if moved < 0, errno == EINTR { continue }
+      guard moved > 0 else {
+        throw LogitsFileError(
+          file: name, field: "position \(offset + done)", expected: "\(count - done) bytes more",
+          found: moved == 0 ? "the end" : String(cString: strerror(errno)))
+      }
+      done += moved
+    }
+  }
+}
+
+/// What is wrong with a file of logits.
+public struct LogitsFileError: Error, Equatable, CustomStringConvertible {
+  public let file: String
+  public let field: String
+  public let expected: String
+  public let found: String
+
+  public var description: String {
+    "\(file): \(field): expected \(expected), found \(found). "
+      + "Hint: --kl-base FORMAT with --logits FILE writes the logits of that format anew"
+  }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import Inference
+
+/// A calibration for people.
+public struct CalibrationReport {
+  private let calibration: Calibration
+
+  public init(_ calibration: Calibration) { self.calibration = calibration }
+
+  /// Ends with a line feed.
+  public var text: String {
+    let parts = calibration.hosts.map(host) + (calibration.links.isEmpty ? [] : [links])
+    return parts.map { $0.joined(separator: "\n") + "\n" }.joined(separator: "\n")
+  }
+
+  private func host(_ host: Calibration.Host) -> [String] {
+    let machine = host.machine
+    var facts = [machine.cpu, "\(machine.cores) core\(machine.cores == 1 ? "" : "s")", host.instructionSet]
+    facts += [machine.kernel, "governor \(machine.governor ?? Format.none)"]
+    facts += ["huge pages \(machine.hugePages ?? Format.none)"]
+    facts += ["congestion control \(machine.congestionControl ?? Format.none)"]
+    var table = TextTable([
+      .init("Threads"), .init("Read GB/s"), .init("median"), .init("f32 GMAC/s"), .init("median"),
+      .init("int8 GMAC/s"), .init("median"),
+    ])
+    for (index, read) in host.readBytesPerSecond.enumerated() {
+      let speeds =
+        [read]
+        + [host.multiplyAddsF32PerSecond, host.multiplyAddsInt8PerSecond].compactMap { list in
+          list.indices.contains(index) ? list[index] : nil
+        }
+      table.append(["\(read.threads)"] + speeds.flatMap { [Self.giga($0.best), Self.giga($0.median)] }.padded(to: 6))
+    }
+    var lines = ["\(printable(host.name)): " + facts.map { printable($0) }.joined(separator: ", ")] + table.lines()
+    if let shared = host.readByAllRanks {
+      lines.append(
+        "All \(shared.ranks) ranks at once, \(shared.threadsPerRank) thread\(shared.threadsPerRank == 1 ? "" : "s") each: "
+          + "\(Self.giga(shared.best)) GB/s, median \(Self.giga(shared.median))")
+    }
+    lines.append(
+      "Best and median; GB: 10^9 bytes; GMAC: 10^9 multiply-adds. Buffer: \(Format.bytes(host.bufferBytes)).")
+    return lines
+  }
+
+  private var links: [String] {
+    let sizes = calibration.links.first?.messages.map(\.bytes) ?? []
+    var table = TextTable(
+      [.init("Ranks", .left)] + sizes.map { .init(Format.bytes($0)) } + [.init("GB/s")])
+    for link in calibration.links {
+      let times = link.messages.map { "\(Format.seconds($0.p50Seconds)) / \(Format.seconds($0.p99Seconds))" }
+      let best = link.messages.map(\.bytesPerSecond).max()
+      table.append(["\(link.from), \(link.to)"] + times.padded(to: sizes.count) + [best.map(Self.giga) ?? Format.none])
+    }
+    return ["Messages between ranks, half a round trip, p50 / p99:"] + table.lines()
+  }
+
+  private static func giga(_ perSecond: Double) -> String { Format.significant(perSecond / 1e9) }
+}
+
+extension [String] {
+  fileprivate func padded(to count: Int) -> [String] {
+    self.count >= count
+      ? Array(prefix(count)) : self + Array(repeating: Format.none, count: count - self.count)
+  }
+}

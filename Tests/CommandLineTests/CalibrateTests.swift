@@ -1,0 +1,41 @@
+import Foundation
+import Inference
+import TestSupport
+import Testing
+
+@Suite("flotilla calibrate", .serialized)
+struct CalibrateTests {
+  static let quick = ["calibrate", "--buffer", "4", "-r", "2", "-t", "1"]
+
+  @Test("The file that is kept is the JSON that is printed, and loads")
+  func json() throws {
+    try withTemporaryPath { path in
+      let run = try Run(Self.quick + ["-o", path, "--json"])
+      #expect(run.status == 0 && run.errors == "")
+      #expect(try Data(contentsOf: URL(filePath: path)) == Data(run.output))
+      let host = try Calibration.load(URL(filePath: path)).hosts[0]
+      #expect(host.readBytesPerSecond.map(\.threads) == [1] && host.bufferBytes == 4 << 20)
+    }
+  }
+
+  @Test("Text for people; the default place; --quiet says nothing")
+  func text() throws {
+    try withTemporaryPath { path in
+      let run = try Run(Self.quick, environment: ["XDG_CACHE_HOME": path])
+      #expect(run.status == 0 && run.errors == "")
+      #expect(run.lines[1].split(separator: " ").first == "Threads")
+      let kept = try #require(run.lines.last)
+      #expect(kept.hasPrefix("Kept in \(path)/flotilla/calibration-") && kept.hasSuffix(".json."))
+      let quiet = try Run(Self.quick + ["-o", path + "/flotilla/x", "-q"])
+      #expect(quiet.status == 0 && quiet.output == [] && quiet.errors == "")
+    }
+  }
+
+  @Test("A file that cannot be written: exit code 2 and what to do")
+  func unwritable() throws {
+    let run = try Run(Self.quick + ["-o", "/dev/null/x", "-q"])
+    #expect(run.status == 2)
+    #expect(run.errors.hasPrefix("error: /dev/null/x: file: expected to write it, found "))
+    #expect(run.errors.hasSuffix("hint: name another one with -o\n"))
+  }
+}

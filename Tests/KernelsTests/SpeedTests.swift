@@ -1,0 +1,46 @@
+import Kernels
+import Testing
+
+@Suite("What calibration runs is really run")
+struct SpeedTests {
+  static let sets = InstructionSet.allCases.filter(\.isAvailable)
+
+  @Test("Every word of a buffer is read once, by any number of threads", arguments: sets, [1, 3])
+  func reading(set: InstructionSet, threads: Int) throws {
+    let compute = Compute(kernels: try #require(KernelTable(set)), threads: threads)
+    let buffer = try #require(StreamBuffer(bytes: 3 << 20 | 1, compute: compute))
+    #expect(buffer.bytes == 4 << 20)
+    // The words are 0, 1, 2, …
+    let count = UInt64(buffer.bytes / 8)
+    #expect(compute.read(buffer) == count * (count - 1) / 2)
+  }
+
+  @Test("Every byte product is added", arguments: sets, [0, 1, 2000])
+  func int8(set: InstructionSet, rounds: Int) throws {
+    let peak = try #require(KernelTable(set)).peak(.int8, rounds: rounds)
+    // 3 times -2 each.
+    #expect(peak.result == Double(-6 * peak.multiplyAdds))
+    #expect(peak.multiplyAdds >= 16 * rounds)
+  }
+
+  @Test("Every f32 multiply-add is done", arguments: sets, [1, 2000])
+  func f32(set: InstructionSet, rounds: Int) throws {
+    let peak = try #require(KernelTable(set)).peak(.f32, rounds: rounds)
+    let chains = peak.multiplyAdds / (16 * rounds)
+    #expect(chains * 16 * rounds == peak.multiplyAdds && chains > 0)
+    var sum: Float = 0
+    for chain in 0..<chains {
+      var value = Float(chain)
+      for _ in 0..<rounds { value = (0x1p-20 as Float).addingProduct(value, 0x1.fffffep-1) }
+      sum += value
+    }
+    #expect(peak.result == Double(16 * sum))
+  }
+
+  @Test("Tiles and calls multiply")
+  func counted() {
+    let compute = Compute(kernels: .best, threads: 2)
+    let one = compute.kernels.peak(.int8, rounds: Compute.peakRounds).multiplyAdds
+    #expect(compute.multiplyAdd(.int8, tiles: 5, calls: 3) == 15 * one)
+  }
+}
