@@ -14,16 +14,18 @@ struct Flotilla: ParsableCommand {
 
       EXAMPLES
         flotilla generate -p "What is 478 + 256?"
-        mpirun -n 4 flotilla generate DeepSeek-R1 -p "Why is the sky blue?" -n 400
+        mpirun -n 4 --bind-to none flotilla generate DeepSeek-V2-Lite -p "Hello"
         flotilla inspect DeepSeek-R1 --placement-for 8
         flotilla synthesize /tmp/mini --like mini --seed 1
         printf 'Hello' | flotilla tokenize DeepSeek-R1
-        mpirun -n 4 flotilla calibrate
+        mpirun -n 4 --bind-to none flotilla calibrate
+      More ranks than cores on one host: add --oversubscribe.
 
       EXIT CODES
         0 done; 1 failed; 2 wrong options or wrong input;
         3 a rank was lost or the ranks do not agree; 130 interrupted.
-        mpirun puts its own in place of some: 137 after a rank was killed, 1 after Ctrl-C.
+        mpirun puts its own in place of some: 137 after a rank was killed,
+        1 after Ctrl-C.
 
       ENVIRONMENT
         FLOTILLA_MODELS  folder that holds Abacus, the built-in model
@@ -46,6 +48,7 @@ struct Flotilla: ParsableCommand {
     let process = ProcessRank.current
     var command: any ParsableCommand
     do {
+      try CommandNames(of: Self.configuration).check(Array(CommandLine.arguments.dropFirst()))
       command = try parseAsRoot()
     } catch {
       end(parsing: error, process)

@@ -27,15 +27,15 @@ struct InspectTests {
           files        1 safetensors, 1.84 MiB of tensors
           fingerprint  4f85d7b3e2427ace
 
-          Part                Tensors  Parameters    Share    Stored  Formats
-          embedding                 1       32.8k   6.81 %   128 KiB  F32
-          attention                20       73.7k   15.3 %   288 KiB  F32
-          dense feed-forward        3       24.6k   5.11 %  96.0 KiB  F32
-          shared experts            9       18.4k   3.83 %  72.0 KiB  F32
-          routed experts          144        295k   61.3 %  1.12 MiB  F32
-          gates                     6       3.12k  0.648 %  12.2 KiB  F32
-          norms                    17         896  0.186 %  3.50 KiB  F32
-          head                      1       32.8k   6.81 %   128 KiB  F32
+          Part                Tensors  Parameters   Share    Stored  Formats
+          embedding                 1       32.8k   6.8 %   128 KiB  F32
+          attention                20       73.7k  15.3 %   288 KiB  F32
+          dense feed-forward        3       24.6k   5.1 %  96.0 KiB  F32
+          shared experts            9       18.4k   3.8 %  72.0 KiB  F32
+          routed experts          144        295k  61.3 %  1.12 MiB  F32
+          gates                     6       3.12k   0.6 %  12.2 KiB  F32
+          norms                    17         896   0.2 %  3.50 KiB  F32
+          head                      1       32.8k   6.8 %   128 KiB  F32
 
         """)
   }

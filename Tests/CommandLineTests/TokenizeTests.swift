@@ -116,10 +116,18 @@ struct TokenizeTests {
       (["--jsonl"], "[1]\n", "standard input: line 1: expected a JSON string, found an array"),
       (
         ["--decode", "--jsonl"], "[1, -2]\n",
-        "standard input: line 1: element 1: expected a token id (0, 1, 2, …), found -2"
+        "standard input: line 1: element 1: expected a token id from 0 to 128814, found -2"
       ),
       (
-        ["--decode"], "1 2 three", "standard input: word 3: expected a token id (0, 1, 2, …), found \"three\""
+        ["--decode"], "1 2 three", "standard input: word 3: expected a token id from 0 to 128814, found \"three\""
+      ),
+      (
+        ["--decode"], "1 128814 128815",
+        "standard input: word 3: expected a token id from 0 to 128814, found \"128815\""
+      ),
+      (
+        ["--decode", "--jsonl"], "[128815]\n",
+        "standard input: line 1: element 0: expected a token id from 0 to 128814, found 128815"
       ),
       (["--chat"], "{}\n", "standard input: line 1: messages: expected an array of messages, found nothing"),
       (

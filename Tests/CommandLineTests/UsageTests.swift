@@ -42,6 +42,18 @@ struct UsageTests {
       ),
       (["tokenize", "--chat", "--decode"], "--chat and --decode exclude each other."),
       (["tokenize", "--skip-special"], "--skip-special needs --decode."),
+      (["fly"], "no command \"fly\". flotilla --help lists them."),
+      (["generate", "-p", "a", "--top-logprobs", "2"], "--top-logprobs needs --json."),
+      (["generate", "-f", "."], "--prompt-file .: expected a readable file, found a folder"),
+      (
+        ["trace", "--token-ids", "0,1", "-o", "/nonexistent/t.safetensors"],
+        "--output /nonexistent/t.safetensors: expected a folder /nonexistent to write to, found nothing"
+      ),
+      (
+        ["tokenize", "Hello, it's me"],
+        "\"Hello, it's me\" was read as MODEL, and there is no such file or folder. Text comes on standard input: "
+          + #"printf '%s' 'Hello, it'\''s me' | flotilla tokenize"#
+      ),
       (["calibrate", "--buffer", "0"], "--buffer: expected 1 to 1048576, found 0"),
       (["bench", "-p", "0", "-n", "0"], "nothing to measure: give -p, -n or -pg something above 0."),
       (["bench", "-pg", "3"], "-pg: expected two numbers P,N, found 1"),
@@ -50,7 +62,6 @@ struct UsageTests {
       (["perplexity"], "Missing expected argument '--file <file>'"),
       (["perplexity", "-f", "a", "-c", "3"], "--ctx-size: expected 4 to 16777216, found 3"),
       (["calibrate", "-r", "0"], "--repetitions: expected 1 to 1000, found 0"),
-      (["fly"], "Unexpected argument 'fly'"),
     ])
   func wrongOptions(_ arguments: [String], _ error: String) throws {
     let run = try Run(arguments)
@@ -95,6 +106,38 @@ struct UsageTests {
     #expect(run.status == 0 && run.text.contains(#""finish":"length""#), "\(run.errors)")
     let full = try Run(["generate", "-p", "4", "-c", "12", "-n", "-1", "--ignore-eos"] + arguments)
     #expect(full.status == 0 && full.text.contains(#""finish":"context""#), "\(full.errors)")
+  }
+
+  @Test("Several prompts are set apart by one empty line; -n 0 generates nothing and shows nothing")
+  func texts() throws {
+    let arguments = ["generate", "-p", "4", "-p", "5", "--temp", "0"]
+    let both = try Run(arguments + ["-n", "2"])
+    #expect(both.lines.count { $0.isEmpty } == 1 && both.lines.filter { $0.hasPrefix("Prompt ") }.count == 2)
+    let none = try Run(arguments + ["-n", "0"])
+    #expect(none.status == 0 && none.output == [])
+    #expect(!none.errors.contains("stopped after"))
+  }
+
+  @Test("A terminal that is read from says so")
+  func terminal() throws {
+    let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+    defer { close(master) }
+    // TIOCSPTLCK and TIOCGPTN: unlock the terminal, ask for its number.
+    var (lock, number) = (Int32(0), UInt32(0))
+    #expect(ioctl(master, 0x4004_5431, &lock) == 0 && ioctl(master, 0x8004_5430, &number) == 0)
+    let slave = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
+    let process = Process()
+    let errors = Pipe()
+    process.executableURL = URL(filePath: try Job.executable("flotilla"))
+    process.arguments = ["tokenize"]
+    process.standardInput = FileHandle(fileDescriptor: slave, closeOnDealloc: true)
+    (process.standardOutput, process.standardError) = (FileHandle.nullDevice, errors)
+    try process.run()
+    // Ctrl-D on an empty line.
+    #expect(write(master, "\u{4}", 1) == 1)
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(text == "Reading standard input from the terminal; Ctrl-D ends it.\n")
   }
 
   @Test("No prompt on standard input is an error; under mpirun it says which rank has it")

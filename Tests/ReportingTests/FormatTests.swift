@@ -31,6 +31,14 @@ struct FormatTests {
   @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (671_026_419_200, "671,026,419,200"), (-1234, "-1,234")])
   func exact(_ value: Int, _ text: String) { #expect(Format.exact(value) == text) }
 
+  @Test(arguments: [
+    (0.0, "0 %"), (0.000_49, "<0.1 %"), (0.000_5, "0.1 %"), (0.0694, "6.9 %"), (0.9996, "100 %"), (.nan, "–"),
+  ])
+  func share(_ value: Double, _ text: String) { #expect(Format.share(value) == text) }
+
+  @Test(arguments: [(0, "0"), (1340, "1,340"), (99_999, "99,999"), (100_000, "100k"), (12_345_678, "12.3M")])
+  func tally(_ value: Int, _ text: String) { #expect(Format.tally(value) == text) }
+
   @Test("No rate without tokens or without time")
   func rates() {
     #expect(Format.perSecond(0, 1) == nil)

@@ -10,7 +10,8 @@ struct ReportTests {
     #expect(
       ThroughputReport(record(madeUpSummary(ranks: 2))).text == """
         Throughput
-          model        made-up in bf16 (cache f32) on 2 ranks, 1 host, 4 threads, avx2
+          model        made-up in bf16 (cache f32) on 2 ranks, 1 host, 4 threads in all,
+                       avx2
           tokens       12 in, 4 out; 15 through the layers in 4 steps
           loading      1.50 s
           prefill      48.0 tokens/s (12 tokens in 250 ms)
@@ -30,7 +31,7 @@ struct ReportTests {
           shared expert               0 s     0 %          –
           combine                     0 s     0 %        0 s
           wait                     100 ms  10.0 %          –
-          head                    50.0 ms  5.00 %          –
+          head                    50.0 ms   5.0 %          –
           sampling                    0 s     0 %          –
           other                    250 ms  25.0 %          –
           in steps                 1.00 s   100 %          –
@@ -52,6 +53,21 @@ struct ReportTests {
     let lines = ThroughputReport(record(madeUpSummary(ranks: ranks, hosts: min(ranks, 4)))).text
       .split(separator: "\n")
     #expect(lines.filter { $0.unicodeScalars.count > 80 } == [])
+  }
+
+  @Test("Large counts fit too")
+  func largeCounts() {
+    var summary = madeUpSummary(ranks: 3)
+    for index in summary.ranks.indices {
+      summary.ranks[index].expertRows = 99_999
+      summary.ranks[index].traffic.messagesSent = 123_456_789
+      summary.ranks[index].traffic.messagesReceived = 99_999
+      summary.ranks[index].traffic.bytesSent = 1023 << 30
+      summary.ranks[index].residentBytes = 1023 << 30
+    }
+    let text = ThroughputReport(record(summary)).text
+    #expect(text.split(separator: "\n").filter { $0.unicodeScalars.count > 80 } == [])
+    #expect(text.contains(" 99,999 ") && text.contains(" 123M "))
   }
 
   @Test("Many ranks are abridged on a terminal, and all there in Markdown")

@@ -12,9 +12,10 @@ enum Disk {
   /// - Throws: ``CheckpointError`` with the needed and the free bytes.
   static func require(_ bytes: Int, in folder: URL) throws {
     guard let free = free(folder), free < bytes else { return }
+    func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }
     throw CheckpointError(
-      file: folder.path(percentEncoded: false), subject: "disk", expected: "\(bytes) bytes of free space",
-      found: "\(free) bytes", hint: "Free \(bytes - free) bytes or choose a folder on another disk.")
+      file: folder.path(percentEncoded: false), subject: "disk", expected: "\(gib(bytes)) of free space",
+      found: gib(free), hint: "Free \(gib(bytes - free)) or choose a folder on another disk.")
   }
 
   static func failure(_ url: URL, _ action: String, _ code: Int32) -> CheckpointError {

@@ -22,6 +22,9 @@ public enum Format {
     scaled(count, steps: ["", "k", "M", "B", "T"], base: 1000, isWhole: isWhole, gap: "")
   }
 
+  /// A count in a narrow column: every digit below 100,000, three of them beyond: "1,340", "123k".
+  public static func tally(_ count: Int) -> String { count < 100_000 ? exact(count) : self.count(count) }
+
   /// Every digit, in groups of three: "671,026,419,200".
   public static func exact(_ count: Int) -> String {
     let digits = Array(String(count.magnitude))
@@ -49,10 +52,13 @@ public enum Format {
     return "\(whole / 86_400) d \(twoDigits(whole % 86_400 / 3600)) h"
   }
 
-  /// A part of one as a percentage: "0 %", "0.12 %", "12.3 %", "100 %".
+  /// A part of one as a percentage with one decimal: "0 %", "<0.1 %", "12.3 %", "100 %".
   public static func share(_ share: Double?) -> String {
     guard let share, share.isFinite else { return none }
-    return significant(share * 100) + " %"
+    if share == 0 { return "0 %" }
+    if share > 0, share < 0.000_5 { return "<0.1 %" }
+    let text = fixed(share * 100, 1)
+    return (text == "100.0" ? "100" : text) + " %"
   }
 
   /// How many a second, or nil where no time passed or nothing was done.

@@ -78,7 +78,8 @@ extension ThroughputReport {
     return
       "\(printable(record.model.name, limit: 200)) in \(record.setup.format) (cache \(record.setup.cacheFormat)) on "
       + "\(many(record.ranks.count, "rank")), \(many(hosts, "host")), "
-      + "\(many(record.setup.threads.reduce(0, +), "thread")), \(record.setup.instructionSet)"
+      + "\(many(record.setup.threads.reduce(0, +), "thread"))\(record.ranks.count > 1 ? " in all" : ""), "
+      + record.setup.instructionSet
   }
 
   private var tokens: String {
@@ -197,10 +198,10 @@ extension ThroughputReport {
     ])
     for rank in shown {
       table.append([
-        "\(rank.rank)", roles(rank), "\(rank.expertsHeld)", "\(rank.expertsActivated)",
-        Format.count(rank.expertRows), Format.share(rank.busyShare),
-        Format.bytes(rank.bytesSent), Format.count(rank.messagesSent),
-        Format.bytes(rank.bytesReceived), Format.count(rank.messagesReceived), Format.bytes(rank.residentBytes),
+        "\(rank.rank)", roles(rank), Format.tally(rank.expertsHeld), Format.tally(rank.expertsActivated),
+        Format.tally(rank.expertRows), Format.share(rank.busyShare),
+        Format.bytes(rank.bytesSent), Format.tally(rank.messagesSent),
+        Format.bytes(rank.bytesReceived), Format.tally(rank.messagesReceived), Format.bytes(rank.residentBytes),
       ])
     }
     guard record.ranks.count > 1 else { return table }
@@ -208,9 +209,10 @@ extension ThroughputReport {
     let busy = record.ranks.compactMap(\.busyShare)
     let mean = busy.isEmpty ? nil : busy.reduce(0, +) / Double(busy.count)
     table.append([
-      "all", "", "\(sum(\.expertsHeld))", "\(sum(\.expertsActivated))", Format.count(sum(\.expertRows)),
-      Format.share(mean), Format.bytes(sum(\.bytesSent)), Format.count(sum(\.messagesSent)),
-      Format.bytes(sum(\.bytesReceived)), Format.count(sum(\.messagesReceived)), Format.bytes(sum(\.residentBytes)),
+      "all", "", Format.tally(sum(\.expertsHeld)), Format.tally(sum(\.expertsActivated)),
+      Format.tally(sum(\.expertRows)),
+      Format.share(mean), Format.bytes(sum(\.bytesSent)), Format.tally(sum(\.messagesSent)),
+      Format.bytes(sum(\.bytesReceived)), Format.tally(sum(\.messagesReceived)), Format.bytes(sum(\.residentBytes)),
     ])
     return table
   }

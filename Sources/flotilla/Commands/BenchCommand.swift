@@ -19,7 +19,9 @@ struct BenchCommand: ParsableCommand {
       EXAMPLES
         flotilla bench
         flotilla bench DeepSeek-V2-Lite -p 512 -n 128 -d 0,8192 --parallel 1,4,16
-        mpirun -n 8 flotilla bench DeepSeek-R1 -pg 512,128 -r 3 -o jsonl --calibration cluster.json
+        mpirun -n 8 --bind-to none \\
+          flotilla bench DeepSeek-R1 -pg 512,128 -o jsonl --calibration nodes.json
+      More ranks than cores on one host: add --oversubscribe.
       """)
 
   @OptionGroup(title: "Model") var model: ModelOptions

@@ -16,7 +16,7 @@ struct Calibrate: ParsableCommand {
 
       EXAMPLES
         flotilla calibrate
-        mpirun -n 8 --map-by node flotilla calibrate -o cluster.json
+        mpirun -n 8 --map-by node --bind-to none flotilla calibrate -o nodes.json
         flotilla calibrate --json
       """)
 

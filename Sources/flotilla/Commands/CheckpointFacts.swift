@@ -4,13 +4,14 @@ import Foundation
 import Inference
 import Reporting
 
-/// What `inspect` says about a checkpoint.
+/// What `inspect` says about a checkpoint, or about the shape of one.
 struct CheckpointFacts: Encodable {
   struct Part: Encodable {
     let part: String
     let tensors: Int
     let parameters: Int
-    let bytes: Int
+    /// Nil where there are no weights.
+    let bytes: Int?
     /// Element types, the one with most bytes first.
     let formats: [String]
   }
@@ -37,14 +38,15 @@ struct CheckpointFacts: Encodable {
   }
 
   let name: String
-  let fingerprint: String
+  /// Nil, as all that comes from the weights' files, where there is only a shape.
+  let fingerprint: String?
   let parameters: Int
   let activePerToken: Int
   let shape: Shape
-  let files: Int
+  let files: Int?
   /// "safetensors" or "GGUF".
-  let fileFormat: String
-  let bytes: Int
+  let fileFormat: String?
+  let bytes: Int?
   let parts: [Part]
   /// Bytes of the latent cache for one token of one sequence, all layers.
   let cacheBytesPerToken: Int
@@ -70,6 +72,33 @@ struct CheckpointFacts: Encodable {
     surplus = checkpoint.surplus
     skipped = checkpoint.skipped.count
     assumedFields = model.assumedFields
+  }
+
+  /// What a configuration alone tells.
+  init(_ model: ModelShape) {
+    let configuration = model.configuration
+    let inventory = ParameterInventory(configuration)
+    name = model.name
+    (fingerprint, files, fileFormat, bytes) = (nil, nil, nil, nil)
+    parameters = inventory.total
+    activePerToken = inventory.activePerToken
+    shape = Shape(configuration)
+    var tensors: [ModelPart: (tensors: Int, parameters: Int)] = [:]
+    inventory.forEach(includingMTP: true) {
+      let sum = tensors[$0.part, default: (0, 0)]
+      tensors[$0.part] = (sum.tensors + 1, sum.parameters + $0.count)
+    }
+    parts = ModelPart.allCases.compactMap { part in
+      tensors[part].map {
+        Part(part: part.rawValue, tensors: $0.tensors, parameters: $0.parameters, bytes: nil, formats: [])
+      }
+    }
+    cacheBytesPerToken = LatentCache.bytesPerPosition(
+      layers: configuration.layers, latentRank: configuration.latentRank, rotarySize: configuration.ropeDimension,
+      format: .automatic(for: WeightFormats(model.naturalFormat)))
+    surplus = []
+    skipped = tensors[.mtp]?.tensors ?? 0
+    assumedFields = configuration.assumedFields
   }
 
   private static func parts(_ checkpoint: Checkpoint) -> [Part] {
@@ -129,7 +158,7 @@ extension CheckpointFacts {
         ? nil : Double(part.parameters) / Double(parameters)
       table.append([
         part.part, Format.exact(part.tensors), Format.count(part.parameters), Format.share(share),
-        Format.bytes(part.bytes), part.formats.joined(separator: ", "),
+        part.bytes.map(Format.bytes) ?? Format.none, part.formats.joined(separator: ", "),
       ])
     }
     lines += [""] + table.lines().map { "  " + $0 }
@@ -144,7 +173,7 @@ extension CheckpointFacts {
     let query = shape.queryRank.map { "queries through rank \($0), " } ?? ""
     let shared = "\(shape.sharedExperts) shared"
     let groups = shape.groups > 1 ? ", from \(shape.groupsPerToken) of \(shape.groups) groups" : ""
-    return [
+    var lines = [
       ("parameters", "\(Format.exact(parameters)) in total"),
       ("active", "\(Format.exact(activePerToken)) per token (\(Format.share(active)))"),
       ("layers", "\(shape.layers): \(shape.denseLayers) dense, \(shape.expertLayers) with experts"),
@@ -155,8 +184,11 @@ extension CheckpointFacts {
       ("cache", "\(Format.bytes(cacheBytesPerToken)) per token"),
       ("positions", Format.exact(shape.maxPositions)),
       ("vocabulary", Format.exact(shape.vocabulary)),
-      ("files", "\(files) \(fileFormat), \(Format.bytes(bytes)) of tensors"),
-      ("fingerprint", String(fingerprint.prefix(16))),
     ]
+    if let files, let fileFormat, let bytes {
+      lines.append(("files", "\(files) \(fileFormat), \(Format.bytes(bytes)) of tensors"))
+    }
+    if let fingerprint { lines.append(("fingerprint", String(fingerprint.prefix(16)))) }
+    return lines
   }
 }

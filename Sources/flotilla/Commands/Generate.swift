@@ -11,13 +11,17 @@ struct Generate: ParsableCommand {
       comes, reasoning set apart; the throughput report goes to standard error. What a prompt holds never becomes \
       a special token.
 
-      --json writes a line for each finished sequence, in the order in which they finish ("prompt" counts from 0), \
-      and, without --quiet, a line {"run": …} with the record of the run.
+      --json writes a line for each finished sequence, in the order in which they finish: "prompt" (from 0), "text", \
+      "reasoning", "finish" and "tokens", each of these with "id", "position" in the sequence, "text", "part" \
+      (reasoning or answer), "logprob" (natural logarithm), "forced" where --reasoning-budget chose it, and "top" \
+      with --top-logprobs. "finish" is end (the model ended), stop (a --stop text), length (--max-tokens), context \
+      (--ctx-size is full) or cancelled (Ctrl-C). Without --quiet a line {"run": …} follows, with the record of the run.
 
       EXAMPLES
         flotilla generate -p "What is 478 + 256?"
-        mpirun -n 8 flotilla generate DeepSeek-R1 -p "Is 91 prime?" -n 2000
-        flotilla generate DeepSeek-R1 -p "One" -p "and another" --json
+        flotilla generate DeepSeek-V2-Lite -p "One" -p "and another" --json
+        mpirun -n 8 --bind-to none flotilla generate DeepSeek-R1 -p "Is 91 prime?"
+      More ranks than cores on one host: add --oversubscribe.
       """)
 
   @OptionGroup(title: "Model") var model: ModelOptions
@@ -29,6 +33,7 @@ struct Generate: ParsableCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func validate() throws {
+    if length.alternatives > 0, !output.json { throw ValidationError("--top-logprobs needs --json.") }
     guard prompt.count == 0 else { return }
     if let text = model.argument.path, !FileManager.default.fileExists(atPath: text) {
       throw ValidationError("\"\(text)\" was read as MODEL, and there is no such folder. A prompt goes behind -p.")

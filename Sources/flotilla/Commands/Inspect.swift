@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoint
+import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
@@ -9,17 +10,24 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a checkpoint is, and what each rank of a run would hold.",
     discussion: """
-      Reads config.json and the headers of the safetensors files, no weights.
+      Reads config.json and the headers of the safetensors files, no weights. --like needs no checkpoint at all: it \
+      tells what each rank would hold before anything is downloaded. Shapes with a name: tiny, mini, bench-3b, \
+      v2-lite, r1.
 
       EXAMPLES
         flotilla inspect DeepSeek-R1
-        flotilla inspect DeepSeek-R1 --placement-for 8 --quant bf16
-        flotilla inspect DeepSeek-R1 --placement-for 8 --write-placement r1-on-8.json
+        flotilla inspect --like r1 --placement-for 8 --quant q4_K
+        flotilla inspect DeepSeek-R1 --placement-for 8 --write-placement r1.json
       """)
 
   @OptionGroup var argument: ModelArgument
 
-  @Option(help: ArgumentHelp("Show what each of this many ranks would hold.", valueName: "ranks"))
+  @Option(
+    help: ArgumentHelp(
+      "In place of MODEL: a config.json, a folder that holds one, or the name of a shape.", valueName: "config"))
+  var like: String?
+
+  @Option(help: ArgumentHelp("Show what each of this many ranks would hold, 1 to 65536.", valueName: "ranks"))
   var placementFor: Int?
 
   @OptionGroup(title: "PLACEMENT") var roles: RoleOptions
@@ -34,6 +42,7 @@ struct Inspect: ParsableCommand {
   var json = false
 
   func validate() throws {
+    if like != nil, argument.path != nil { throw ValidationError("--like and MODEL exclude each other.") }
     try check("--placement-for", placementFor, 1...Placement.mostRanks)
     guard placementFor == nil else { return }
     let options = [
@@ -47,19 +56,21 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
-    let checkpoint = try Checkpoint.open(try argument.url())
-    let placement = try placementFor.map {
-      try roles.placement(ranks: $0, checkpoint.configuration)
-    }
-    let facts = CheckpointFacts(checkpoint)
-    let plan = try placement.map { try PlacementFacts($0, checkpoint, quant: quant) }
+    let subject = try Subject(like: like, argument)
+    let configuration = subject.configuration
+    let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
+    let formats = try WeightFormats(parsing: quant.text, natural: subject.naturalFormat)
+    let facts = subject.facts
+    let plan = placement.map { PlacementFacts($0, configuration, formats) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
     if json {
       try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan)))
     } else {
       try StandardOutput.write(facts.text + (plan.map { "\n" + $0.text } ?? ""))
     }
-    if let warning = checkpoint.warning { warn(warning) }
+    if let warning = subject.warning { warn(warning) }
+    let notes = [subject.note, quant.note(configuration, formats), placement?.idleNote]
+    for text in notes.compactMap(\.self) { note(text) }
   }
 
   private struct Report: Encodable {
@@ -76,5 +87,57 @@ struct Inspect: ParsableCommand {
         "--write-placement: expected to write \(path), found \(error.localizedDescription)",
         hint: "Name a file in a folder that exists and may be written to")
     }
+  }
+}
+
+/// What is looked at: a checkpoint, or a shape without weights.
+private enum Subject {
+  case checkpoint(Checkpoint)
+  case shape(ModelShape, note: String?)
+
+  init(like: String?, _ argument: ModelArgument) throws {
+    if let like {
+      self = .shape(try ModelShape(like: like), note: nil)
+      return
+    }
+    let url = try argument.url()
+    if let shape = try ModelShape(folderWithoutWeights: url) {
+      self = .shape(shape, note: "no safetensors files in the folder: this is what config.json alone tells")
+    } else {
+      self = .checkpoint(try Checkpoint.open(url))
+    }
+  }
+
+  var configuration: ModelConfiguration {
+    switch self {
+    case .checkpoint(let checkpoint): checkpoint.configuration
+    case .shape(let shape, _): shape.configuration
+    }
+  }
+
+  var naturalFormat: WeightFormat {
+    switch self {
+    case .checkpoint(let checkpoint): checkpoint.naturalFormat
+    case .shape(let shape, _): shape.naturalFormat
+    }
+  }
+
+  var facts: CheckpointFacts {
+    switch self {
+    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint)
+    case .shape(let shape, _): CheckpointFacts(shape)
+    }
+  }
+
+  var warning: String? {
+    switch self {
+    case .checkpoint(let checkpoint): checkpoint.warning
+    case .shape(let shape, _): Checkpoint.warning(about: shape.configuration)
+    }
+  }
+
+  var note: String? {
+    guard case .shape(_, let note) = self else { return nil }
+    return note
   }
 }

@@ -19,8 +19,10 @@ struct Perplexity: ParsableCommand {
 
       EXAMPLES
         flotilla perplexity DeepSeek-V2-Lite -f wiki.test.raw --chunks 20
-        flotilla perplexity DeepSeek-V2-Lite -f wiki.test.raw --quant q4_K --kl-base bf16 --logits base.logits
-        flotilla perplexity DeepSeek-V2-Lite -f wiki.test.raw --quant Q4_K_M --logits base.logits
+        flotilla perplexity DeepSeek-V2-Lite -f wiki.test.raw \\
+          --quant q4_K --kl-base bf16 --logits base.logits
+        flotilla perplexity DeepSeek-V2-Lite -f wiki.test.raw \\
+          --quant Q4_K_M --logits base.logits
       """)
 
   @OptionGroup(title: "Model") var model: ModelOptions

@@ -23,11 +23,10 @@ struct PlacementFacts: Encodable {
   let router: Int
   let ranks: [Rank]
 
-  init(_ placement: Placement, _ checkpoint: Checkpoint, quant: Quantization) throws {
-    let formats = try WeightFormats(parsing: quant.text, natural: checkpoint.naturalFormat)
-    let defaults = RunOptions(model: checkpoint.location, version: Flotilla.version)
+  init(_ placement: Placement, _ configuration: ModelConfiguration, _ formats: WeightFormats) {
+    let defaults = RunOptions(model: URL(filePath: ""), version: Flotilla.version)
     let plan = MemoryPlan(
-      configuration: checkpoint.configuration, formats: formats, cacheFormat: .automatic(for: formats),
+      configuration: configuration, formats: formats, cacheFormat: .automatic(for: formats),
       placement: placement, prefillChunk: defaults.prefillChunk, sequences: defaults.parallel, threads: 1)
     format = formats.description
     coordinator = placement.coordinator
@@ -45,12 +44,16 @@ struct PlacementFacts: Encodable {
     var table = TextTable([
       .init("Rank"), .init("Roles", .left), .init("Experts"), .init("Which", .left), .init("Memory"),
     ])
-    for rank in ranks {
+    for rank in ranks where !rank.roles.isEmpty {
       let which = rank.experts.count > 24 ? rank.experts.prefix(23) + "…" : rank.experts[...]
       table.append([
-        "\(rank.rank)", rank.roles.isEmpty ? "idle" : rank.roles.joined(separator: ", "), "\(rank.expertCount)",
-        String(which), Format.bytes(rank.bytes),
+        "\(rank.rank)", rank.roles.joined(separator: ", "), "\(rank.expertCount)", String(which),
+        Format.bytes(rank.bytes),
       ])
+    }
+    let idle = ranks.filter(\.roles.isEmpty).map(\.rank)
+    if !idle.isEmpty {
+      table.append([ExpertRanges.text(idle, most: 3), "idle", "0", "", Format.bytes(0)])
     }
     let total = ranks.reduce(0) { $0 + $1.bytes }
     table.append(["all", "", "\(ranks.reduce(0) { $0 + $1.expertCount })", "", Format.bytes(total)])

@@ -4,7 +4,6 @@ import Foundation
 import Inference
 import MessagePassing
 import Reporting
-import StrictJSON
 
 struct Synthesize: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -29,7 +28,7 @@ struct Synthesize: ParsableCommand {
   @Option(help: ArgumentHelp("A config.json, a folder that holds one, or the name of a shape.", valueName: "config"))
   var like: String
 
-  @Option(name: .shortAndLong, help: "Seed of the weights.")
+  @Option(name: .shortAndLong, help: "Seed of the weights, from 0.")
   var seed: UInt64 = 0
 
   @Option(help: "How weights are stored: f32, bf16 or fp8 (blocks of 128 x 128). Default: as --like says, else bf16.")
@@ -40,7 +39,9 @@ struct Synthesize: ParsableCommand {
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
-    var (configuration, storage) = try shape()
+    let shape = try ModelShape(like: like)
+    var configuration = shape.configuration
+    var storage = shape.dtype == "float32" ? ElementType.f32 : .bf16
     switch dtype {
     case nil: break
     case .f32?: (storage, configuration.quantizationBlock) = (.f32, nil)
@@ -69,21 +70,5 @@ struct Synthesize: ParsableCommand {
     try StandardOutput.write(
       "Wrote \(Format.count(parameters)) parameters, \(Format.bytes(Int(synthesizer.totalBytes))), to "
         + "\(printable(output)) (seed \(seed)).\n")
-  }
-
-  /// The shape, and the type in which `--like` stores its weights.
-  private func shape() throws -> (ModelConfiguration, ElementType) {
-    if let preset = ModelConfiguration.Preset(rawValue: like) { return (preset.configuration, .bf16) }
-    var url = URL(filePath: like)
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: like, isDirectory: &isFolder) else {
-      let names = ModelConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageError("--like: expected a config.json or one of \(names), found \"\(like)\"", hint: "Check the path")
-    }
-    if isFolder.boolValue { url = url.appending(path: "config.json") }
-    let (configuration, bytes) = try ModelConfiguration.read(url)
-    let json = try StrictJSON.parse(bytes)
-    let type = (json["torch_dtype"] ?? json["dtype"])?.string
-    return (configuration, type == "float32" ? .f32 : .bf16)
   }
 }

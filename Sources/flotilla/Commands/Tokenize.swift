@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoint
 import Foundation
 import Inference
+import Reporting
 import StrictJSON
 import Tokenization
 
@@ -20,7 +21,7 @@ struct Tokenize: ParsableCommand {
         printf 'Hello' | flotilla tokenize MODEL
         echo '"Hello"' | flotilla tokenize MODEL --jsonl
         echo 19923 | flotilla tokenize MODEL --decode
-        echo '{"messages": [{"role": "user", "content": "Hello"}], "add_generation_prompt": true}' |
+        echo '{"messages": [{"role": "user", "content": "Hello"}]}' |
           flotilla tokenize MODEL --chat
       """)
 
@@ -54,6 +55,13 @@ struct Tokenize: ParsableCommand {
   func validate() throws {
     try ModelArgument.check(model, modelOption)
     if chat, decode { throw ValidationError("--chat and --decode exclude each other.") }
+    if let model, !FileManager.default.fileExists(atPath: model) {
+      let text = printable(model, limit: 60)
+      let quoted = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+      throw ValidationError(
+        "\"\(text)\" was read as MODEL, and there is no such file or folder. Text comes on standard input: "
+          + "printf '%s' '\(quoted)' | flotilla tokenize")
+    }
     if skipSpecial, !decode { throw ValidationError("--skip-special needs --decode.") }
   }
 
@@ -111,10 +119,11 @@ extension Tokenize {
   private func runDecode(_ tokenizer: Tokenizer) throws {
     if jsonl {
       try eachLine { number, line in
-        JSONLines.string(tokenizer.decode(try ids(line, line: number), skipSpecial: skipSpecial))
+        JSONLines.string(
+          tokenizer.decode(try ids(line, line: number, tokenizer.vocabularySize), skipSpecial: skipSpecial))
       }
     } else {
-      let ids = try Self.ids(text: try StandardInput.readAll())
+      let ids = try Self.ids(text: try StandardInput.readAll(), tokenizer.vocabularySize)
       try StandardOutput.write(tokenizer.decode(ids, skipSpecial: skipSpecial))
     }
   }
@@ -125,27 +134,29 @@ extension Tokenize {
     return text
   }
 
-  private func ids(_ bytes: [UInt8], line: Int) throws -> [Int] {
+  private func ids(_ bytes: [UInt8], line: Int, _ vocabulary: Int) throws -> [Int] {
     let json = try parse(bytes, line: line, expected: "a JSON array of token ids")
     guard let values = json.array else {
       throw InputError(line: line, "expected a JSON array of token ids, found \(json.kind)")
     }
     return try values.enumerated().map { index, value in
-      guard let id = value.int, id >= 0 else {
+      guard let id = value.int, id >= 0, id < vocabulary else {
         throw InputError(
-          line: line, "element \(index): expected a token id (0, 1, 2, …), found \(value.number?.text ?? value.kind)")
+          line: line,
+          "element \(index): expected a token id from 0 to \(vocabulary - 1), found \(value.number?.text ?? value.kind)"
+        )
       }
       return id
     }
   }
 
   /// Ids between white space.
-  static func ids(text: [UInt8]) throws -> [Int] {
+  private static func ids(text: [UInt8], _ vocabulary: Int) throws -> [Int] {
     try text.split(whereSeparator: { $0 == 0x20 || (0x09...0x0D).contains($0) }).enumerated().map { index, word in
       let text = String(decoding: word.prefix(40), as: UTF8.self)
-      guard word.allSatisfy({ (48...57).contains($0) }), let id = Int(text), word.count <= 40 else {
+      guard word.allSatisfy({ (48...57).contains($0) }), let id = Int(text), id < vocabulary, word.count <= 40 else {
         throw InputError(
-          "standard input: word \(index + 1): expected a token id (0, 1, 2, …), found \"\(text)\"",
+          "standard input: word \(index + 1): expected a token id from 0 to \(vocabulary - 1), found \"\(text)\"",
           hint: "--jsonl reads JSON arrays")
       }
       return id

@@ -10,8 +10,11 @@ struct Trace: ParsableCommand {
       embedding), p0.final_norm, p0.layerN.router_logits, .expert_ids, .expert_weights, and with --greedy \
       p0.greedy_ids, p0.greedy_logits, p0.greedy_logprobs.
 
-      EXAMPLE
-        mpirun -n 4 flotilla trace DeepSeek-V2-Lite --token-ids 0,89,187 --greedy 24 --sha256
+      EXAMPLES
+        flotilla trace DeepSeek-V2-Lite --token-ids 0,89,187 -o trace.safetensors
+        mpirun -n 4 --bind-to none \\
+          flotilla trace DeepSeek-V2-Lite --token-ids 0,89,187 --sha256
+      More ranks than cores on one host: add --oversubscribe.
       """)
 
   @OptionGroup(title: "Model") var model: ModelOptions
@@ -25,7 +28,7 @@ struct Trace: ParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("Where to write.", valueName: "file"))
   var output: String?
 
-  @Option(help: ArgumentHelp("Continue every prompt by the n most probable tokens.", valueName: "n"))
+  @Option(help: ArgumentHelp("Continue every prompt by the n most probable tokens, 0 to 65536.", valueName: "n"))
   var greedy = 0
 
   @Flag(name: .customLong("sha256"), help: "Print one SHA-256 of the bits of all logits.")
@@ -48,6 +51,7 @@ struct Trace: ParsableCommand {
   func run() throws {
     try DistributedRun.perform(RunOptions(model, sequences, placement), isQuiet: quiet) { session in
       guard let engine = session.engine, let fabric = session.fabric else { return }
+      if let output { try Self.checkFolder(of: output) }
       let prompts = try prompts()
       for prompt in prompts { try engine.verify(prompt: prompt, continuation: greedy) }
       fabric.wantsLogits = true
@@ -57,6 +61,19 @@ struct Trace: ParsableCommand {
       if sha256 { try StandardOutput.write(TraceFile.hash(traces) + "\n") }
       _ = try session.finish()
     }
+  }
+
+  /// Before anything is computed: on the coordinator's host, which writes.
+  private static func checkFolder(of output: String) throws {
+    let parent = NSString(string: output).deletingLastPathComponent
+    let folder = parent.isEmpty ? "." : parent
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
+    guard !exists || !isFolder.boolValue || !FileManager.default.isWritableFile(atPath: folder) else { return }
+    throw UsageError(
+      "--output \(output): expected a folder \(folder) to write to, found "
+        + (!exists ? "nothing" : isFolder.boolValue ? "one that may not be written to" : "a file"),
+      hint: "Name a file in a folder that exists and may be written to")
   }
 
   private func prompts() throws -> [[Int]] {

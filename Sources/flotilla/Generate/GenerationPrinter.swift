@@ -21,6 +21,8 @@ final class TextPrinter: GenerationPrinter {
   /// Text of sequences whose turn has not come.
   private var waiting: [Int: [(text: String, part: TextPart)]] = [:]
   private var finished: [Int: FinishReason] = [:]
+  /// Sequences with tokens. One of --max-tokens 0 has none, and nothing is shown of it.
+  private var begun: Set<Int> = []
 
   init(sequences: Int, terminal: Terminal, isQuiet: Bool, showsMarks: Bool) {
     self.showsMarks = showsMarks
@@ -36,10 +38,11 @@ final class TextPrinter: GenerationPrinter {
       progress.update(tokens, of: total)
     case .token(let token):
       progress.finish()
+      begun.insert(token.sequence)
       try add(token.text, token.part, of: token.sequence)
     case .finished(let sequence, let reason, let text):
       progress.finish()
-      try add(text, nil, of: sequence)
+      if reason != .length || begun.contains(sequence) { try add(text, nil, of: sequence) }
       finished[sequence] = reason
       while let reason = finished[current] { try next(after: reason) }
     }
@@ -77,9 +80,12 @@ final class TextPrinter: GenerationPrinter {
 
   private func next(after reason: FinishReason) throws {
     if part == .reasoning { try StandardOutput.write(terminal.end) }
-    try StandardOutput.write(sequences > 1 && current + 1 < sequences ? "\n\n" : "\n")
-    try StandardOutput.flush()
-    if !isQuiet, let note = Self.note(reason) { StandardError.write(note + "\n") }
+    if part != nil {
+      try StandardOutput.write("\n")
+      try StandardOutput.flush()
+      if !isQuiet, let note = Self.note(reason) { StandardError.write(note + "\n") }
+      if current + 1 < sequences { try StandardOutput.write("\n") }
+    }
     current += 1
     part = nil
     for piece in waiting.removeValue(forKey: current) ?? [] { try write(piece.text, piece.part) }

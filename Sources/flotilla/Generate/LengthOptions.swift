@@ -5,7 +5,7 @@ import Inference
 struct LengthOptions: ParsableArguments {
   @Option(
     name: [.customShort("n"), .customLong("max-tokens")], parsing: .unconditional,
-    help: "Most tokens to generate; -1, the default: up to the context size.")
+    help: "Most tokens to generate, from 0; -1, the default: up to the context size.")
   var maxTokens: Int?
 
   @Option(
@@ -18,12 +18,13 @@ struct LengthOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Close the reasoning after n tokens; the answer then comes from what has been thought so far.", valueName: "n"))
+      "Close the reasoning after n tokens, from 0; the answer then comes from what has been thought so far.",
+      valueName: "n"))
   var reasoningBudget: Int?
 
   @Option(
     name: .customLong("top-logprobs"),
-    help: ArgumentHelp("With --json: also the n most probable tokens of each position.", valueName: "n"))
+    help: ArgumentHelp("With --json: also the n most probable tokens of each position, 0 to 100.", valueName: "n"))
   var alternatives = 0
 
   @Flag(help: "Keep special tokens in the text.")

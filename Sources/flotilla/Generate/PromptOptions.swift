@@ -71,7 +71,10 @@ struct PromptOptions: ParsableArguments {
 
   private static func contents(_ path: String) throws -> String {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw UsageError("--prompt-file \(path): expected a readable file, found none")
+      var isFolder: ObjCBool = false
+      let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      let found = !exists ? "nothing" : isFolder.boolValue ? "a folder" : "one that cannot be read"
+      throw UsageError("--prompt-file \(path): expected a readable file, found \(found)")
     }
     guard let text = String(validating: data, as: UTF8.self) else {
       throw UsageError("--prompt-file \(path): expected UTF-8, found other bytes")

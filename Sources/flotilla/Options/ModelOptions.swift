@@ -54,15 +54,15 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     name: .shortAndLong,
-    help: "Compute threads of each rank. Default: its share of the processors it may use.")
+    help: "Compute threads of each rank, 1 to 1024. Default: its share of the processors it may use.")
   var threads: Int?
 
-  @Option(help: "Most prompt tokens that go through the model at once.")
+  @Option(help: "Most prompt tokens that go through the model at once, 1 to 65536.")
   var prefillChunk = 512
 
   @Option(
     help: """
-      Parts that a prompt chunk is cut into, so that attention of one overlaps with the experts of another; only \
+      Parts that a prompt chunk is cut into, 1 to 16, so that attention of one overlaps with the experts of another; only \
       where experts live on several ranks.
       """)
   var microBatches = 2
@@ -78,10 +78,10 @@ struct ModelOptions: ParsableArguments {
 struct SequenceOptions: ParsableArguments {
   @Option(
     name: [.customShort("c"), .customLong("ctx-size")],
-    help: "Most tokens of a sequence, prompt included. Default: what fits, at most the model's maximum.")
+    help: "Most tokens of a sequence, prompt included, from 1. Default: what fits, at most the model's maximum.")
   var contextSize: Int?
 
-  @Option(help: "Most sequences that are generated at once; more wait.")
+  @Option(help: "Most sequences that are generated at once, 1 to 4096; more wait.")
   var parallel = 16
 
   func validate() throws {

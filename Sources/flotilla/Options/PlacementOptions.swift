@@ -12,17 +12,18 @@ struct RoleOptions: ParsableArguments {
       valueName: "file"))
   var placement: String?
 
-  @Option(help: "Rank that holds everything but the routed experts. Default: 0.")
+  @Option(help: "Rank that holds everything but the routed experts, from 0. Default: 0.")
   var coordinatorRank: Int?
 
   @Option(
     help: """
-      Routed experts of every layer on the coordinator; the other ranks share the rest. Default: as many as balance \
-      its own work while it reads a prompt, often none.
+      Routed experts of every layer on the coordinator, from 0 to all; the other ranks share the rest. Default: as \
+      many as balance its own work while it reads a prompt, often none.
       """)
   var coordinatorExperts: Int?
 
-  @Option(help: "Rank that holds the gates and sends tokens to experts. Default: 1, or 0 where there is one rank.")
+  @Option(
+    help: "Rank that holds the gates and sends tokens to experts, from 0. Default: 1, or 0 where there is one rank.")
   var routerRank: Int?
 
   func validate() throws {
@@ -61,7 +62,9 @@ struct RoleOptions: ParsableArguments {
 struct PlacementOptions: ParsableArguments {
   @OptionGroup var roles: RoleOptions
 
-  @Option(help: ArgumentHelp("How long a rank may be silent before the job ends.", valueName: "seconds"))
+  @Option(
+    help: ArgumentHelp(
+      "How long a rank may be silent before the job ends: above 0, at most 86400.", valueName: "seconds"))
   var timeout = 10.0
 
   func validate() throws {

@@ -6,25 +6,27 @@ import Inference
 struct SamplingArguments: ParsableArguments {
   @Option(
     name: [.customLong("temp"), .customLong("temperature")],
-    help:
-      "Temperature; 0 is greedy, the most probable token. Default, here and below: generation_config.json, or greedy.")
+    help: """
+      Temperature, 0 to 100; 0 is greedy, the most probable token. Default, here and below: generation_config.json, or \
+      greedy.
+      """)
   var temperature: Double?
 
-  @Option(help: "Draw from the k most probable tokens; 0: all.")
+  @Option(help: "Draw from the k most probable tokens, from 0; 0: all.")
   var topK: Int?
 
-  @Option(help: "Draw from the most probable tokens whose probabilities sum to at least p; 1: all.")
+  @Option(help: "Draw from the most probable tokens whose probabilities sum to at least p: above 0, at most 1; 1: all.")
   var topP: Double?
 
-  @Option(help: "Draw from tokens at least p times as probable as the best; 0: all.")
+  @Option(help: "Draw from tokens at least p times as probable as the best, 0 to 1; 0: all.")
   var minP: Double?
 
-  @Option(help: "Make tokens that occurred less probable; 1: off.")
+  @Option(help: "Make tokens that occurred less probable, 0.001 to 1000; 1: off.")
   var repeatPenalty: Double?
 
   @Option(
     name: .shortAndLong,
-    help: "Seed: the same one gives the same text, on any number of ranks. Default: 0, not a random one.")
+    help: "Seed, from 0: the same one gives the same text, on any number of ranks. Default: 0, not a random one.")
   var seed: UInt64?
 
   func validate() throws {

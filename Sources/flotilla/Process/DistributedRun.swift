@@ -49,7 +49,13 @@ enum DistributedRun {
     defer { line.finish() }
     let session = try RunSession(options, fleet: fleet, progress: line.update)
     line.finish()
-    if isCoordinator && !isQuiet, let warning = session.checkpoint.warning { warn(warning) }
+    if isCoordinator && !isQuiet {
+      if let warning = session.checkpoint.warning { warn(warning) }
+      let notes = [
+        Quantization(options.formats).note(session.configuration, session.formats), session.placement.idleNote,
+      ]
+      for text in notes.compactMap(\.self) { note(text) }
+    }
     return session
   }
 

@@ -87,5 +87,8 @@ func fail(_ error: any Error) -> Never {
   exit(ExitStatus(of: error).rawValue)
 }
 
+/// Says something worth knowing that is no fault, on standard error.
+func note(_ text: String) { StandardError.write("note: \(printable(text))\n") }
+
 /// Says something that a person should know, on standard error.
 func warn(_ text: String) { StandardError.write("warning: \(printable(text))\n") }

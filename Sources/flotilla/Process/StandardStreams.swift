@@ -75,6 +75,7 @@ struct InputError: Error, CustomStringConvertible {
 enum StandardInput {
   /// Everything up to the end.
   static func readAll() throws -> [UInt8] {
+    sayIfTerminal()
     var all: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while case let count = try read(into: &chunk), count > 0 { all.append(contentsOf: chunk[..<count]) }
@@ -97,6 +98,7 @@ enum StandardInput {
   /// Calls `body` with every line, without its line feed, as soon as it is there. A last line without a line
   /// feed counts.
   static func forEachLine(_ body: (_ number: Int, _ line: [UInt8]) throws -> Void) throws {
+    sayIfTerminal()
     var pending: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     var number = 0
@@ -112,6 +114,11 @@ enum StandardInput {
       pending.append(contentsOf: chunk[start..<count])
     }
     if !pending.isEmpty { try body(number + 1, pending) }
+  }
+
+  /// Waiting for somebody to type looks like standing still.
+  private static func sayIfTerminal() {
+    if isatty(STDIN_FILENO) == 1 { StandardError.write("Reading standard input from the terminal; Ctrl-D ends it.\n") }
   }
 
   private static func read(into buffer: inout [UInt8]) throws(InputError) -> Int {

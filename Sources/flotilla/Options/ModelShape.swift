@@ -1,0 +1,56 @@
+import Checkpoint
+import Foundation
+import Kernels
+import StrictJSON
+
+/// The shape of a model without its weights: one with a name, or what a config.json says.
+struct ModelShape {
+  let name: String
+  let configuration: ModelConfiguration
+  /// The type of weights that are not FP8, as PyTorch calls it; nil where nothing says.
+  let dtype: String?
+
+  /// - Parameter like: a config.json, a folder that holds one, or the name of a preset.
+  /// - Throws: `CheckpointError`, or ``UsageError`` naming `--like`.
+  init(like: String) throws {
+    if let preset = ModelConfiguration.Preset(rawValue: like) {
+      self.init(name: like, configuration: preset.configuration, dtype: nil)
+      return
+    }
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: like, isDirectory: &isFolder) else {
+      let names = ModelConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageError("--like: expected a config.json or one of \(names), found \"\(like)\"", hint: "Check the path")
+    }
+    let url = URL(filePath: like)
+    try self.init(configuration: isFolder.boolValue ? url.appending(path: "config.json") : url)
+  }
+
+  /// From a config.json; the name is that of its folder.
+  init(configuration file: URL) throws {
+    let (configuration, bytes) = try ModelConfiguration.read(file)
+    let json = try StrictJSON.parse(bytes)
+    self.init(
+      name: file.standardizedFileURL.deletingLastPathComponent().lastPathComponent, configuration: configuration,
+      dtype: (json["torch_dtype"] ?? json["dtype"])?.string)
+  }
+
+  private init(name: String, configuration: ModelConfiguration, dtype: String?) {
+    self.name = name
+    self.configuration = configuration
+    self.dtype = dtype
+  }
+
+  /// What `--quant auto` would run a checkpoint in that is stored as the configuration says.
+  var naturalFormat: WeightFormat {
+    configuration.quantizationBlock == nil && (dtype ?? "bfloat16") == "bfloat16" ? .bf16 : .f32
+  }
+
+  /// The shape of a folder that holds a config.json and no weights yet; nil for any other.
+  init?(folderWithoutWeights folder: URL) throws {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
+    let hasWeights = names.contains { $0.contains(".safetensors") || $0.hasSuffix(".gguf") }
+    guard names.contains("config.json"), !hasWeights else { return nil }
+    try self.init(configuration: folder.appending(path: "config.json"))
+  }
+}

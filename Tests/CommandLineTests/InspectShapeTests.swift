@@ -1,0 +1,81 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("inspect without weights")
+struct InspectShapeTests {
+  private func placement(_ run: Run) throws -> [String: Any] {
+    let json = try JSONSerialization.jsonObject(with: Data(run.output)) as! [String: Any]
+    return json["placement"] as! [String: Any]
+  }
+
+  @Test("What R1's ranks hold is known before a download")
+  func preset() throws {
+    let arguments = ["inspect", "--like", "r1", "--placement-for", "8", "--json", "--quant"]
+    let small = try Run(arguments + ["q4_K"])
+    #expect(small.status == 0 && small.errors == "")
+    let ranks = try placement(small)["ranks"] as! [[String: Any]]
+    let bytes = ranks.reduce(0) { $0 + ($1["bytes"] as! Int) }
+    // 671B parameters of 4.5 bits, buffers and finer parts on top.
+    #expect((377_000_000_000..<420_000_000_000).contains(bytes))
+    let large = try Run(arguments + ["auto"])
+    #expect(large.errors == "note: FP8 weights run as f32, 4 bytes each; --quant q4_K (or bf16) takes less\n")
+    #expect(try placement(large)["format"] as? String == "f32")
+  }
+
+  @Test("A config.json alone plans as the checkpoint does", arguments: Fixtures.checkpoints)
+  func configuration(_ name: String) throws {
+    let folder = Fixtures.url(name).filePath
+    let options = ["--placement-for", "3", "--json"]
+    let real = try Run(["inspect", folder] + options)
+    let like = try Run(["inspect", "--like", folder + "/config.json"] + options)
+    #expect(like.status == 0 && like.errors == real.errors)
+    #expect(try placement(like) as NSDictionary == placement(real) as NSDictionary)
+  }
+
+  @Test("A folder whose weights are not there yet tells what it can, and says so")
+  func folder() throws {
+    try withTemporaryPath { path in
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      try FileManager.default.copyItem(
+        atPath: Fixtures.url("tiny-f32/config.json").filePath, toPath: path + "/config.json")
+      let run = try Run(["inspect", path, "--placement-for", "2"])
+      #expect(run.status == 0)
+      #expect(run.errors == "note: no safetensors files in the folder: this is what config.json alone tells\n")
+      #expect(run.text.contains("  481,200 in total\n") && !run.text.contains("fingerprint"))
+      #expect(run.text.contains("Placement on 2 ranks, weights in f32"))
+      // One file of weights makes it a checkpoint, which must be whole.
+      try Data().write(to: URL(filePath: path + "/model-00001-of-00002.safetensors"))
+      #expect(try Run(["inspect", path]).status == 2)
+    }
+  }
+
+  @Test("Ranks without a part are one line and a note")
+  func idle() throws {
+    let run = try Run(["inspect", "--like", "tiny", "--placement-for", "40", "--coordinator-experts", "1"])
+    #expect(run.errors == "note: 24 of 40 ranks have no experts and nothing to do: a layer has 16 experts\n")
+    let rows = run.lines.filter { $0.contains(" idle ") }
+    #expect(rows.count == 1 && rows[0].contains(" 16-39  idle "))
+    let exact = try Run(["inspect", "--like", "tiny", "--placement-for", "16", "--coordinator-experts", "1"])
+    #expect(exact.errors == "" && !exact.text.contains("idle"))
+  }
+
+  @Test("The placement file of Cluster/README.md is one")
+  func documentedPlacement() throws {
+    let file = Fixtures.root.appending(path: "../../Cluster/README.md")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    let json = try #require(text.split(separator: "```json\n").dropFirst().first?.split(separator: "```").first)
+    try withTemporaryPath { path in
+      try Data(json.utf8).write(to: URL(filePath: path))
+      let run = try Run(["inspect", "--like", "v2-lite", "--placement-for", "3", "--placement", path])
+      #expect(run.status == 0 && run.errors == "")
+      #expect(run.lines.contains { $0.contains(" 2  experts ") && $0.contains(" 36  28-63 ") })
+    }
+  }
+
+  @Test("--like and MODEL exclude each other")
+  func both() throws {
+    let run = try Run(["inspect", "model", "--like", "r1"])
+    #expect(run.status == 2 && run.errors.hasPrefix("error: --like and MODEL exclude each other.\n"))
+  }
+}
