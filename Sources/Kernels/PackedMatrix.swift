@@ -42,6 +42,34 @@ public final class PackedMatrix: @unchecked Sendable {
     }
   }
 
+  /// Packs a matrix of blocks as they are, without quantising anew.
+  ///
+  /// - Parameters:
+  ///   - format: a block format; the columns are whole blocks.
+  ///   - rawRows: the bytes of the given rows, without gaps. Called from several threads.
+  public init(
+    rows: Int, columns: Int, blocks format: WeightFormat, compute: Compute,
+    rawRows: (Range<Int>) -> UnsafeRawBufferPointer
+  ) {
+    guard let block = format.block else { preconditionFailure("\(format) has no blocks") }
+    precondition(rows > 0 && columns > 0 && columns % block.blockSize == 0)
+    self.rows = rows
+    self.columns = columns
+    self.format = format
+    panelBytes = format.panelBytes(columns: columns)
+    let panels = (rows + Self.panelRows - 1) / Self.panelRows
+    storage = compute.weightMemory.allocate(panels * panelBytes)
+    let (base, panelBytes, rowBytes) = (storage.base, panelBytes, block.bytes(columns: columns))
+    compute.pool.run(tiles: panels) { index in
+      let range = index * Self.panelRows..<min((index + 1) * Self.panelRows, rows)
+      let source = rawRows(range)
+      precondition(source.count == range.count * rowBytes)
+      compute.kernels.functions.pack_blocks(
+        block.code, source.baseAddress!, Int64(rowBytes), Int64(range.count), Int64(columns / block.blockSize),
+        base + index * panelBytes)
+    }
+  }
+
   func panel(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(storage.base + index * panelBytes) }
 }
 

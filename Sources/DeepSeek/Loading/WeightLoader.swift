@@ -26,12 +26,21 @@ public final class WeightLoader {
   /// A whole matrix, packed in the format that `format` names for its columns.
   func matrix(_ name: String, format: (_ columns: Int) -> WeightFormat) throws -> PackedMatrix {
     let source = try checkpoint.matrix(name)
-    let packed = PackedMatrix(
-      rows: source.rows, columns: source.columns, format: format(source.columns), compute: compute
-    ) { rows, out in source.readRows(rows, into: out, stride: source.columns) }
+    let packed = pack(source, as: format(source.columns))
     source.release()
     try done(source.rows * source.columns)
     return packed
+  }
+
+  /// Blocks that a file holds in the run format are packed as they are.
+  private func pack(_ source: TensorSource, as format: WeightFormat) -> PackedMatrix {
+    if let block = format.block, source.type.block == block, source.isContiguous {
+      return PackedMatrix(
+        rows: source.rows, columns: source.columns, blocks: format, compute: compute, rawRows: source.rawRows)
+    }
+    return PackedMatrix(rows: source.rows, columns: source.columns, format: format, compute: compute) { rows, out in
+      source.readRows(rows, into: out, stride: source.columns)
+    }
   }
 
   func vector(_ name: String) throws -> [Float] { try checkpoint.vector(name) }
