@@ -90,11 +90,6 @@ extension Compute {
     }
   }
 
-  /// `sum += addend` for one row inside a tile: no job of its own.
-  public func addOnThisThread(_ addend: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>, count: Int) {
-    kernels.functions.add(sum, addend, Int64(count))
-  }
-
   /// `row = row * factor`.
   public func scale(_ row: UnsafeMutableBufferPointer<Float>, by factor: Float) {
     kernels.functions.scale(row.baseAddress, factor, row.baseAddress, Int64(row.count))

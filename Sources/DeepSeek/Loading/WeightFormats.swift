@@ -1,3 +1,4 @@
+import Checkpoint
 import Kernels
 
 /// Which format the weights of each part of a model run in. Gates, biases and norms always compute in f32.
@@ -72,7 +73,7 @@ public struct WeightFormats: Sendable, Equatable {
 
   /// The format of a feed-forward's down projection in layer `layer` of `layers`.
   public func down(_ part: Part, layer: Int, of layers: Int, columns: Int) -> WeightFormat {
-    let isFiner = hasFinerDown && (layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2)
+    let isFiner = hasFinerDown && GGUFMix.getsMoreBits(layer: layer, of: layers)
     return isFiner && formats[part] == .q4_K
       ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
   }
