@@ -76,7 +76,10 @@ public final class Model {
 
   private func embed(_ tokens: [Int], into hidden: ActivationRows) {
     compute.measure(.embedding) {
-      for (row, token) in tokens.enumerated() {
+      // Rows of a prompt may lie on disk: the system reads them all at once, not one after the other.
+      if tokens.count > 1 { for token in tokens { embedding.fetchAhead(token..<token + 1) } }
+      compute.forEachRow(tokens.count, cost: hidden.columns) { row in
+        let token = tokens[row]
         embedding.readRows(token..<token + 1, into: hidden[row].baseAddress!, stride: hidden.columns)
       }
       observer?.embedded(hidden)

@@ -44,6 +44,14 @@ final class MappedFile: @unchecked Sendable {
     madvise(UnsafeMutableRawPointer(mutating: address + low), high - low, MADV_DONTNEED)
   }
 
+  /// Asks the system to read the pages of `range`, without waiting for them.
+  func fetchAhead(_ range: Range<Int>) {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let low = range.lowerBound / page * page
+    guard let address = bytes.baseAddress, range.upperBound > low else { return }
+    madvise(UnsafeMutableRawPointer(mutating: address + low), range.upperBound - low, MADV_WILLNEED)
+  }
+
   private static func failure(_ name: String, _ code: Int32) -> CheckpointError {
     let reason = String(cString: strerror(code))
     return CheckpointError(

@@ -98,6 +98,14 @@ public struct TensorSource: Sendable {
     }
   }
 
+  /// Asks the system to read rows from the file while others are converted.
+  public func fetchAhead(_ range: Range<Int>) {
+    guard case .rows(let data) = layout, !range.isEmpty else { return }
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows) in \(name)")
+    let start = data.range.lowerBound + range.lowerBound * rowBytes
+    data.map.fetchAhead(start..<start + range.count * rowBytes)
+  }
+
   /// Gives the memory of the mapped pages back once their contents are packed elsewhere.
   public func release() {
     switch layout {
