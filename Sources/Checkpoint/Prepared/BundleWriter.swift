@@ -53,9 +53,11 @@ public final class BundleWriter: Sendable {
     let subject = PreparationSubject(version: version, formats: formats, source: source)
     self.subject = subject
     try Self.make(folder)
-    let journal = try Self.journal(folder, subject, startsAnew: startsAnew)
-    let identity = PreparedManifest(version: version, formats: formats, source: source, files: [], bundles: []).identity
+    try Self.claim(folder, startsAnew: startsAnew)
+    // A folder of something else is refused before anything is written into it.
     earlier = try Self.earlierBundles(folder, subject)
+    let journal = try PreparationJournal(folder: folder, subject: subject)
+    let identity = PreparedManifest(version: version, formats: formats, source: source, files: [], bundles: []).identity
     let complete = Set(earlier.map(\.name)).intersection(bundles.map(\.name)).sorted()
     kept = complete
     let wanted = bundles.filter { !complete.contains($0.name) }
@@ -95,9 +97,8 @@ public final class BundleWriter: Sendable {
     }
   }
 
-  private static func journal(
-    _ folder: URL, _ subject: PreparationSubject, startsAnew: Bool
-  ) throws -> PreparationJournal {
+  /// Makes sure that the folder is for prepared models.
+  private static func claim(_ folder: URL, startsAnew: Bool) throws {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))
     let isOurs = PreparedFolder.isPrepared(folder) || PreparationJournal.exists(in: folder)
     guard names.isEmpty || isOurs else {
@@ -106,15 +107,14 @@ public final class BundleWriter: Sendable {
         expected: "a new or empty folder, or one that prepare began", found: "other files such as \(names.min()!)",
         hint: "Name another folder.")
     }
-    if startsAnew {
-      let small = PreparedFolder.smallFiles + [PreparedManifest.fileName]
-      // The manifest first: from then on nothing looks finished.
-      for name in small.reversed() + names where small.contains(name) || isBundle(name) {
-        unlink(folder.appending(path: name).path(percentEncoded: false))
-      }
-      PreparationJournal.discard(in: folder)
+    guard startsAnew else { return }
+    let small = PreparedFolder.smallFiles
+    // The manifest first: from then on nothing looks finished.
+    for name in [PreparedManifest.fileName] + names {
+      guard name == PreparedManifest.fileName || small.contains(name) || isBundle(name) else { continue }
+      unlink(folder.appending(path: name).path(percentEncoded: false))
     }
-    return try PreparationJournal(folder: folder, subject: subject)
+    PreparationJournal.discard(in: folder)
   }
 
   private static func isBundle(_ name: String) -> Bool {

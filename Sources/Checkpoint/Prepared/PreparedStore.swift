@@ -123,7 +123,8 @@ public final class PreparedStore: TensorStore {
     let map = try map(bundle)
     let (rows, columns) = (tensor.shape[tensor.shape.count - 2], tensor.shape[tensor.shape.count - 1])
     let bytes = format.bytes(rows: rows, columns: columns)
-    return stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: bytes).map { start in
+    let step = tensor.shape.count == 3 ? PreparedBundle.aligned(bytes) : bytes
+    return stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: step).map { start in
       PackedMatrix(
         rows: rows, columns: columns, format: format,
         panels: UnsafeRawBufferPointer(rebasing: map.bytes[start..<start + bytes]), owner: map)
@@ -147,7 +148,7 @@ public final class PreparedStore: TensorStore {
     let dense = bundles.contains(.dense) ? "" : " --no-dense"
     return CheckpointError(
       file: folder.path(percentEncoded: false), subject: "bundles", expected: names.joined(separator: ", "),
-      found: "\(bundles.count == 1 ? "it is" : "they are") not in the folder",
+      found: manifest.bundles.isEmpty ? "no bundles" : "no such files in the folder",
       hint: "Copy \(bundles.count == 1 ? "it" : "them") from where the model was prepared, or add "
         + "\(bundles.count == 1 ? "it" : "them") with flotilla prepare SOURCE FOLDER \(options)\(dense).")
   }

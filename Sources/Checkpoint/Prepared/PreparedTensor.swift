@@ -4,7 +4,8 @@ import Kernels
 public struct PreparedTensor: Sendable, Equatable {
   /// How its bytes lie.
   public enum Layout: Sendable, Equatable {
-    /// Panels as kernels read them; several matrices, one after another, where the shape has three dimensions.
+    /// Panels as kernels read them; where the shape has three dimensions, several matrices, each filled up with zeros to
+    /// a multiple of ``alignment``.
     case panels(WeightFormat)
     /// Elements in the order of the shape.
     case rows(ElementType)
@@ -60,8 +61,9 @@ public struct PreparedTensor: Sendable, Equatable {
     switch layout {
     case .panels(let format):
       guard shape.count >= 2, format == format.fitting(columns: columns) else { return nil }
-      let (bytes, overflow) = format.bytes(rows: shape[shape.count - 2], columns: columns)
-        .multipliedReportingOverflow(by: shape.count == 3 ? shape[0] : 1)
+      let matrix = format.bytes(rows: shape[shape.count - 2], columns: columns)
+      guard shape.count == 3 else { return matrix }
+      let (bytes, overflow) = PreparedBundle.aligned(matrix).multipliedReportingOverflow(by: shape[0])
       return overflow ? nil : bytes
     case .rows(let type):
       if let block = GGMLType.blocks[type], columns % block.blockElements != 0 { return nil }
@@ -87,7 +89,9 @@ public struct PreparedBundle: Sendable, Equatable {
   }
 
   /// Gives tensors their places, one behind the other.
-  public init(name: BundleName, laying tensors: [(name: String, layout: PreparedTensor.Layout, shape: [Int], pieceBytes: Int)]) {
+  public init(
+    name: BundleName, laying tensors: [(name: String, layout: PreparedTensor.Layout, shape: [Int], pieceBytes: Int)]
+  ) {
     var end = BundleHeader.bytes
     self.tensors = tensors.map { planned in
       let tensor = PreparedTensor(

@@ -135,15 +135,17 @@ public final class Preparation: Sendable {
     }
   }
 
-  /// One behind the other.
+  /// One behind the other, each at a place where it may be mapped.
   private func write(_ matrices: [PackedMatrix], as piece: BundleWriter.Piece) throws {
-    let all = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: matrices.reduce(0) { $0 + $1.bytes }, alignment: PackedMatrix.alignment)
+    let unit = PreparedTensor.alignment
+    let step = ((matrices.first?.bytes ?? 0) + unit - 1) / unit * unit
+    let all = UnsafeMutableRawBufferPointer.allocate(byteCount: matrices.count * step, alignment: unit)
     defer { all.deallocate() }
-    var end = 0
-    for matrix in matrices {
-      matrix.withPanels { UnsafeMutableRawBufferPointer(rebasing: all[end..<end + $0.count]).copyMemory(from: $0) }
-      end += matrix.bytes
+    all.initializeMemory(as: UInt8.self, repeating: 0)
+    for (index, matrix) in matrices.enumerated() {
+      matrix.withPanels {
+        UnsafeMutableRawBufferPointer(rebasing: all[index * step..<index * step + $0.count]).copyMemory(from: $0)
+      }
     }
     try writer.write(UnsafeRawBufferPointer(all), as: piece)
   }
