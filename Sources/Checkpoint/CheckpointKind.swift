@@ -12,7 +12,8 @@ enum CheckpointKind {
     let path = location.path(percentEncoded: false)
     func wrong(_ found: String, _ hint: String) -> CheckpointError {
       CheckpointError(
-        file: path, subject: "checkpoint", expected: "a Hugging Face checkpoint folder, a GGUF file or a prepared model", found: found,
+        file: path, subject: "checkpoint",
+        expected: "a Hugging Face checkpoint folder, a GGUF file or a prepared model", found: found,
         hint: hint)
     }
     let place = "Give the folder that holds config.json and the safetensors files"

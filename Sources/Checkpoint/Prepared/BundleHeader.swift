@@ -4,7 +4,8 @@ enum BundleHeader {
   static let bytes = 4096
 
   static func content(_ bundle: BundleName, size: Int, identity: Digest) -> [UInt8] {
-    let text = "flotilla bundle \(PreparedManifest.formatVersion)\nname \(bundle.text)\nbytes \(size)\nmodel \(identity)\n"
+    let text =
+      "flotilla bundle \(PreparedManifest.formatVersion)\nname \(bundle.text)\nbytes \(size)\nmodel \(identity)\n"
     let used = Array(text.utf8)
     return used + [UInt8](repeating: 0, count: bytes - used.count)
   }

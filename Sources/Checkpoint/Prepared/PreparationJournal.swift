@@ -2,19 +2,25 @@ import Foundation
 
 /// What a preparation has finished, in the folder that it writes: lines of text behind one that says what is prepared.
 /// A line is there only when the piece that it names has reached the disk.
-final class PreparationJournal {
+package final class PreparationJournal {
   /// A finished piece of a bundle.
-  struct Piece: Hashable {
+  package struct Piece: Hashable {
     let bundle: BundleName
     /// Position of its tensor in the bundle.
     let tensor: Int
     let piece: Int
+
+    package init(bundle: BundleName, tensor: Int, piece: Int) {
+      self.bundle = bundle
+      self.tensor = tensor
+      self.piece = piece
+    }
   }
 
   private static let name = ".preparation"
   private let descriptor: Int32
   private let url: URL
-  private(set) var finished: [Piece: Digest] = [:]
+  package private(set) var finished: [Piece: Digest] = [:]
 
   static func exists(in folder: URL) -> Bool { PreparedFolder.exists(name, in: folder) }
 
@@ -24,7 +30,7 @@ final class PreparationJournal {
   ///
   /// - Parameter subject: what is prepared; a journal of something else is refused.
   /// - Throws: ``CheckpointError``.
-  init(folder: URL, subject: PreparationSubject) throws {
+  package init(folder: URL, subject: PreparationSubject) throws {
     url = folder.appending(path: Self.name)
     descriptor = open(url.path(percentEncoded: false), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw Disk.failure(url, "create it", errno) }
@@ -76,7 +82,7 @@ final class PreparationJournal {
   }
 
   /// Adds pieces that have reached the disk, and brings the lines there too.
-  func add(_ pieces: [(Piece, Digest)]) throws {
+  package func add(_ pieces: [(Piece, Digest)]) throws {
     for (piece, digest) in pieces { finished[piece] = digest }
     try append(pieces.map { "\($0.0.bundle.text) \($0.0.tensor) \($0.0.piece) \($0.1)\n" }.joined())
   }
@@ -104,10 +110,16 @@ final class PreparationJournal {
 }
 
 /// What is prepared: the first line of a journal.
-struct PreparationSubject: Equatable {
+package struct PreparationSubject: Equatable {
   let version: String
   let formats: String
   let source: PreparedSource
+
+  package init(version: String, formats: String, source: PreparedSource) {
+    self.version = version
+    self.formats = formats
+    self.source = source
+  }
 
   var text: String {
     let json = JSONText.bytes(

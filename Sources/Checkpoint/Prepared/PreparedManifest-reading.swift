@@ -12,7 +12,7 @@ extension PreparedManifest {
     try self.init(bytes: bytes)
   }
 
-  init(bytes: [UInt8]) throws {
+  package init(bytes: [UInt8]) throws {
     let root = try Fields(try parseJSON(bytes, file: Self.fileName), "manifest")
     let found = try root.integer("flotilla_prepared", 0...Int.max)
     guard found == Self.formatVersion else {
@@ -51,7 +51,9 @@ extension PreparedBundle {
   fileprivate init(_ fields: Fields) throws {
     try fields.refuseOthers(["name", "bytes", "digest", "tensors"])
     let text = try fields.text("name", most: 100)
-    guard let name = BundleName(text) else { throw fields.wrong("name", "dense, gates, mtp or expert-N", "\"\(text)\"") }
+    guard let name = BundleName(text) else {
+      throw fields.wrong("name", "dense, gates, mtp or expert-N", "\"\(text)\"")
+    }
     let inner = fields.named("bundle \(text)")
     let bytes = try inner.integer("bytes", BundleHeader.bytes...Int.max / 2)
     let tensors = try inner.list("tensors", most: 1 << 20).map { try PreparedTensor($0, bundle: text) }

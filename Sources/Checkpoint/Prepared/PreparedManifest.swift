@@ -11,6 +11,12 @@ public struct PreparedManifest: Sendable, Equatable {
     public let name: String
     public let bytes: Int
     public let hash: Digest
+
+    package init(name: String, bytes: Int, hash: Digest) {
+      self.name = name
+      self.bytes = bytes
+      self.hash = hash
+    }
   }
 
   /// Version of the program that wrote it.
@@ -41,7 +47,7 @@ public struct PreparedManifest: Sendable, Equatable {
 
 extension PreparedManifest {
   /// The text of the file.
-  var json: [UInt8] {
+  package var json: [UInt8] {
     JSONText.bytes(
       .members([
         "flotilla_prepared": .int(Self.formatVersion), "version": .text(version), "formats": .text(formats),

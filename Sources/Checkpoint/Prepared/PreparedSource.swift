@@ -12,7 +12,7 @@ public struct PreparedSource: Sendable, Equatable {
   /// Whether the head is the embedding; a GGUF file's metadata do not say it.
   public let tiesEmbeddings: Bool
 
-  init(name: String, fingerprint: String, sample: Digest, tiesEmbeddings: Bool) {
+  package init(name: String, fingerprint: String, sample: Digest, tiesEmbeddings: Bool) {
     self.name = name
     self.fingerprint = fingerprint
     self.sample = sample

@@ -43,13 +43,16 @@ extension PreparedStore {
     let range = piece.tensor.range(ofPiece: piece.index)
     let found = Digest(of: UnsafeRawBufferPointer(rebasing: piece.map.bytes[range]))
     let expected = piece.tensor.hashes[piece.index]
-    let gap = piece.tensor.range.upperBound..<min(
-      PreparedBundle.aligned(piece.tensor.range.upperBound), piece.bundle.bytes)
+    let gap =
+      piece.tensor.range
+      .upperBound..<min(
+        PreparedBundle.aligned(piece.tensor.range.upperBound), piece.bundle.bytes)
     let isPadded = piece.map.bytes[gap].allSatisfy { $0 == 0 }
     guard found != expected || !isPadded else { return nil }
     return .tensor(
       piece.tensor.name, file: piece.bundle.name.fileName,
-      expected: found == expected ? "zeros behind it" : "sha256 \(expected) of bytes \(range.lowerBound) to \(range.upperBound - 1)",
+      expected: found == expected
+        ? "zeros behind it" : "sha256 \(expected) of bytes \(range.lowerBound) to \(range.upperBound - 1)",
       found: found == expected ? "other bytes" : "\(found)",
       hint: "The bundle is damaged: copy it again, or prepare it again.")
   }
@@ -98,7 +101,10 @@ extension PreparedStore {
     try require(bundles)
     let stretches = bundles.compactMap(mapped).flatMap { bundle, map in
       stride(from: 0, to: bundle.bytes, by: Self.pageStretch).map {
-        (bundle.name.fileName, UnsafeRawBufferPointer(rebasing: map.bytes[$0..<min($0 + Self.pageStretch, bundle.bytes)]))
+        (
+          bundle.name.fileName,
+          UnsafeRawBufferPointer(rebasing: map.bytes[$0..<min($0 + Self.pageStretch, bundle.bytes)])
+        )
       }
     }
     let total = stretches.reduce(0) { $0 + $1.1.count }

@@ -114,7 +114,8 @@ public struct TensorSource: Sendable {
       let skipped = range.lowerBound / grid.block.rows * grid.columns * 4
       let rest = grid.data.range.lowerBound + skipped..<grid.data.range.upperBound
       sliced = .scaled(
-        part(data), ScaleGrid(data: MappedRange(map: grid.data.map, range: rest), columns: grid.columns, block: grid.block))
+        part(data),
+        ScaleGrid(data: MappedRange(map: grid.data.map, range: rest), columns: grid.columns, block: grid.block))
     case .heads: return nil
     }
     return TensorSource(name: name, rows: range.count, columns: columns, type: type, layout: sliced)

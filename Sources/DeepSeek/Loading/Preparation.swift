@@ -27,7 +27,8 @@ public final class Preparation: Sendable {
   ) throws {
     if checkpoint.prepared != nil {
       throw CheckpointError(
-        file: checkpoint.location.lastPathComponent, subject: "checkpoint", expected: "a Hugging Face folder or GGUF file",
+        file: checkpoint.location.lastPathComponent, subject: "checkpoint",
+        expected: "a Hugging Face folder or GGUF file",
         found: "a prepared model", hint: "Give the checkpoint that it was made from.")
     }
     let plan = try PreparationPlan(checkpoint, formats, bundles: bundles)
@@ -55,7 +56,7 @@ public final class Preparation: Sendable {
   ///     by then is kept.
   @discardableResult
   public func run(
-    threads: Int, flushSeconds: Double = 1, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+    threads: Int, flushSeconds: Double = 0.25, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws -> PreparedManifest {
     let kernels = try KernelTable.selected()
     // Packed bytes, and a source of at most f32.
