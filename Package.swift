@@ -33,7 +33,7 @@ let package = Package(
     .target(
       name: "ExpertParallel",
       dependencies: [
-        "DeepSeek", "Kernels", "MessagePassing", "StrictJSON",
+        "DeepSeek", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),

@@ -1,7 +1,8 @@
 import Crypto
 import Foundation
 
-/// A checkpoint of the DeepSeek-V2 / V3 family, opened and verified: a Hugging Face folder or a GGUF file.
+/// A checkpoint of the DeepSeek-V2 / V3 family, opened and verified: a Hugging Face folder, a GGUF file, or the folder
+/// of a prepared model.
 ///
 /// Opening reads the configuration and the headers. Weights are mapped, and touched only when they are read.
 public final class Checkpoint: Sendable {
@@ -19,15 +20,21 @@ public final class Checkpoint: Sendable {
   /// The metadata, where the checkpoint is a GGUF file.
   public let metadata: GGUFMetadata?
 
-  private let store: any TensorStore
+  let store: any TensorStore
 
   /// Opens and verifies a folder or a GGUF file.
   ///
   /// - Throws: ``CheckpointError``: the first thing that is wrong.
   public static func open(_ location: URL) throws -> Checkpoint {
-    if try CheckpointKind(location) == .gguf { return try Checkpoint(gguf: location) }
-    return try Checkpoint(folder: location)
+    switch try CheckpointKind(location) {
+    case .folder: try Checkpoint(folder: location)
+    case .gguf: try Checkpoint(gguf: location)
+    case .prepared: try Checkpoint(prepared: location)
+    }
   }
+
+  /// The bundles, where this is a prepared model.
+  public var prepared: PreparedStore? { store as? PreparedStore }
 
   private init(folder: URL) throws {
     let (configuration, bytes) = try ModelConfiguration.read(folder.appending(path: "config.json"))
@@ -52,6 +59,17 @@ public final class Checkpoint: Sendable {
     metadata = file.header.metadata
     store = tensors
     fingerprint = Checkpoint.fingerprint([], store.headerHashes)
+  }
+
+  private init(prepared folder: URL) throws {
+    let manifest = try PreparedManifest(folder: folder)
+    let facts = try PreparedFacts(folder, manifest)
+    let bundles = try PreparedStore(folder: folder, manifest: manifest, configuration: facts.configuration)
+    location = folder
+    (configuration, generationDefaults, metadata) = (facts.configuration, facts.generationDefaults, facts.metadata)
+    (surplus, skipped) = ([], bundles.skipped)
+    store = bundles
+    fingerprint = "\(manifest.identity)"
   }
 
   /// All tensors of the checkpoint by official name.
@@ -84,6 +102,16 @@ public final class Checkpoint: Sendable {
     return try store.matrix(tensor)
   }
 
+  /// Calls `body` with some bytes of a tensor as stored, and gives their pages back.
+  public func withStoredBytes(
+    _ name: String, _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let data = try store.vector(try present(name))
+    precondition(range.lowerBound >= 0 && range.upperBound <= data.range.count, "bytes \(range) of \(name)")
+    try body(UnsafeRawBufferPointer(start: data.base + range.lowerBound, count: range.count))
+    data.map.release(data.range.lowerBound + range.lowerBound..<data.range.lowerBound + range.upperBound)
+  }
+
   /// A 1-D parameter in f32.
   ///
   /// - Throws: ``CheckpointError`` where it is absent or no vector of floating-point numbers.
@@ -94,7 +122,7 @@ public final class Checkpoint: Sendable {
         name, file: tensor.file, expected: "a vector of F32, BF16 or F16",
         found: "\(tensor.type.rawValue) \(tensor.shape)", hint: "The checkpoint has another layout.")
     }
-    let data = store.vector(tensor)
+    let data = try store.vector(tensor)
     return [Float](unsafeUninitializedCapacity: tensor.shape[0]) { out, count in
       count = tensor.shape[0]
       guard let base = out.baseAddress, count > 0 else { return }

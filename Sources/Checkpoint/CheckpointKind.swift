@@ -4,13 +4,16 @@ import Foundation
 enum CheckpointKind {
   case folder
   case gguf
+  /// The folder of a prepared model.
+  case prepared
 
   /// Says early what is no checkpoint, and what to give instead.
   init(_ location: URL) throws {
     let path = location.path(percentEncoded: false)
     func wrong(_ found: String, _ hint: String) -> CheckpointError {
       CheckpointError(
-        file: path, subject: "checkpoint", expected: "a Hugging Face checkpoint folder or a GGUF file", found: found,
+        file: path, subject: "checkpoint",
+        expected: "a Hugging Face checkpoint folder, a GGUF file or a prepared model", found: found,
         hint: hint)
     }
     let place = "Give the folder that holds config.json and the safetensors files"
@@ -22,6 +25,14 @@ enum CheckpointKind {
       guard GGUFFile.isGGUF(path) else { throw wrong("a file", "\(place), or a GGUF file.") }
       self = .gguf
       return
+    }
+    if PreparedFolder.isPrepared(location) {
+      self = .prepared
+      return
+    }
+    if PreparationJournal.exists(in: location) {
+      throw wrong(
+        "a prepared model that is not finished", "Give flotilla prepare the same arguments again: it goes on.")
     }
     let configuration = location.appending(path: "config.json").path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: configuration) else {

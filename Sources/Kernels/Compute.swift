@@ -12,14 +12,16 @@ public final class Compute {
   public private(set) var weightBytesRead = 0
   /// Where this rank's time went.
   public var phases = PhaseTimes()
-  let weightMemory = WeightMemory()
+  let weightMemory: WeightMemory
   /// For inputs that a product encodes by itself.
   private var encoded = EncodedBuffer(capacity: 0, columns: 0)
   /// The same inside a job, one for each worker.
   private(set) var encodedByWorker: [EncodedBuffer] = []
 
-  public init(kernels: KernelTable, threads: Int) {
+  /// - Parameter keepsWeights: false: matrices come and go, and each gives its memory back by itself.
+  public init(kernels: KernelTable, threads: Int, keepsWeights: Bool = true) {
     self.kernels = kernels
+    weightMemory = keepsWeights ? WeightMemory() : WeightMemory(slabBytes: 0)
     pool = ThreadPool(threads: threads)
   }
 

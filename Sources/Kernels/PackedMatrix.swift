@@ -42,6 +42,26 @@ public final class PackedMatrix: @unchecked Sendable {
     }
   }
 
+  /// A matrix whose panels lie in memory already, as ``withPanels(_:)`` showed them. Nothing is copied or written.
+  ///
+  /// - Parameters:
+  ///   - panels: as many bytes as ``WeightFormat/bytes(rows:columns:)`` says, aligned to ``alignment``.
+  ///   - owner: kept alive; the memory must stay as long as it does.
+  public init(
+    rows: Int, columns: Int, format: WeightFormat, panels: UnsafeRawBufferPointer, owner: AnyObject
+  ) {
+    precondition(rows > 0 && columns > 0)
+    precondition(format == format.fitting(columns: columns), "\(format) with \(columns) columns")
+    precondition(panels.count == format.bytes(rows: rows, columns: columns), "\(panels.count) bytes of panels")
+    guard let base = panels.baseAddress else { preconditionFailure("panels lie somewhere") }
+    precondition(UInt(bitPattern: base) % UInt(Self.alignment) == 0, "panels are aligned")
+    self.rows = rows
+    self.columns = columns
+    self.format = format
+    panelBytes = format.panelBytes(columns: columns)
+    storage = WeightMemory.Piece(base: UnsafeMutableRawPointer(mutating: base), owner: owner)
+  }
+
   /// Packs a matrix of blocks as they are, without quantising anew.
   ///
   /// - Parameters:
@@ -71,6 +91,16 @@ public final class PackedMatrix: @unchecked Sendable {
   }
 
   func panel(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(storage.base + index * panelBytes) }
+}
+
+extension PackedMatrix {
+  /// Where a mapped matrix may begin: a multiple of this, in bytes.
+  public static let alignment = 64
+
+  /// Calls `body` with all panels, one after another.
+  public func withPanels<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(start: storage.base, count: bytes)) }
+  }
 }
 
 /// Turns up to 16 f32 rows into a panel.

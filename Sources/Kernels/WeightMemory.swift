@@ -4,13 +4,13 @@ import Synchronization
 /// Where packed weights live: large mappings with huge pages asked for, handed out piece by piece and given back
 /// when the last piece is gone. Pages come when they are first written, by the thread that writes them.
 final class WeightMemory: Sendable {
-  /// A piece keeps its mapping alive.
+  /// Memory that keeps its owner alive: a slab, or a mapped file, which nothing writes to.
   struct Piece: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
-    private let slab: Slab
-    fileprivate init(base: UnsafeMutableRawPointer, slab: Slab) {
+    private let owner: AnyObject
+    init(base: UnsafeMutableRawPointer, owner: AnyObject) {
       self.base = base
-      self.slab = slab
+      self.owner = owner
     }
   }
 
@@ -39,23 +39,26 @@ final class WeightMemory: Sendable {
     var used = 0
   }
   private let state = Mutex(State())
-  private static let slabBytes = 256 << 20
+  private let slabBytes: Int
   private static let alignment = 64
+
+  /// - Parameter slabBytes: memory that small pieces share; 0: each piece goes when its owner goes.
+  init(slabBytes: Int = 256 << 20) { self.slabBytes = slabBytes }
 
   /// Zeroed memory, 64-byte aligned.
   func allocate(_ bytes: Int) -> Piece {
     let rounded = (max(bytes, 1) + Self.alignment - 1) & ~(Self.alignment - 1)
     return state.withLock { state in
-      if rounded > Self.slabBytes / 4 {
+      if rounded > slabBytes / 4 {
         let own = Slab(bytes: rounded)
-        return Piece(base: own.base, slab: own)
+        return Piece(base: own.base, owner: own)
       }
-      if state.slab == nil || state.used + rounded > Self.slabBytes {
-        state.slab = Slab(bytes: Self.slabBytes)
+      if state.slab == nil || state.used + rounded > slabBytes {
+        state.slab = Slab(bytes: slabBytes)
         state.used = 0
       }
       defer { state.used += rounded }
-      return Piece(base: state.slab!.base + state.used, slab: state.slab!)
+      return Piece(base: state.slab!.base + state.used, owner: state.slab!)
     }
   }
 }

@@ -37,7 +37,8 @@ struct Flotilla: ParsableCommand {
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Trace.self]),
       CommandGroup(name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self]),
       CommandGroup(
-        name: "Prepare and look:", subcommands: [Inspect.self, Tokenize.self, Synthesize.self, Export.self]),
+        name: "Prepare and look:",
+        subcommands: [Inspect.self, Prepare.self, Tokenize.self, Synthesize.self, Export.self]),
     ])
 
   /// Parses, runs, and ends the process with an ``ExitStatus``.

@@ -245,7 +245,8 @@ import Testing
     }
     #expect(
       try message(folder["none"]).hasSuffix(
-        "expected a Hugging Face checkpoint folder or a GGUF file, found nothing. Hint: Check the path."))
+        "expected a Hugging Face checkpoint folder, a GGUF file or a prepared model, found nothing. Hint: Check the path."
+      ))
     #expect(try message(folder.url).contains("found a folder without config.json"))
     try folder.put("GGUF....", "model.gguf")
     #expect(try message(folder["model.gguf"]).hasPrefix("model.gguf: version: expected 2 or 3, found"))

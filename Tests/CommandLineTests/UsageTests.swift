@@ -76,7 +76,7 @@ struct UsageTests {
     #expect(run.status == 2)
     #expect(
       run.errors == """
-        error: /nonexistent: checkpoint: expected a Hugging Face checkpoint folder or a GGUF file, found nothing
+        error: /nonexistent: checkpoint: expected a Hugging Face checkpoint folder, a GGUF file or a prepared model, found nothing
         hint: Check the path.
 
         """)

@@ -10,6 +10,7 @@ struct GGUFStore: TensorStore {
   private let file: GGUFFile
 
   let fileCount = 1
+  var mappedFiles: [MappedFile] { [file.map] }
   var tensorBytes: Int { file.header.tensors.reduce(0) { $0 + $1.byteRange.count } }
   var headerHashes: [[UInt8]] {
     var hash = SHA256()

@@ -7,6 +7,7 @@ struct SafetensorsStore: TensorStore {
 
   var tensors: [String: TensorInfo] { shards.tensors }
   var fileCount: Int { shards.files.count }
+  var mappedFiles: [MappedFile] { shards.files.map(\.map) }
 
   var tensorBytes: Int { shards.tensors.values.reduce(0) { $0 + $1.byteRange.count } }
 

@@ -106,6 +106,38 @@ public struct TensorSource: Sendable {
     data.map.fetchAhead(start..<start + range.count * rowBytes)
   }
 
+  /// Some rows as a matrix of their own; nil where they do not begin with a block of scales or lie in several pieces.
+  public func slice(_ range: Range<Int>) -> TensorSource? {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows) in \(name)")
+    func part(_ data: MappedRange) -> MappedRange {
+      let start = data.range.lowerBound
+      return MappedRange(
+        map: data.map, range: start + range.lowerBound * rowBytes..<start + range.upperBound * rowBytes)
+    }
+    let sliced: Layout
+    switch layout {
+    case .rows(let data): sliced = .rows(part(data))
+    case .scaled(let data, let grid):
+      guard range.lowerBound % grid.block.rows == 0 else { return nil }
+      let skipped = range.lowerBound / grid.block.rows * grid.columns * 4
+      let rest = grid.data.range.lowerBound + skipped..<grid.data.range.upperBound
+      sliced = .scaled(
+        part(data),
+        ScaleGrid(data: MappedRange(map: grid.data.map, range: rest), columns: grid.columns, block: grid.block))
+    case .heads: return nil
+    }
+    return TensorSource(name: name, rows: range.count, columns: columns, type: type, layout: sliced)
+  }
+
+  /// Rows that a slice of this matrix begins at: a multiple of this. 0: it has no slices.
+  public var sliceRows: Int {
+    switch layout {
+    case .rows: 1
+    case .scaled(_, let grid): grid.block.rows
+    case .heads: 0
+    }
+  }
+
   /// Gives the memory of the mapped pages back once their contents are packed elsewhere.
   public func release() {
     switch layout {

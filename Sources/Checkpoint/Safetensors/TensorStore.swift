@@ -4,6 +4,7 @@ protocol TensorStore: Sendable {
   var fileCount: Int { get }
   /// Bytes of all tensors as stored.
   var tensorBytes: Int { get }
+  var mappedFiles: [MappedFile] { get }
   /// SHA-256 of every file's header.
   var headerHashes: [[UInt8]] { get }
 
@@ -14,5 +15,5 @@ protocol TensorStore: Sendable {
   func matrix(_ tensor: TensorInfo) throws -> TensorSource
 
   /// The data of a 1-D tensor, which is one of ``tensors``.
-  func vector(_ tensor: TensorInfo) -> TensorSource.MappedRange
+  func vector(_ tensor: TensorInfo) throws -> TensorSource.MappedRange
 }

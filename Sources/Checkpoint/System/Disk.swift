@@ -18,6 +18,39 @@ enum Disk {
       found: gib(free), hint: "Free \(gib(bytes - free)) or choose a folder on another disk.")
   }
 
+  /// Puts a file with new contents in the place of `url` in one step, synced.
+  static func replace(_ url: URL, with bytes: [UInt8]) throws {
+    let path = url.path(percentEncoded: false)
+    let temporary = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).part")
+      .path(percentEncoded: false)
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw failure(url, "create it", errno) }
+    var done = 0
+    var code: Int32 = 0
+    while done < bytes.count, code == 0 {
+      let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + done, bytes.count - done) }
+      if count > 0 { done += count } else if count == 0 || errno != EINTR { code = count == 0 ? EIO : errno }
+    }
+    if code == 0, fsync(descriptor) != 0 { code = errno }
+    close(descriptor)
+    if code == 0, rename(temporary, path) != 0 { code = errno }
+    guard code == 0 else {
+      unlink(temporary)
+      throw failure(url, "write it", code)
+    }
+  }
+
+  /// Brings the names in a folder to the disk.
+  static func sync(folder: URL) throws {
+    let descriptor = open(folder.path(percentEncoded: false), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(folder, "open it", errno) }
+    defer { close(descriptor) }
+    // Some network file systems cannot do it, and need not.
+    guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
+      throw failure(folder, "bring it to the disk", errno)
+    }
+  }
+
   static func failure(_ url: URL, _ action: String, _ code: Int32) -> CheckpointError {
     CheckpointError(
       file: url.lastPathComponent, subject: "file", expected: "to \(action)", found: String(cString: strerror(code)),

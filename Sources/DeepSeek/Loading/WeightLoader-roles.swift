@@ -41,7 +41,8 @@ extension WeightLoader {
       magnitude: Rotary.magnitude(configuration))
     let layers = try (0..<configuration.layers).map { try layer($0, rotary: rotary) }
     // Where they are tied, a stored head is not used, as in transformers.
-    let head = configuration.tiesEmbeddings ? ParameterNames.embedding : ParameterNames.head
+    let isEmbedding = configuration.tiesEmbeddings && checkpoint.prepared == nil
+    let head = isEmbedding ? ParameterNames.embedding : ParameterNames.head
     return Model(
       configuration: configuration, embedding: try checkpoint.matrix(ParameterNames.embedding), layers: layers,
       finalNorm: try vector(ParameterNames.finalNorm), head: try matrix(head, .head), workspace: workspace,
@@ -80,7 +81,8 @@ extension WeightLoader {
   }
 
   /// Rows of `kv_b_proj` per head: first the key's content part, then the value.
-  private func upProjections(_ name: String) throws -> UpProjections {
+  func upProjections(_ name: String) throws -> UpProjections {
+    if let prepared = checkpoint.prepared { return try mappedUpProjections(LatentUpNames(name), prepared) }
     let source = try checkpoint.matrix(name)
     let (nope, value) = (configuration.nopeDimension, configuration.valueDimension)
     let starts = (0..<configuration.heads).map { $0 * (nope + value) }
@@ -91,6 +93,16 @@ extension WeightLoader {
     source.release()
     try done(source.rows * source.columns)
     return projections
+  }
+}
+
+extension WeightLoader {
+  private func mappedUpProjections(_ names: LatentUpNames, _ prepared: PreparedStore) throws -> UpProjections {
+    func mapped(_ name: String) throws -> [PackedMatrix] {
+      try self.mapped(name, prepared) { formats.format(.latentUp, columns: $0) }
+    }
+    return UpProjections(
+      key: try mapped(names.keys), keyTransposed: try mapped(names.keysTransposed), value: try mapped(names.values))
   }
 }
 

@@ -25,6 +25,7 @@ public final class WeightLoader {
 
   /// A whole matrix, packed in the format that `format` names for its columns.
   func matrix(_ name: String, format: (_ columns: Int) -> WeightFormat) throws -> PackedMatrix {
+    if let prepared = checkpoint.prepared { return try mapped(name, prepared, format: format)[0] }
     let source = try checkpoint.matrix(name)
     let packed = pack(source, as: format(source.columns))
     source.release()
@@ -33,7 +34,7 @@ public final class WeightLoader {
   }
 
   /// Blocks that a file holds in the run format are packed as they are.
-  private func pack(_ source: TensorSource, as format: WeightFormat) -> PackedMatrix {
+  func pack(_ source: TensorSource, as format: WeightFormat) -> PackedMatrix {
     if let block = format.block, source.type.block == block, source.isContiguous {
       return PackedMatrix(
         rows: source.rows, columns: source.columns, blocks: format, compute: compute, rawRows: source.rawRows)
@@ -41,6 +42,23 @@ public final class WeightLoader {
     return PackedMatrix(rows: source.rows, columns: source.columns, format: format, compute: compute) { rows, out in
       source.readRows(rows, into: out, stride: source.columns)
     }
+  }
+
+  /// Matrices of a prepared model, which run where they lie.
+  func mapped(
+    _ name: String, _ prepared: PreparedStore, format: (_ columns: Int) -> WeightFormat
+  ) throws -> [PackedMatrix] {
+    let matrices = try prepared.matrices(name)
+    for matrix in matrices {
+      let expected = format(matrix.columns)
+      guard matrix.format == expected else {
+        throw CheckpointError(
+          file: PreparedManifest.fileName, subject: "tensor \(name)", expected: "format \(expected), as of its part",
+          found: "\(matrix.format)", hint: "The manifest is damaged: copy it again, or prepare the model again.")
+      }
+      try done(matrix.rows * matrix.columns)
+    }
+    return matrices
   }
 
   func vector(_ name: String) throws -> [Float] { try checkpoint.vector(name) }

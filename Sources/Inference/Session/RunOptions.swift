@@ -29,6 +29,8 @@ public struct RunOptions: Sendable {
   public var coordinatorRank: Int?
   /// Nil: as the placement file says, or rank 1 where there are two or more.
   public var routerRank: Int?
+  /// What is done with the files of a prepared model first.
+  public var checks: PreparedChecks = []
   /// Silence after which a rank is lost.
   public var timeout: Duration = .seconds(10)
   /// Version of the program, which all ranks must share.

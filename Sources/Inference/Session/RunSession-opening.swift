@@ -65,7 +65,14 @@ struct Opened {
         for: configuration, ranks: fleet.rankCount, coordinator: fleet.coordinator, router: options.routerRank,
         coordinatorExperts: options.coordinatorExperts)
     }
-    formats = try WeightFormats(parsing: options.formats, natural: checkpoint.naturalFormat)
+    formats = try WeightFormats(quant: options.formats, for: checkpoint)
+    if let prepared = checkpoint.prepared {
+      try prepared.require(placement.bundles(of: fleet.rank))
+    } else if !options.checks.isEmpty {
+      throw RequestError(
+        "--verify, --populate, --mlock: expected a prepared model, found \(options.model.lastPathComponent). "
+          + "Hint: flotilla prepare makes one")
+    }
     cacheFormat = options.cacheFormat ?? .automatic(for: formats)
     let plan = MemoryPlan(
       configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,

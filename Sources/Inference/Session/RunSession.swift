@@ -96,6 +96,10 @@ public final class RunSession {
 
 extension RunSession {
   private func load(_ progress: ((Int, Int) -> Void)?) throws {
+    try checkpoint.prepared?.run(options.checks, placement.bundles(of: fleet.rank), compute.pool) { done, total in
+      progress?(done, total)
+      if Fleet.isInterrupted { throw Interrupted() }
+    }
     let loader = WeightLoader(checkpoint: checkpoint, formats: formats, compute: compute)
     let total = parametersOnThisRank()
     loader.progress = { done in

@@ -44,7 +44,7 @@ struct CheckpointFacts: Encodable {
   let activePerToken: Int
   let shape: Shape
   let files: Int?
-  /// "safetensors" or "GGUF".
+  /// "safetensors", "GGUF" or "prepared".
   let fileFormat: String?
   let bytes: Int?
   let parts: [Part]
@@ -63,7 +63,7 @@ struct CheckpointFacts: Encodable {
     activePerToken = inventory.activePerToken
     shape = Shape(model)
     files = checkpoint.fileCount
-    fileFormat = checkpoint.metadata == nil ? "safetensors" : "GGUF"
+    fileFormat = checkpoint.prepared != nil ? "prepared" : checkpoint.metadata == nil ? "safetensors" : "GGUF"
     parts = Self.parts(checkpoint)
     bytes = checkpoint.tensorBytes
     cacheBytesPerToken = LatentCache.bytesPerPosition(

@@ -5,6 +5,7 @@ import ExpertParallel
 import Foundation
 import Inference
 import Kernels
+import MessagePassing
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,6 +39,13 @@ struct Inspect: ParsableCommand {
   @Option(help: Quantization.help)
   var quant = Quantization.auto
 
+  @Flag(
+    help: """
+      Of a prepared model: compare the hashes of all bundles that are here; with --placement-for all that the ranks \
+      need must be here.
+      """)
+  var verify = false
+
   @Flag(help: "One JSON object instead of text.")
   var json = false
 
@@ -59,7 +67,8 @@ struct Inspect: ParsableCommand {
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
-    let formats = try WeightFormats(parsing: quant.text, natural: subject.naturalFormat)
+    let formats = try subject.formats(quant.text)
+    if verify { try verifyHashes(subject, placement) }
     let facts = subject.facts
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
@@ -71,6 +80,30 @@ struct Inspect: ParsableCommand {
     if let warning = subject.warning { warn(warning) }
     let notes = [subject.note, quant.note(configuration, formats), placement?.idleNote]
     for text in notes.compactMap(\.self) { note(text) }
+  }
+
+  private func verifyHashes(_ subject: Subject, _ placement: Placement?) throws {
+    guard let prepared = subject.prepared else {
+      throw UsageError("--verify: expected a prepared model, found another", hint: "flotilla prepare makes one")
+    }
+    let needed = placement.map { placement in
+      Set((0..<placement.ranks).flatMap { placement.bundles(of: $0) }).sorted()
+    }
+    let line = ProgressLine("Verifying", .bytes)
+    let pool = ThreadPool(threads: max(1, ProcessInfo.processInfo.activeProcessorCount))
+    TerminationSignal.install()
+    do {
+      try prepared.verify(needed ?? prepared.present, pool: pool) { done, total in
+        line.update(done, of: total)
+        if Fleet.isInterrupted { throw Interrupted() }
+      }
+    } catch let error as CheckpointError where error.subject.hasPrefix("tensor") || error.subject == "sha256" {
+      line.finish()
+      throw Failure(cause: error, status: .failure)
+    }
+    line.finish()
+    let count = (needed ?? prepared.present).count
+    note("\(count) bundle\(count == 1 ? "" : "s") and the small files are as the manifest says")
   }
 
   private struct Report: Encodable {
@@ -115,11 +148,16 @@ private enum Subject {
     }
   }
 
-  var naturalFormat: WeightFormat {
+  func formats(_ quant: String) throws -> WeightFormats {
     switch self {
-    case .checkpoint(let checkpoint): checkpoint.naturalFormat
-    case .shape(let shape, _): shape.naturalFormat
+    case .checkpoint(let checkpoint): try WeightFormats(quant: quant, for: checkpoint)
+    case .shape(let shape, _): try WeightFormats(parsing: quant, natural: shape.naturalFormat)
     }
+  }
+
+  var prepared: PreparedStore? {
+    guard case .checkpoint(let checkpoint) = self else { return nil }
+    return checkpoint.prepared
   }
 
   var facts: CheckpointFacts {

@@ -88,17 +88,19 @@ struct Tokenize: ParsableCommand {
       throw UsageError(
         "\(path): expected a folder with tokenizer.json or that file, found nothing", hint: "Check the path")
     }
+    let manifest = url.appending(path: PreparedManifest.fileName).path(percentEncoded: false)
+    if isFolder.boolValue, FileManager.default.fileExists(atPath: manifest) { return try ofCheckpoint(url) }
     if isFolder.boolValue { return try Tokenizer(folder: url) }
-    if path.hasSuffix(".gguf") { return try ofGGUF(url) }
+    if path.hasSuffix(".gguf") { return try ofCheckpoint(url) }
     let configuration = url.deletingLastPathComponent().appending(path: "tokenizer_config.json")
     let hasConfiguration = FileManager.default.fileExists(atPath: configuration.path(percentEncoded: false))
     return try Tokenizer(tokenizerFile: url, configFile: hasConfiguration ? configuration : nil)
   }
 
-  private static func ofGGUF(_ url: URL) throws -> Tokenizer {
+  private static func ofCheckpoint(_ url: URL) throws -> Tokenizer {
     guard let tokenizer = try Checkpoint.open(url).tokenizer() else {
       throw UsageError(
-        "\(url.lastPathComponent): expected a tokenizer in the metadata, found none",
+        "\(url.lastPathComponent): expected a tokenizer, found none",
         hint: "Export a checkpoint that has a tokenizer.json")
     }
     return tokenizer

@@ -4,7 +4,9 @@ import Inference
 
 /// Which model: MODEL or `-m`, or the built-in one.
 struct ModelArgument: ParsableArguments {
-  @Argument(help: "Hugging Face folder of a checkpoint, or a GGUF file. Without one: the small built-in model.")
+  @Argument(
+    help: "Hugging Face folder of a checkpoint, a GGUF file or a prepared model. Without one: the small built-in model."
+  )
   var model: String?
 
   @Option(

@@ -67,6 +67,23 @@ struct ModelOptions: ParsableArguments {
       """)
   var microBatches = 2
 
+  @Flag(help: "Prepared models: compare the hashes of what each rank needs before the run.")
+  var verify = false
+
+  @Flag(help: "Prepared models: bring all weights into memory before the run.")
+  var populate = false
+
+  @Flag(help: "Prepared models: the same, and keep them there.")
+  var mlock = false
+
+  var checks: PreparedChecks {
+    var checks: PreparedChecks = []
+    if verify { checks.insert(.verify) }
+    if populate { checks.insert(.populate) }
+    if mlock { checks.insert(.lock) }
+    return checks
+  }
+
   func validate() throws {
     try check("--threads", threads, 1...1024)
     try check("--prefill-chunk", prefillChunk, 1...65_536)

@@ -49,7 +49,9 @@ struct ModelShape {
   /// The shape of a folder that holds a config.json and no weights yet; nil for any other.
   init?(folderWithoutWeights folder: URL) throws {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
-    let hasWeights = names.contains { $0.contains(".safetensors") || $0.hasSuffix(".gguf") }
+    let hasWeights = names.contains {
+      $0.contains(".safetensors") || $0.hasSuffix(".gguf") || $0 == PreparedManifest.fileName
+    }
     guard names.contains("config.json"), !hasWeights else { return nil }
     try self.init(configuration: folder.appending(path: "config.json"))
   }

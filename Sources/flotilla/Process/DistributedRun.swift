@@ -76,6 +76,7 @@ extension RunOptions {
     formats = model.quant.text
     cacheFormat = model.cacheType.format
     threads = model.threads
+    checks = model.checks
     prefillChunk = model.prefillChunk
     microBatches = model.microBatches
     self.placement = placement.roles.placement.map { URL(filePath: $0) }

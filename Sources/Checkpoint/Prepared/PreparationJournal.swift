@@ -1,0 +1,155 @@
+import Foundation
+
+/// What a preparation has finished, in the folder that it writes: lines of text behind one that says what is prepared.
+/// A line is there only when the piece that it names has reached the disk.
+package final class PreparationJournal {
+  /// A finished piece of a bundle.
+  package struct Piece: Hashable {
+    let bundle: BundleName
+    /// Position of its tensor in the bundle.
+    let tensor: Int
+    let piece: Int
+
+    package init(bundle: BundleName, tensor: Int, piece: Int) {
+      self.bundle = bundle
+      self.tensor = tensor
+      self.piece = piece
+    }
+  }
+
+  private static let name = ".preparation"
+  private let descriptor: Int32
+  private let url: URL
+  package private(set) var finished: [Piece: Digest] = [:]
+
+  static func exists(in folder: URL) -> Bool { PreparedFolder.exists(name, in: folder) }
+
+  static func discard(in folder: URL) { unlink(folder.appending(path: name).path(percentEncoded: false)) }
+
+  /// Opens the journal of a folder, begun or new, for this process alone.
+  ///
+  /// - Parameter subject: what is prepared; a journal of something else is refused.
+  /// - Throws: ``CheckpointError``.
+  package init(folder: URL, subject: PreparationSubject) throws {
+    url = folder.appending(path: Self.name)
+    descriptor = open(url.path(percentEncoded: false), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw Disk.failure(url, "create it", errno) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let busy = errno == EWOULDBLOCK
+      close(descriptor)
+      throw CheckpointError(
+        file: folder.lastPathComponent, subject: "output", expected: "a folder that nobody else prepares",
+        found: busy ? "another flotilla prepare at work in it" : "a file system without locks",
+        hint: busy ? "Wait for its end." : "Prepare on another disk and copy the result.")
+    }
+    let lines = try Self.lines(url)
+    guard let first = lines.first else {
+      try append(subject.text + "\n")
+      return
+    }
+    if let difference = subject.difference(from: first) {
+      throw CheckpointError(
+        file: folder.lastPathComponent, subject: "output", expected: difference.expected, found: difference.found,
+        hint: "Name another folder, give the same arguments as before, or begin anew with --force.")
+    }
+    // What follows a damaged line is done again.
+    var valid = first.utf8.count + 1
+    for line in lines.dropFirst() {
+      guard let (piece, digest) = Self.parse(line) else { break }
+      finished[piece] = digest
+      valid += line.utf8.count + 1
+    }
+    guard ftruncate(descriptor, off_t(valid)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
+      throw Disk.failure(url, "write it", errno)
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Whole lines; a last one without its line feed was never finished.
+  private static func lines(_ url: URL) throws -> [Substring] {
+    let bytes = try readSmallFile(url, name: name)
+    guard let end = bytes.lastIndex(of: 10) else { return [] }
+    return String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+  }
+
+  private static func parse(_ line: Substring) -> (Piece, Digest)? {
+    let words = line.split(separator: " ", omittingEmptySubsequences: false)
+    guard words.count == 4, let bundle = BundleName(String(words[0])), let tensor = Int(words[1]),
+      let piece = Int(words[2]), let digest = Digest(hexadecimal: String(words[3]))
+    else { return nil }
+    return (Piece(bundle: bundle, tensor: tensor, piece: piece), digest)
+  }
+
+  /// Adds pieces that have reached the disk, and brings the lines there too.
+  package func add(_ pieces: [(Piece, Digest)]) throws {
+    for (piece, digest) in pieces { finished[piece] = digest }
+    try append(pieces.map { "\($0.0.bundle.text) \($0.0.tensor) \($0.0.piece) \($0.1)\n" }.joined())
+  }
+
+  /// Forgets a bundle whose file is gone.
+  func forget(_ bundle: BundleName) { finished = finished.filter { $0.key.bundle != bundle } }
+
+  private func append(_ text: String) throws {
+    var text = text
+    let failed = text.withUTF8 { bytes in
+      var done = 0
+      while done < bytes.count {
+        let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+        if count < 0 && errno == EINTR { continue }
+        guard count > 0 else { return true }
+        done += count
+      }
+      return fdatasync(descriptor) != 0
+    }
+    if failed { throw Disk.failure(url, "write it", errno) }
+  }
+
+  /// The preparation is over.
+  func remove() { unlink(url.path(percentEncoded: false)) }
+}
+
+/// What is prepared: the first line of a journal.
+package struct PreparationSubject: Equatable {
+  let version: String
+  let formats: String
+  let source: PreparedSource
+
+  package init(version: String, formats: String, source: PreparedSource) {
+    self.version = version
+    self.formats = formats
+    self.source = source
+  }
+
+  var text: String {
+    let json = JSONText.bytes(
+      .members([
+        "flotilla_prepared": .int(PreparedManifest.formatVersion), "version": .text(version),
+        "formats": .text(formats), "source": source.json,
+      ]))
+    return String(decoding: json, as: UTF8.self)
+  }
+
+  /// What differs from an earlier one; nil where nothing does but the source's name.
+  func difference(from line: Substring) -> (expected: String, found: String)? {
+    guard let fields = try? Fields(try parseJSON(Array(line.utf8), file: "journal"), "journal"),
+      let begun = try? PreparationSubject(
+        version: fields.text("version", most: 100), formats: fields.text("formats", most: 1000),
+        source: PreparedSource(fields.fields("source"))),
+      (try? fields.integer("flotilla_prepared", 0...Int.max)) == PreparedManifest.formatVersion
+    else { return ("a preparation that this version began", "one of another version, or a damaged one") }
+    return difference(from: begun)
+  }
+
+  func difference(from begun: PreparationSubject) -> (expected: String, found: String)? {
+    if let difference = source.difference(from: begun.source) {
+      return (
+        "the source \(begun.source.name), from which it was begun",
+        "\(source.name): \(difference)"
+      )
+    }
+    if formats != begun.formats { return ("--quant \(begun.formats), as it was begun", "--quant \(formats)") }
+    if version != begun.version { return ("flotilla \(begun.version), which began it", "flotilla \(version)") }
+    return nil
+  }
+}

@@ -1,0 +1,92 @@
+import Checkpoint
+import Foundation
+import Kernels
+import TestSupport
+import Testing
+
+@Suite("Manifests of prepared models")
+struct PreparedManifestTests {
+  private let manifest = PreparedManifest(
+    version: "1", formats: "bf16",
+    source: PreparedSource(
+      name: "m", fingerprint: "\(Digest(of: [1]))", sample: Digest(of: [2]), tiesEmbeddings: false),
+    files: [.init(name: "config.json", bytes: 2, hash: Digest(of: [3]))],
+    bundles: [
+      PreparedBundle(
+        name: .dense,
+        laying: [
+          ("a", .rows(.f32), [5], 20), ("b", .panels(.bf16), [40, 8], 512),
+          ("c", .panels(.q8_0), [2, 16, 32], 1 << 20),
+        ])
+    ])
+
+  @Test("Tensors lie aligned behind the header, in pieces")
+  func layout() {
+    let tensors = manifest.bundles[0].tensors
+    #expect(tensors.map(\.offset) == [4096, 4160, 4928])
+    #expect(tensors.map(\.bytes) == [20, 768, 2 * 576])
+    #expect(tensors.map(\.hashes.count) == [1, 2, 1])
+    #expect(tensors[1].range(ofPiece: 1) == 4672..<4928)
+  }
+
+  @Test("What is written is read") func roundTrip() throws {
+    #expect(try PreparedManifest(bytes: manifest.json) == manifest)
+  }
+
+  @Test(
+    "Each impossible field is named",
+    arguments: [
+      ("\"flotilla_prepared\":1", "\"flotilla_prepared\":2", "flotilla_prepared"), ("\"dense\"", "\"sparse\"", "name"),
+      ("\"offset\":4160", "\"offset\":4096", "tensor b"), ("\"bytes\":768", "\"bytes\":769", "bytes"),
+      ("\"piece\":512", "\"piece\":0", "piece"), ("\"piece\":512", "\"piece\":300", "sha256"),
+      ("\"shape\":[40,8]", "\"shape\":[40,9223372036854775807]", "shape"),
+      ("\"format\":\"bf16\"", "\"format\":\"x\"", "format"),
+      ("\"panels\"", "\"heaps\"", "layout"), ("\"version\"", "\"vision\"", "vision"),
+      ("\"config.json\"", "\"../etc\"", "name"), ("\"digest\":\"", "\"digest\":\"0", "digest"),
+      ("\"name\":\"c\"", "\"name\":\"b\"", "tensors"),
+    ])
+  func bad(text: String, replacement: String, field: String) throws {
+    let json = String(decoding: manifest.json, as: UTF8.self)
+    let range = try #require(json.range(of: text))
+    let changed = json.replacingCharacters(in: range, with: replacement)
+    let error = try #require(throws: CheckpointError.self) { try PreparedManifest(bytes: Array(changed.utf8)) }
+    #expect(error.file == "manifest.json" && error.subject.contains(field), "\(error)")
+  }
+
+  @Test("Mutated manifests give errors or manifests") func mutations() {
+    var random = SplitMix64(5)
+    for _ in 0..<5_000 {
+      var bytes = manifest.json
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 32...126, using: &random)
+      }
+      do { _ = try PreparedManifest(bytes: bytes) } catch { #expect(error is CheckpointError) }
+    }
+  }
+
+  @Test("A journal forgets its torn end and refuses another subject") func journal() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "journal-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let subject = PreparationSubject(version: "1", formats: "bf16", source: manifest.source)
+    let piece = PreparationJournal.Piece(bundle: .expert(7), tensor: 3, piece: 0)
+    do {
+      let journal = try PreparationJournal(folder: folder, subject: subject)
+      try journal.add([(piece, Digest(of: [9]))])
+      #expect(throws: CheckpointError.self) { try PreparationJournal(folder: folder, subject: subject) }
+    }
+    let file = try FileHandle(forWritingTo: folder.appending(path: ".preparation"))
+    try file.seekToEnd()
+    try file.write(contentsOf: Data("dense 0 0 12".utf8))
+    try file.close()
+    do {
+      let journal = try PreparationJournal(folder: folder, subject: subject)
+      #expect(journal.finished == [piece: Digest(of: [9])])
+      try journal.add([(.init(bundle: .dense, tensor: 0, piece: 0), Digest(of: [8]))])
+    }
+    #expect(try PreparationJournal(folder: folder, subject: subject).finished.count == 2)
+    let other = PreparationSubject(version: "1", formats: "q8_0", source: manifest.source)
+    let error = try #require(throws: CheckpointError.self) { try PreparationJournal(folder: folder, subject: other) }
+    #expect(error.expected.contains("bf16") && error.found.contains("q8_0"))
+  }
+}
