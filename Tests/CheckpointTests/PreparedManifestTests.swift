@@ -54,7 +54,7 @@ struct PreparedManifestTests {
   }
 
   @Test("Mutated manifests give errors or manifests") func mutations() {
-    var random = SplitMix64(5)
+    var random = SeededGenerator(seed: 5)
     for _ in 0..<5_000 {
       var bytes = manifest.json
       for _ in 0..<Int.random(in: 1...3, using: &random) {
