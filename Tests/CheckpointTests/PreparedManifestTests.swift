@@ -16,7 +16,7 @@ struct PreparedManifestTests {
         name: .dense,
         laying: [
           ("a", .rows(.f32), [5], 20), ("b", .panels(.bf16), [40, 8], 512),
-          ("c", .panels(.q8_0), [2, 16, 32], 1 << 20),
+          ("c", .panels(.q8_0), [2, 16, 32], 1152),
         ])
     ])
 
