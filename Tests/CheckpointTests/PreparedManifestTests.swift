@@ -16,7 +16,7 @@ struct PreparedManifestTests {
         name: .dense,
         laying: [
           ("a", .rows(.f32), [5], 20), ("b", .panels(.bf16), [40, 8], 512),
-          ("c", .panels(.q8_0), [2, 16, 32], 1 << 20),
+          ("c", .panels(.q8_0), [2, 16, 32], 1152),
         ])
     ])
 
@@ -54,7 +54,7 @@ struct PreparedManifestTests {
   }
 
   @Test("Mutated manifests give errors or manifests") func mutations() {
-    var random = SplitMix64(5)
+    var random = SeededGenerator(seed: 5)
     for _ in 0..<5_000 {
       var bytes = manifest.json
       for _ in 0..<Int.random(in: 1...3, using: &random) {
