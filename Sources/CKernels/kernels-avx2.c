@@ -13,7 +13,6 @@
 #define FK_LINE_PANELS 4
 #define FK_GROUP_TOKENS 4
 #define FK_HAS_MADDUBS
-#define FK_HAS_F16C
 #define FK_LANES 8
 #define FK_ATTEND_ROWS 4
 #define FK_PIN(v) __asm__ volatile("" : "+x"(v))

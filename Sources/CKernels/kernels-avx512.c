@@ -14,7 +14,6 @@
 #define FK_LINE_PANELS 8
 #define FK_GROUP_TOKENS 8
 #define FK_HAS_VNNI
-#define FK_HAS_F16C
 #define FK_LANES 16
 #define FK_ATTEND_ROWS 8
 #define FK_PIN(v)

@@ -59,11 +59,11 @@ extension Compute {
     let outputs = Int64(min(panels.upperBound * PackedMatrix.panelRows, weights.rows) - firstRow)
     let (columns, tokens) = (Int64(weights.columns), Int64(input.count))
     switch (weights.format, input) {
-    case (.f32, .f32(let rows)), (.bf16, .f32(let rows)):
+    case (.f32, .f32(let rows)), (.bf16, .f32(let rows)), (.fp8, .f32(let rows)):
       var job = fk_product(
         panels: weights.panel(panels.lowerBound), columns: columns, outputs: outputs, input: rows.base,
         input_stride: Int64(rows.stride), output: output, output_stride: Int64(stride), tokens: tokens)
-      if weights.format == .f32 { kernels.functions.product_f32(&job) } else { kernels.functions.product_bf16(&job) }
+      kernels.multiply(weights.format, &job)
     case (_, .q8(let rows)):
       var job = fk_block_product(
         panels: weights.panel(panels.lowerBound), columns: columns, outputs: outputs, input: rows.base,
@@ -112,7 +112,16 @@ extension KernelTable {
     case .q4_1: functions.product_blocks.1!(&job)
     case .q4_K: functions.product_blocks.2!(&job)
     case .q6_K: functions.product_blocks.3!(&job)
-    case .f32, .bf16: preconditionFailure("\(format) is no block format")
+    case .f32, .bf16, .fp8: preconditionFailure("\(format) is no block format")
+    }
+  }
+
+  func multiply(_ format: WeightFormat, _ job: inout fk_product) {
+    switch format {
+    case .f32: functions.product_f32(&job)
+    case .bf16: functions.product_bf16(&job)
+    case .fp8: functions.product_fp8(&job)
+    case .q8_0, .q4_1, .q4_K, .q6_K: preconditionFailure("\(format) takes q8 rows")
     }
   }
 }

@@ -17,28 +17,39 @@ public final class PackedMatrix: @unchecked Sendable {
   public var bytes: Int { panels * panelBytes }
   let panelBytes: Int
 
-  /// Packs a matrix from f32 rows; block formats are quantised here, row by row.
-  ///
-  /// - Parameters:
-  ///   - format: one that fits the columns, see ``WeightFormat/fitting(columns:)``.
-  ///   - readRows: writes the given rows, `[range.count, columns]` f32 without gaps. Called from several threads.
-  public init(
+  /// - Parameter pack: writes the panel that starts at an address from some rows; called from several threads.
+  private init(
     rows: Int, columns: Int, format: WeightFormat, compute: Compute,
-    readRows: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    pack: (Range<Int>, UnsafeMutableRawPointer) -> Void
   ) {
     precondition(rows > 0 && columns > 0)
-    precondition(format == format.fitting(columns: columns), "\(format) with \(columns) columns")
     self.rows = rows
     self.columns = columns
     self.format = format
     panelBytes = format.panelBytes(columns: columns)
     let panels = (rows + Self.panelRows - 1) / Self.panelRows
     storage = compute.weightMemory.allocate(panels * panelBytes)
-    let packer = PanelPacker(columns: columns, format: format, kernels: compute.kernels)
     let (base, panelBytes) = (storage.base, panelBytes)
     compute.pool.run(tiles: panels) { index in
-      let range = index * Self.panelRows..<min((index + 1) * Self.panelRows, rows)
-      packer.pack(range.count, into: base + index * panelBytes) { readRows(range, $0) }
+      let first = index * Self.panelRows
+      pack(first..<min(first + Self.panelRows, rows), base + index * panelBytes)
+    }
+  }
+
+  /// Packs a matrix from f32 rows; block formats are quantised here, row by row.
+  ///
+  /// - Parameters:
+  ///   - format: one that fits the columns, see ``WeightFormat/fitting(columns:)``, and not fp8.
+  ///   - readRows: writes the given rows, `[range.count, columns]` f32 without gaps. Called from several threads.
+  public convenience init(
+    rows: Int, columns: Int, format: WeightFormat, compute: Compute,
+    readRows: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    precondition(format == format.fitting(columns: columns), "\(format) with \(columns) columns")
+    precondition(format != .fp8, "fp8 takes codes as they are")
+    let packer = PanelPacker(columns: columns, format: format, kernels: compute.kernels)
+    self.init(rows: rows, columns: columns, format: format, compute: compute) { range, panel in
+      packer.pack(range.count, into: panel) { readRows(range, $0) }
     }
   }
 
@@ -67,26 +78,42 @@ public final class PackedMatrix: @unchecked Sendable {
   /// - Parameters:
   ///   - format: a block format; the columns are whole blocks.
   ///   - rawRows: the bytes of the given rows, without gaps. Called from several threads.
-  public init(
+  public convenience init(
     rows: Int, columns: Int, blocks format: WeightFormat, compute: Compute,
     rawRows: (Range<Int>) -> UnsafeRawBufferPointer
   ) {
     guard let block = format.block else { preconditionFailure("\(format) has no blocks") }
-    precondition(rows > 0 && columns > 0 && columns % block.blockSize == 0)
-    self.rows = rows
-    self.columns = columns
-    self.format = format
-    panelBytes = format.panelBytes(columns: columns)
-    let panels = (rows + Self.panelRows - 1) / Self.panelRows
-    storage = compute.weightMemory.allocate(panels * panelBytes)
-    let (base, panelBytes, rowBytes) = (storage.base, panelBytes, block.bytes(columns: columns))
-    compute.pool.run(tiles: panels) { index in
-      let range = index * Self.panelRows..<min((index + 1) * Self.panelRows, rows)
+    precondition(columns > 0 && columns % block.blockSize == 0)
+    let rowBytes = block.bytes(columns: columns)
+    self.init(rows: rows, columns: columns, format: format, compute: compute) { range, panel in
       let source = rawRows(range)
       precondition(source.count == range.count * rowBytes)
       compute.kernels.functions.pack_blocks(
-        block.code, source.baseAddress!, Int64(rowBytes), Int64(range.count), Int64(columns / block.blockSize),
-        base + index * panelBytes)
+        block.code, source.baseAddress!, Int64(rowBytes), Int64(range.count), Int64(columns / block.blockSize), panel)
+    }
+  }
+
+  /// Packs a matrix of E4M3 codes as they are, in the format fp8.
+  ///
+  /// - Parameters:
+  ///   - codes: the codes of the given rows, `[range.count, columns]` without gaps. Called from several threads.
+  ///   - scale: what the codes of a row are multiplied by, in the block of 128 columns with the given index.
+  public convenience init(
+    rows: Int, columns: Int, compute: Compute, codes: (Range<Int>) -> UnsafeRawBufferPointer,
+    scale: (_ row: Int, _ block: Int) -> Float
+  ) {
+    let blocks = (columns + WeightFormat.fp8.blockColumns - 1) / WeightFormat.fp8.blockColumns
+    self.init(rows: rows, columns: columns, format: .fp8, compute: compute) { range, panel in
+      let source = codes(range)
+      precondition(source.count == range.count * columns)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * blocks) { scales in
+        for index in 0..<scales.count {
+          scales.initializeElement(at: index, to: scale(range.lowerBound + index / blocks, index % blocks))
+        }
+        compute.kernels.functions.pack_fp8(
+          source.assumingMemoryBound(to: UInt8.self).baseAddress!, Int64(columns), scales.baseAddress!,
+          Int64(range.count), Int64(columns), panel)
+      }
     }
   }
 
@@ -121,6 +148,7 @@ private struct PanelPacker {
       case .bf16:
         kernels.functions.pack_bf16(
           rows, Int64(columns), Int64(valid), Int64(columns), panel.assumingMemoryBound(to: UInt16.self))
+      case .fp8: preconditionFailure("codes are packed as they are")
       case .q8_0, .q4_1, .q4_K, .q6_K: quantize(rows, valid, format.block!, into: panel)
       }
     }

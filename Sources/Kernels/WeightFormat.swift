@@ -4,6 +4,8 @@ import CKernels
 public enum WeightFormat: String, Sendable, CaseIterable, Codable {
   case f32
   case bf16
+  /// E4M3 codes of official FP8 checkpoints as they are, with the scale of their block of 128 columns.
+  case fp8
   /// 8-bit codes, a scale for 32 columns.
   case q8_0
   /// 4-bit codes, a scale and an offset for 32 columns.
@@ -13,20 +15,21 @@ public enum WeightFormat: String, Sendable, CaseIterable, Codable {
   /// 6-bit codes, 8-bit scales for 16 of 256 columns.
   case q6_K
 
-  /// The blocks that are packed; nil: weights are floating-point numbers.
+  /// The blocks that weights are quantised to; nil: they are floating-point numbers, computed with in f32.
   public var block: BlockFormat? { BlockFormat(rawValue: rawValue) }
 
   /// What its products take as input.
   public var encoding: ActivationEncoding { block == nil ? .f32 : .q8 }
 
   /// Columns that a block covers; 1 where each weight stands for itself.
-  public var blockColumns: Int { block?.blockSize ?? 1 }
+  public var blockColumns: Int { self == .fp8 ? Int(FK_FP8_COLUMNS) : block?.blockSize ?? 1 }
 
   /// Bytes of 16 rows of one block in a panel.
   private var panelBlockBytes: Int {
     switch self {
     case .f32: 16 * 4
     case .bf16: 16 * 2
+    case .fp8: Int(FK_PANEL_FP8)
     case .q8_0: Int(FK_PANEL_Q8_0)
     case .q4_1: Int(FK_PANEL_Q4_1)
     case .q4_K: Int(FK_PANEL_Q4_K)

@@ -50,6 +50,12 @@ enum {
   FK_PANEL_Q6_K = 288 + 3072,
 };
 
+enum {
+  FK_FP8_COLUMNS = 128, ///< that share a scale
+  /// Bytes of these columns of 16 rows in a panel: 16 scales f32, then four codes of each row, in turn.
+  FK_PANEL_FP8 = 64 + 16 * FK_FP8_COLUMNS,
+};
+
 /// Like fk_product, with block-quantised panels and rows that `encode` has made.
 typedef struct {
   const void *panels;
@@ -91,6 +97,8 @@ typedef struct {
   void (*product_f32)(const fk_product *);
   /// The same with bf16 weights (widened, so equal to f32 weights of the same values).
   void (*product_bf16)(const fk_product *);
+  /// The same with fp8 weights: each is its E4M3 code's number times the scale of its block, rounded to f32.
+  void (*product_fp8)(const fk_product *);
   /// By fk_block_format: output[t][r] = chain in f32 over blocks, ascending; each link takes an exact integer.
   void (*product_blocks[FK_BLOCK_FORMATS])(const fk_block_product *);
   /// Columns first ..< first + count of a row of `columns`, f32 -> q8; first is a multiple of 256, count too unless
@@ -127,6 +135,10 @@ typedef struct {
   /// 16 rows of f32 -> one panel; `valid` rows are read, the others become zero.
   void (*pack_f32)(const float *rows, int64_t stride, int64_t valid, int64_t columns, float *panel);
   void (*pack_bf16)(const float *rows, int64_t stride, int64_t valid, int64_t columns, uint16_t *panel);
+  /// `valid` rows of E4M3 codes, `stride` bytes apart, with their scales, `[valid, ceil(columns / 128)]` -> one
+  /// panel: for each 128 columns FK_PANEL_FP8 bytes. A NaN among the codes becomes a NaN in the scale.
+  void (*pack_fp8)(const uint8_t *rows, int64_t stride, const float *scales, int64_t valid, int64_t columns,
+                   void *panel);
   void (*bf16_to_f32)(const uint16_t *input, float *output, int64_t count);
   void (*f16_to_f32)(const uint16_t *input, float *output, int64_t count);
   /// Nearest even; beyond the range infinity; NaN stays NaN.
