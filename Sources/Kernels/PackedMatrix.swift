@@ -19,7 +19,7 @@ public final class PackedMatrix: @unchecked Sendable {
 
   /// - Parameter pack: writes the panel that starts at an address from some rows; called from several threads.
   private init(
-    rows: Int, columns: Int, format: WeightFormat, compute: Compute,
+    packing format: WeightFormat, rows: Int, columns: Int, compute: Compute,
     pack: (Range<Int>, UnsafeMutableRawPointer) -> Void
   ) {
     precondition(rows > 0 && columns > 0)
@@ -48,7 +48,7 @@ public final class PackedMatrix: @unchecked Sendable {
     precondition(format == format.fitting(columns: columns), "\(format) with \(columns) columns")
     precondition(format != .fp8, "fp8 takes codes as they are")
     let packer = PanelPacker(columns: columns, format: format, kernels: compute.kernels)
-    self.init(rows: rows, columns: columns, format: format, compute: compute) { range, panel in
+    self.init(packing: format, rows: rows, columns: columns, compute: compute) { range, panel in
       packer.pack(range.count, into: panel) { readRows(range, $0) }
     }
   }
@@ -85,7 +85,7 @@ public final class PackedMatrix: @unchecked Sendable {
     guard let block = format.block else { preconditionFailure("\(format) has no blocks") }
     precondition(columns > 0 && columns % block.blockSize == 0)
     let rowBytes = block.bytes(columns: columns)
-    self.init(rows: rows, columns: columns, format: format, compute: compute) { range, panel in
+    self.init(packing: format, rows: rows, columns: columns, compute: compute) { range, panel in
       let source = rawRows(range)
       precondition(source.count == range.count * rowBytes)
       compute.kernels.functions.pack_blocks(
@@ -103,7 +103,7 @@ public final class PackedMatrix: @unchecked Sendable {
     scale: (_ row: Int, _ block: Int) -> Float
   ) {
     let blocks = (columns + WeightFormat.fp8.blockColumns - 1) / WeightFormat.fp8.blockColumns
-    self.init(rows: rows, columns: columns, format: .fp8, compute: compute) { range, panel in
+    self.init(packing: .fp8, rows: rows, columns: columns, compute: compute) { range, panel in
       let source = codes(range)
       precondition(source.count == range.count * columns)
       withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * blocks) { scales in

@@ -19,8 +19,10 @@ struct InspectShapeTests {
     // 671B parameters of 4.5 bits, buffers and finer parts on top.
     #expect((377_000_000_000..<420_000_000_000).contains(bytes))
     let large = try Run(arguments + ["auto"])
-    #expect(large.errors == "note: FP8 weights run as f32, 4 bytes each; --quant q4_K (or bf16) takes less\n")
-    #expect(try placement(large)["format"] as? String == "f32")
+    #expect(large.status == 0 && large.errors == "")
+    #expect(try placement(large)["format"] as? String == "fp8")
+    let whole = (try placement(large)["ranks"] as! [[String: Any]]).reduce(0) { $0 + ($1["bytes"] as! Int) }
+    #expect((690_000_000_000..<740_000_000_000).contains(whole))
   }
 
   @Test("A config.json alone plans as the checkpoint does", arguments: Fixtures.checkpoints)

@@ -1,5 +1,6 @@
 import Checkpoint
 import DeepSeek
+import Foundation
 import Kernels
 import TestSupport
 import Testing
@@ -74,6 +75,24 @@ struct SameBitsTests {
     let pieces = [(ids.count, AttentionForm.expanded)]
     let f32 = try LocalModel("tiny-bf16-sharded", format: .f32).logits(ids, pieces: pieces)
     #expect(try LocalModel("tiny-bf16-sharded", format: .bf16).logits(ids, pieces: pieces) == f32)
+  }
+
+  @Test("FP8 codes run as in f32, heads that begin with a block of scales and others")
+  func fp8IsLossless() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "fp8-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var aligned = ModelConfiguration.Preset.tiny.configuration
+    (aligned.nopeDimension, aligned.valueDimension) = (96, 32)
+    aligned.quantizationBlock = .fp8
+    try Synthesizer(aligned, seed: 3).write(to: folder)
+    let ids = Array(3..<40)
+    for folder in [folder, Fixtures.url("tiny-fp8")] {
+      let pieces = [(30, AttentionForm.expanded), (7, .absorbed)]
+      let f32 = try LocalModel("", folder: folder, format: .f32)
+      let fp8 = try LocalModel("", folder: folder, format: .fp8)
+      #expect(try fp8.logits(ids, pieces: pieces) == f32.logits(ids, pieces: pieces))
+      #expect(fp8.expertBytes < f32.expertBytes)
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import Checkpoint
 import DeepSeek
+import Foundation
 import Kernels
 import TestSupport
 
@@ -7,21 +8,23 @@ import TestSupport
 struct LocalModel {
   let model: Model
   let fabric: LocalFabric
+  let expertBytes: Int
 
   init(
-    _ name: String, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1,
+    _ name: String, folder: URL? = nil, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1,
     kernels: KernelTable = .best, positions: Int = 128
   ) throws {
     let compute = Compute(kernels: kernels, threads: threads)
-    let checkpoint = try Checkpoint.open(Fixtures.url(name))
+    let checkpoint = try Checkpoint.open(folder ?? Fixtures.url(name))
     let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     let configuration = checkpoint.configuration
     model = try loader.model(
       positions: positions,
       workspace: Workspace(
         configuration, maxRows: 128, maxAbsorbedRows: 128, maxLogits: 128, cacheFormat: cache, compute: compute))
-    fabric = LocalFabric(
-      gates: try loader.gates(), experts: try loader.experts(0..<configuration.routedExperts, maxTokens: 1))
+    let experts = try loader.experts(0..<configuration.routedExperts, maxTokens: 1)
+    fabric = LocalFabric(gates: try loader.gates(), experts: experts)
+    expertBytes = experts.bytes
   }
 
   /// Logits `[T, V]` of tokens fed in pieces, `forms[i]` telling how piece i is computed.

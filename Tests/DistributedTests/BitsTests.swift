@@ -35,6 +35,16 @@ struct BitsTests {
     }
   }
 
+  @Test("FP8 codes run as they are, with the bits of f32")
+  func fp8() throws {
+    let expected = try hash("tiny-fp8", ["--quant", "f32"], ranks: nil)
+    for ranks in [1, 3] { #expect(try hash("tiny-fp8", ["--quant", "fp8"], ranks: ranks) == expected) }
+    #expect(try hash("tiny-fp8", [], ranks: 2) == expected)
+    let arguments = ["trace", Fixtures.url("tiny-f32").filePath, "--sha256", "--token-ids", "5,6", "--quant", "fp8"]
+    let job = try flotilla(arguments, ranks: nil)
+    #expect(job.status == 2 && job.errors.contains("without FP8 weights"), "\(job.errors)")
+  }
+
   @Test("The two formats differ where the checkpoint is f32")
   func formatsDiffer() throws {
     #expect(try hash("tiny-f32", ["--quant", "f32"], ranks: nil) != hash("tiny-f32", ["--quant", "bf16"], ranks: nil))

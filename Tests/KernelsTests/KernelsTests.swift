@@ -19,11 +19,7 @@ struct InstructionSetTests {
       let input = Samples.rows(tokens, columns, seed: 7)
       defer { withExtendedLifetime(input) {} }
       func product(_ compute: Compute) -> [UInt32] {
-        let matrix = PackedMatrix(rows: rows, columns: columns, format: format, compute: compute) { range, out in
-          for (index, row) in range.enumerated() {
-            for column in 0..<columns { out[index * columns + column] = weights[row * columns + column] }
-          }
-        }
+        let matrix = Samples.matrix(weights, rows: rows, columns: columns, format: format, compute: compute)
         let output = ActivationBuffer(capacity: tokens, columns: rows)
         defer { withExtendedLifetime(output) {} }
         compute.multiply(input.rows(tokens), matrix, into: output.rows(tokens))
@@ -159,6 +155,26 @@ struct KernelValueTests {
 
 /// Reproducible inputs.
 enum Samples {
+  /// fp8 takes bytes of the weights as its codes, none of them NaN.
+  static func matrix(
+    _ weights: [Float], rows: Int, columns: Int, format: WeightFormat, compute: Compute
+  ) -> PackedMatrix {
+    guard format == .fp8 else {
+      return PackedMatrix(rows: rows, columns: columns, format: format, compute: compute) { range, out in
+        for (index, row) in range.enumerated() {
+          for column in 0..<columns { out[index * columns + column] = weights[row * columns + column] }
+        }
+      }
+    }
+    let codes = weights.map { UInt8(truncatingIfNeeded: $0.bitPattern >> 8) & 0xbf }
+    return codes.withUnsafeBytes { codes in
+      PackedMatrix(
+        rows: rows, columns: columns, compute: compute,
+        codes: { UnsafeRawBufferPointer(rebasing: codes[$0.lowerBound * columns..<$0.upperBound * columns]) },
+        scale: { weights[($0 * 31 + $1) % weights.count] })
+    }
+  }
+
   static func values(_ count: Int, seed: UInt64, scale: Float = 1) -> [Float] {
     var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
     return (0..<count).map { _ in

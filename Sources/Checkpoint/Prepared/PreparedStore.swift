@@ -169,6 +169,7 @@ extension PreparedTensor {
       switch format {
       case .f32: .f32
       case .bf16: .bf16
+      case .fp8: .f8e4m3
       case .q8_0: .q8_0
       case .q4_1: .q4_1
       case .q4_K: .q4_K

@@ -106,6 +106,12 @@ public struct TensorSource: Sendable {
     data.map.fetchAhead(start..<start + range.count * rowBytes)
   }
 
+  /// FP8 codes and what they are multiplied by; nil where the tensor is something else.
+  public var scaledCodes: ScaledCodes? {
+    guard case .scaled(let codes, let scales) = layout else { return nil }
+    return ScaledCodes(columns: columns, codes: codes, scales: scales)
+  }
+
   /// Some rows as a matrix of their own; nil where they do not begin with a block of scales or lie in several pieces.
   public func slice(_ range: Range<Int>) -> TensorSource? {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows) in \(name)")

@@ -73,8 +73,11 @@ struct PreparationPlan {
     switch item.content {
     case .vector: .rows(.f32)
     case .stored: .rows(try checkpoint.matrix(item.source.name).type)
-    case .matrix: .panels(format(item))
-    case .keys, .keysTransposed, .values: .panels(formats.format(.latentUp, columns: item.shape[2]))
+    case .matrix: .panels(try checkpoint.matrix(item.source.name).runFormat(format(item)))
+    case .keys, .values:
+      .panels(try checkpoint.matrix(item.source.name).runFormat(formats.format(.latentUp, columns: item.shape[2])))
+    case .keysTransposed:
+      .panels(try checkpoint.matrix(item.source.name).runFormat(formats.keysTransposed(checkpoint.configuration)))
     }
   }
 

@@ -71,6 +71,18 @@ public struct WeightFormats: Sendable, Equatable {
   /// The format of a matrix with rows of `columns` weights.
   public func format(_ part: Part, columns: Int) -> WeightFormat { formats[part]!.fitting(columns: columns) }
 
+  /// The format of a head's part of `kv_b_proj`, transposed: `[latentRank, nopeDimension]`. Codes of fp8 can be
+  /// transposed where each head begins with a block of scales; elsewhere they run as f32.
+  public func keysTransposed(_ model: ModelConfiguration) -> WeightFormat {
+    let format = format(.latentUp, columns: model.nopeDimension)
+    let blocks = ModelConfiguration.BlockSize.fp8.rows
+    let isAligned = (model.nopeDimension + model.valueDimension) % blocks == 0
+    return format == .fp8 && !isAligned ? .f32 : format
+  }
+
+  /// Whether some part runs as the checkpoint's own FP8 codes.
+  public var hasFP8: Bool { formats.values.contains(.fp8) }
+
   /// The format of a feed-forward's down projection in layer `layer` of `layers`.
   public func down(_ part: Part, layer: Int, of layers: Int, columns: Int) -> WeightFormat {
     let isFiner = hasFinerDown && GGUFMix.getsMoreBits(layer: layer, of: layers)

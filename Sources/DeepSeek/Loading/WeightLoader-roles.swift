@@ -101,8 +101,9 @@ extension WeightLoader {
     func mapped(_ name: String) throws -> [PackedMatrix] {
       try self.mapped(name, prepared) { formats.format(.latentUp, columns: $0) }
     }
+    let keysTransposed = try self.mapped(names.keysTransposed, prepared) { _ in formats.keysTransposed(configuration) }
     return UpProjections(
-      key: try mapped(names.keys), keyTransposed: try mapped(names.keysTransposed), value: try mapped(names.values))
+      key: try mapped(names.keys), keyTransposed: keysTransposed, value: try mapped(names.values))
   }
 }
 

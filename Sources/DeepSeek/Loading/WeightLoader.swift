@@ -27,7 +27,7 @@ public final class WeightLoader {
   func matrix(_ name: String, format: (_ columns: Int) -> WeightFormat) throws -> PackedMatrix {
     if let prepared = checkpoint.prepared { return try mapped(name, prepared, format: format)[0] }
     let source = try checkpoint.matrix(name)
-    let packed = pack(source, as: format(source.columns))
+    let packed = pack(source, as: source.runFormat(format(source.columns)))
     source.release()
     try done(source.rows * source.columns)
     return packed
@@ -39,6 +39,7 @@ public final class WeightLoader {
       return PackedMatrix(
         rows: source.rows, columns: source.columns, blocks: format, compute: compute, rawRows: source.rawRows)
     }
+    if format == .fp8, let codes = source.scaledCodes { return pack(codes, rows: 0..<source.rows) }
     return PackedMatrix(rows: source.rows, columns: source.columns, format: format, compute: compute) { rows, out in
       source.readRows(rows, into: out, stride: source.columns)
     }
@@ -51,7 +52,7 @@ public final class WeightLoader {
     let matrices = try prepared.matrices(name)
     for matrix in matrices {
       let expected = format(matrix.columns)
-      guard matrix.format == expected else {
+      guard expected.includes(matrix.format) else {
         throw CheckpointError(
           file: PreparedManifest.fileName, subject: "tensor \(name)", expected: "format \(expected), as of its part",
           found: "\(matrix.format)", hint: "The manifest is damaged: copy it again, or prepare the model again.")
@@ -62,30 +63,6 @@ public final class WeightLoader {
   }
 
   func vector(_ name: String) throws -> [Float] { try checkpoint.vector(name) }
-
-  /// `rows` of a matrix of attention's up-projections.
-  func slice(_ source: TensorSource, rows: Range<Int>) -> PackedMatrix {
-    let format = formats.format(.latentUp, columns: source.columns)
-    return PackedMatrix(rows: rows.count, columns: source.columns, format: format, compute: compute) { range, out in
-      source.readRows(
-        rows.lowerBound + range.lowerBound..<rows.lowerBound + range.upperBound, into: out, stride: source.columns)
-    }
-  }
-
-  /// `rows` of a matrix, transposed: `[columns, rows.count]`.
-  func transposedSlice(_ source: TensorSource, rows: Range<Int>) -> PackedMatrix {
-    let original = ActivationBuffer(capacity: rows.count, columns: source.columns)
-    let values = original.rows(rows.count)
-    source.readRows(rows, into: values.base, stride: source.columns)
-    let format = formats.format(.latentUp, columns: rows.count)
-    return withExtendedLifetime(original) {
-      PackedMatrix(rows: source.columns, columns: rows.count, format: format, compute: compute) { range, out in
-        for (index, column) in range.enumerated() {
-          for row in 0..<rows.count { out[index * rows.count + row] = values.base[row * source.columns + column] }
-        }
-      }
-    }
-  }
 
   func feedForward(_ names: ParameterNames.FeedForward, _ part: WeightFormats.Part, layer: Int) throws -> FeedForward {
     FeedForward(

@@ -10,7 +10,10 @@ extension WeightFormats {
   public init(quant: String, for checkpoint: Checkpoint) throws {
     guard let prepared = checkpoint.prepared?.manifest.formats else {
       self = try WeightFormats(parsing: quant, natural: checkpoint.naturalFormat)
-      return
+      guard hasFP8, !checkpoint.hasFP8 else { return }
+      throw RequestError(
+        "--quant: expected a format of its own for a checkpoint without FP8 weights in blocks of 128 x 128, "
+          + "found \(quant). Hint: q8_0 takes as much memory, bf16 loses nothing")
     }
     do {
       self = try WeightFormats(parsing: prepared, natural: .f32)

@@ -104,11 +104,15 @@ struct Opened {
 }
 
 extension Checkpoint {
-  /// The smallest run format that loses nothing: bf16 where every matrix is stored so, else f32. Gates do not count:
-  /// they are f32 in every format.
+  /// The smallest run format that loses nothing: fp8 for official FP8 checkpoints, bf16 where every matrix is stored
+  /// so, else f32. Gates do not count: they are f32 in every format.
   public var naturalFormat: WeightFormat {
+    if hasFP8 { return .fp8 }
     let unused = Set(surplus).union(skipped).union(configuration.moeLayers.map(ParameterNames.gate))
     let isExact = tensors.values.allSatisfy { $0.shape.count != 2 || $0.type == .bf16 || unused.contains($0.name) }
     return isExact ? .bf16 : .f32
   }
+
+  /// Whether there are weights that run as ``WeightFormat/fp8``.
+  var hasFP8: Bool { configuration.quantizationBlock == .fp8 && tensors.values.contains { $0.type == .f8e4m3 } }
 }

@@ -15,7 +15,9 @@ struct WeightSizes {
 
   init(_ configuration: ModelConfiguration, _ formats: WeightFormats) {
     let c = configuration
-    dense = formats.format(.head, columns: c.hidden).bytes(rows: c.vocabularySize, columns: c.hidden)
+    // Official checkpoints keep the head in BF16.
+    let head = formats.format(.head, columns: c.hidden)
+    dense = (head == .fp8 ? .bf16 : head).bytes(rows: c.vocabularySize, columns: c.hidden)
     for layer in 0..<c.layers {
       dense += Self.attention(c, formats)
       guard c.isMoE(layer: layer) else {
@@ -46,7 +48,8 @@ struct WeightSizes {
     let query = c.queryRank.map { bytes($0, c.hidden) + bytes(queryRows, $0) } ?? bytes(queryRows, c.hidden)
     // Both attention forms: the key up-projection is there twice.
     let perHead =
-      bytes(c.nopeDimension, c.latentRank, .latentUp) + bytes(c.latentRank, c.nopeDimension, .latentUp)
+      bytes(c.nopeDimension, c.latentRank, .latentUp)
+      + formats.keysTransposed(c).bytes(rows: c.latentRank, columns: c.nopeDimension)
       + bytes(c.valueDimension, c.latentRank, .latentUp)
     return query + bytes(c.latentRank + c.ropeDimension, c.hidden) + c.heads * perHead
       + bytes(c.hidden, c.heads * c.valueDimension)

@@ -78,7 +78,7 @@ struct Inspect: ParsableCommand {
       try StandardOutput.write(facts.text + (plan.map { "\n" + $0.text } ?? ""))
     }
     if let warning = subject.warning { warn(warning) }
-    let notes = [subject.note, quant.note(configuration, formats), placement?.idleNote]
+    let notes = [subject.note, placement?.idleNote]
     for text in notes.compactMap(\.self) { note(text) }
   }
 

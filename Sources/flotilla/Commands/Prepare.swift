@@ -16,7 +16,7 @@ struct Prepare: ParsableCommand {
 
       EXAMPLES
         flotilla prepare DeepSeek-R1 /models/r1-q4 --quant q4_K
-        flotilla prepare /share/R1 /local/r1 --quant q4_K --experts 0-31 --no-dense
+        flotilla prepare R1 /local/r1 --quant q4_K --experts 0-31 --no-dense
         flotilla inspect /models/r1-q4 --verify
       """)
 

@@ -43,7 +43,8 @@ struct ModelShape {
 
   /// What `--quant auto` would run a checkpoint in that is stored as the configuration says.
   var naturalFormat: WeightFormat {
-    configuration.quantizationBlock == nil && (dtype ?? "bfloat16") == "bfloat16" ? .bf16 : .f32
+    if configuration.quantizationBlock == .fp8 { return .fp8 }
+    return configuration.quantizationBlock == nil && (dtype ?? "bfloat16") == "bfloat16" ? .bf16 : .f32
   }
 
   /// The shape of a folder that holds a config.json and no weights yet; nil for any other.

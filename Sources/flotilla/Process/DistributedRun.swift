@@ -51,10 +51,7 @@ enum DistributedRun {
     line.finish()
     if isCoordinator && !isQuiet {
       if let warning = session.checkpoint.warning { warn(warning) }
-      let notes = [
-        Quantization(options.formats).note(session.configuration, session.formats), session.placement.idleNote,
-      ]
-      for text in notes.compactMap(\.self) { note(text) }
+      if let text = session.placement.idleNote { note(text) }
     }
     return session
   }

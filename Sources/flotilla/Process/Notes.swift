@@ -1,18 +1,4 @@
-import Checkpoint
-import DeepSeek
 import ExpertParallel
-
-extension Quantization {
-  /// What `auto` costs for FP8 weights, which have no run format of their own; nil where that is not so.
-  ///
-  /// - Parameter formats: what `auto` has become.
-  func note(_ configuration: ModelConfiguration, _ formats: WeightFormats) -> String? {
-    guard text.lowercased() == "auto", configuration.quantizationBlock != nil, formats == WeightFormats(.f32) else {
-      return nil
-    }
-    return "FP8 weights run as f32, 4 bytes each; --quant q4_K (or bf16) takes less"
-  }
-}
 
 extension Placement {
   /// How many ranks have no part in the run; nil where all have one.
