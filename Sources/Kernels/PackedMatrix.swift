@@ -77,19 +77,21 @@ public final class PackedMatrix: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - format: a block format; the columns are whole blocks.
-  ///   - rawRows: the bytes of the given rows, without gaps. Called from several threads.
+  ///   - rawRows: calls its second argument with the bytes of the given rows, without gaps. Called from several
+  ///     threads.
   public convenience init(
     rows: Int, columns: Int, blocks format: WeightFormat, compute: Compute,
-    rawRows: (Range<Int>) -> UnsafeRawBufferPointer
+    rawRows: (Range<Int>, (UnsafeRawBufferPointer) -> Void) -> Void
   ) {
     guard let block = format.block else { preconditionFailure("\(format) has no blocks") }
     precondition(columns > 0 && columns % block.blockSize == 0)
     let rowBytes = block.bytes(columns: columns)
     self.init(packing: format, rows: rows, columns: columns, compute: compute) { range, panel in
-      let source = rawRows(range)
-      precondition(source.count == range.count * rowBytes)
-      compute.kernels.functions.pack_blocks(
-        block.code, source.baseAddress!, Int64(rowBytes), Int64(range.count), Int64(columns / block.blockSize), panel)
+      rawRows(range) { source in
+        precondition(source.count == range.count * rowBytes)
+        compute.kernels.functions.pack_blocks(
+          block.code, source.baseAddress!, Int64(rowBytes), Int64(range.count), Int64(columns / block.blockSize), panel)
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 import Checkpoint
 import Foundation
 import Inference
+import Kernels
 import StrictJSON
 import TestSupport
 import Testing
@@ -37,6 +38,41 @@ struct GGUFTests {
       #expect(file.hash == folder.hash)
       // A file has FP8 weights as f32.
       #expect(file.format == (folder.format == "fp8" ? "f32" : folder.format))
+    }
+  }
+
+  @Test("Q4_0 is Q4_1 and Q5_0 is Q8_0, number for number", arguments: [ElementType.q4_0, .q5_0])
+  func repacked(type: ElementType) throws {
+    try withFile("tiny-fp8", .f32) { url in
+      let original = try GGUFFile(url)
+      let changed = url.appendingPathExtension("changed")
+      defer { try? FileManager.default.removeItem(at: changed) }
+      let stored: GGMLType = type == .q4_0 ? .q4_0 : .q5_0
+      let tensors = original.header.tensors.map {
+        GGUFWriter.Declaration($0.name, $0.name == "token_embd.weight" ? stored : $0.type, $0.dimensions)
+      }
+      let writer = try GGUFWriter(changed, metadata: original.header.metadata, tensors: tensors)
+      var random = SeededGenerator(seed: 11)
+      for tensor in original.header.tensors where tensor.name != "token_embd.weight" {
+        try writer.write(original.bytes(of: tensor), to: tensor.name)
+      }
+      var bytes = (0..<512 * type.rowBytes(192)).map { _ in UInt8.random(in: 0...255, using: &random) }
+      // Scales below 4: the highest bit of the exponent stays clear.
+      for start in stride(from: 0, to: bytes.count, by: type.rowBytes(32)) { bytes[start + 1] &= 0xbf }
+      try bytes.withUnsafeBytes { try writer.write($0, to: "token_embd.weight") }
+      try writer.finish()
+
+      let source = try Checkpoint.open(changed).matrix("model.embed_tokens.weight")
+      let block: BlockFormat = type == .q4_0 ? .q4_1 : .q8_0
+      #expect(source.hasBlocks(block) && !source.hasBlocks(.q6_K))
+      let range = 5..<42
+      var expected = [Float](repeating: 0, count: range.count * 192)
+      expected.withUnsafeMutableBufferPointer { source.readRows(range, into: $0.baseAddress!, stride: 192) }
+      var found = [Float](repeating: .nan, count: expected.count)
+      source.withBlocks(block, range) { blocks in
+        found.withUnsafeMutableBufferPointer { KernelTable.best.dequantize(block, blocks: blocks, into: $0) }
+      }
+      #expect(found == expected && Set(expected).count > 100)
     }
   }
 

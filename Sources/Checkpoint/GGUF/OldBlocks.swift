@@ -29,4 +29,26 @@ enum OldBlocks {
       }
     }
   }
+
+  /// Q4_0 -> Q4_1: scale * (code - 8) is scale * code + offset with the offset -8 * scale, which f16 holds exactly up to
+  /// scales of 8,188.
+  static func repackQ4(_ source: UnsafeRawPointer, into target: UnsafeMutableRawPointer) {
+    let scale = source.loadUnaligned(as: Float16.self)
+    target.storeBytes(of: scale, as: Float16.self)
+    target.storeBytes(of: scale * -8, toByteOffset: 2, as: Float16.self)
+    (target + 4).copyMemory(from: source + 2, byteCount: 16)
+  }
+
+  /// Q5_0 -> Q8_0: the same scale, codes -16 to 15.
+  static func repackQ5(_ source: UnsafeRawPointer, into target: UnsafeMutableRawPointer) {
+    target.storeBytes(of: source.loadUnaligned(as: UInt16.self), as: UInt16.self)
+    let high = UInt32(littleEndian: source.loadUnaligned(fromByteOffset: 2, as: UInt32.self))
+    for index in 0..<16 {
+      let byte = source.load(fromByteOffset: 6 + index, as: UInt8.self)
+      let low = Int8(byte & 15) | Int8(high >> UInt32(index) & 1) << 4
+      let up = Int8(byte >> 4) | Int8(high >> UInt32(index + 16) & 1) << 4
+      target.storeBytes(of: low - 16, toByteOffset: 2 + index, as: Int8.self)
+      target.storeBytes(of: up - 16, toByteOffset: 18 + index, as: Int8.self)
+    }
+  }
 }

@@ -8,7 +8,7 @@ public enum CacheFormat: String, Sendable, Codable, CaseIterable {
 
   /// f16 where attention's own weights are block-quantised, f32 where they lose nothing.
   public static func automatic(for weights: WeightFormats) -> CacheFormat {
-    weights.isBlockQuantised(.attention) ? .f16 : .f32
+    weights.hasBlocksInAttention ? .f16 : .f32
   }
 
   /// Bytes of a latent of `rank` numbers; whole words, so that the f32 part behind it is aligned.

@@ -37,6 +37,12 @@ struct PreparationPlan {
   init(_ checkpoint: Checkpoint, _ formats: WeightFormats, bundles wanted: Set<BundleName>) throws {
     self.checkpoint = checkpoint
     self.formats = formats
+    guard !formats.followsFile else {
+      throw CheckpointError(
+        file: checkpoint.location.lastPathComponent, subject: "--quant", expected: "a format for every part",
+        found: formats.description,
+        hint: "Blocks that are stored in the format are taken as they are: try q4_K or q8_0.")
+    }
     var items: [BundleName: [PreparedInventory.Item]] = [:]
     PreparedInventory(checkpoint.configuration).forEach { item in
       if wanted.contains(item.bundle) { items[item.bundle, default: []].append(item) }

@@ -15,6 +15,10 @@ public struct WeightFormats: Sendable, Equatable {
   private var formats: [Part: WeightFormat]
   /// Down projections of every third layer, and of the first and last eighth, in q6_K: llama.cpp's "K_M" mixes.
   private var hasFinerDown = false
+  /// Parts whose format nobody said.
+  private var unsaid: Set<Part> = []
+  /// How they run where the checkpoint is a GGUF file with blocks.
+  private var storedFormats: StoredFormats?
 
   /// One format for everything; the 4-bit ones keep the head at 6 and `kv_b_proj` at 8 bits.
   public init(_ format: WeightFormat) {
@@ -34,7 +38,7 @@ public struct WeightFormats: Sendable, Equatable {
       items.removeFirst()
       self = try Self.named(first, natural: natural)
     } else {
-      self.init(natural)
+      self = try Self.named("auto", natural: natural)
     }
     for item in items {
       let sides = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -42,6 +46,7 @@ public struct WeightFormats: Sendable, Equatable {
         throw WeightFormatsError(expected: "PART=FORMAT with a part of \(Self.partNames)", found: item)
       }
       formats[part] = try Self.format(sides[1])
+      unsaid.remove(part)
     }
   }
 
@@ -49,7 +54,10 @@ public struct WeightFormats: Sendable, Equatable {
 
   private static func named(_ name: String, natural: WeightFormat) throws(WeightFormatsError) -> WeightFormats {
     switch name.lowercased() {
-    case "auto": return WeightFormats(natural)
+    case "auto":
+      var formats = WeightFormats(natural)
+      formats.unsaid = Set(Part.allCases)
+      return formats
     case "q4_k_s": return WeightFormats(.q4_K)
     case "q4_k_m":
       var mix = WeightFormats(.q4_K)
@@ -90,16 +98,24 @@ public struct WeightFormats: Sendable, Equatable {
       ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
   }
 
-  /// Whether a part's weights lose something.
-  public func isBlockQuantised(_ part: Part) -> Bool { formats[part]!.block != nil }
+  /// Lets parts that nobody said run as a GGUF file has them, matrix by matrix.
+  public mutating func follow(_ checkpoint: Checkpoint) {
+    storedFormats = unsaid.isEmpty ? nil : StoredFormats(checkpoint)
+  }
 
-  /// How rows travel to the expert hosts.
-  public func dispatchEncoding(hidden: Int) -> ActivationEncoding { format(.experts, columns: hidden).encoding }
+  /// Whether some matrices run as a file has them.
+  public var followsFile: Bool { storedFormats != nil }
+
+  func stored(_ part: Part) -> StoredFormats? { unsaid.contains(part) ? storedFormats : nil }
 }
 
 extension WeightFormats: CustomStringConvertible {
   /// A format's name, or what differs from it: text that ``init(parsing:natural:)`` takes.
   public var description: String {
+    if let storedFormats {
+      let said = Part.allCases.filter { !unsaid.contains($0) }.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
+      return (["\(storedFormats.names) as stored"] + said).joined(separator: ",")
+    }
     let base = formats[.experts]!
     var plain = WeightFormats(base)
     plain.hasFinerDown = hasFinerDown

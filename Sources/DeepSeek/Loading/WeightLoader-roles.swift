@@ -84,12 +84,28 @@ extension WeightLoader {
   func upProjections(_ name: String) throws -> UpProjections {
     if let prepared = checkpoint.prepared { return try mappedUpProjections(LatentUpNames(name), prepared) }
     let source = try checkpoint.matrix(name)
+    let formats = formats.latentUp(name, configuration)
     let (nope, value) = (configuration.nopeDimension, configuration.valueDimension)
     let starts = (0..<configuration.heads).map { $0 * (nope + value) }
-    let projections = UpProjections(
-      key: starts.map { slice(source, rows: $0..<$0 + nope) },
-      keyTransposed: starts.map { transposedSlice(source, rows: $0..<$0 + nope) },
-      value: starts.map { slice(source, rows: $0 + nope..<$0 + nope + value) })
+    let keys = starts.map { pack(source, rows: $0..<$0 + nope, as: source.runFormat(formats.key)) }
+    let projections: UpProjections
+    if let (storedKeys, storedValues) = source.headParts {
+      // GGUF: keys lie transposed, head by head, and values too.
+      let latent = configuration.latentRank
+      projections = UpProjections(
+        key: keys,
+        keyTransposed: starts.indices.map {
+          pack(storedKeys, rows: $0 * latent..<($0 + 1) * latent, as: formats.keyTransposed)
+        },
+        value: starts.indices.map { pack(storedValues, rows: $0 * value..<($0 + 1) * value, as: formats.value) })
+    } else {
+      projections = UpProjections(
+        key: keys,
+        keyTransposed: starts.map {
+          transposed(source, rows: $0..<$0 + nope, as: source.runFormat(formats.keyTransposed))
+        },
+        value: starts.map { pack(source, rows: $0 + nope..<$0 + nope + value, as: source.runFormat(formats.value)) })
+    }
     source.release()
     try done(source.rows * source.columns)
     return projections
@@ -99,7 +115,7 @@ extension WeightLoader {
 extension WeightLoader {
   private func mappedUpProjections(_ names: LatentUpNames, _ prepared: PreparedStore) throws -> UpProjections {
     func mapped(_ name: String) throws -> [PackedMatrix] {
-      try self.mapped(name, prepared) { formats.format(.latentUp, columns: $0) }
+      try self.mapped(name, prepared) { self.formats.format(.latentUp, columns: $0) }
     }
     let keysTransposed = try self.mapped(names.keysTransposed, prepared) { _ in formats.keysTransposed(configuration) }
     return UpProjections(

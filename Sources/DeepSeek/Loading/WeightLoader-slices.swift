@@ -3,19 +3,8 @@ import Kernels
 
 // The heads' shares of `kv_b_proj`.
 extension WeightLoader {
-  /// `rows` of a matrix of attention's up-projections.
-  func slice(_ source: TensorSource, rows: Range<Int>) -> PackedMatrix {
-    let format = source.runFormat(formats.format(.latentUp, columns: source.columns))
-    if format == .fp8, let codes = source.scaledCodes { return pack(codes, rows: rows) }
-    return PackedMatrix(rows: rows.count, columns: source.columns, format: format, compute: compute) { range, out in
-      source.readRows(
-        rows.lowerBound + range.lowerBound..<rows.lowerBound + range.upperBound, into: out, stride: source.columns)
-    }
-  }
-
   /// `rows` of a matrix, transposed: `[columns, rows.count]`.
-  func transposedSlice(_ source: TensorSource, rows: Range<Int>) -> PackedMatrix {
-    let format = source.runFormat(formats.keysTransposed(configuration))
+  func transposed(_ source: TensorSource, rows: Range<Int>, as format: WeightFormat) -> PackedMatrix {
     if format == .fp8, let codes = source.scaledCodes { return packTransposed(codes, rows: rows) }
     let original = ActivationBuffer(capacity: rows.count, columns: source.columns)
     let values = original.rows(rows.count)

@@ -20,7 +20,7 @@ public final class WeightLoader {
 
   /// A whole matrix, packed in the run format of its part.
   func matrix(_ name: String, _ part: WeightFormats.Part) throws -> PackedMatrix {
-    try matrix(name) { formats.format(part, columns: $0) }
+    try matrix(name) { formats.format(part, name, columns: $0) }
   }
 
   /// A whole matrix, packed in the format that `format` names for its columns.
@@ -33,15 +33,21 @@ public final class WeightLoader {
     return packed
   }
 
-  /// Blocks that a file holds in the run format are packed as they are.
-  func pack(_ source: TensorSource, as format: WeightFormat) -> PackedMatrix {
-    if let block = format.block, source.type.block == block, source.isContiguous {
-      return PackedMatrix(
-        rows: source.rows, columns: source.columns, blocks: format, compute: compute, rawRows: source.rawRows)
+  /// A matrix, or some of its rows. Blocks that a file holds in the run format, or in one of the same numbers, are
+  /// packed without quantising them anew.
+  func pack(_ source: TensorSource, rows: Range<Int>? = nil, as format: WeightFormat) -> PackedMatrix {
+    let rows = rows ?? 0..<source.rows
+    func inSource(_ range: Range<Int>) -> Range<Int> {
+      rows.lowerBound + range.lowerBound..<rows.lowerBound + range.upperBound
     }
-    if format == .fp8, let codes = source.scaledCodes { return pack(codes, rows: 0..<source.rows) }
-    return PackedMatrix(rows: source.rows, columns: source.columns, format: format, compute: compute) { rows, out in
-      source.readRows(rows, into: out, stride: source.columns)
+    if let block = format.block, source.hasBlocks(block) {
+      return PackedMatrix(rows: rows.count, columns: source.columns, blocks: format, compute: compute) { range, pack in
+        source.withBlocks(block, inSource(range), pack)
+      }
+    }
+    if format == .fp8, let codes = source.scaledCodes { return pack(codes, rows: rows) }
+    return PackedMatrix(rows: rows.count, columns: source.columns, format: format, compute: compute) { range, out in
+      source.readRows(inSource(range), into: out, stride: source.columns)
     }
   }
 
@@ -67,7 +73,9 @@ public final class WeightLoader {
   func feedForward(_ names: ParameterNames.FeedForward, _ part: WeightFormats.Part, layer: Int) throws -> FeedForward {
     FeedForward(
       gate: try matrix(names.gate, part), up: try matrix(names.up, part),
-      down: try matrix(names.down) { formats.down(part, layer: layer, of: configuration.layers, columns: $0) })
+      down: try matrix(names.down) {
+        formats.down(part, names.down, layer: layer, of: configuration.layers, columns: $0)
+      })
   }
 
   func done(_ parameters: Int) throws {

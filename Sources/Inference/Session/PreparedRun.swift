@@ -10,6 +10,7 @@ extension WeightFormats {
   public init(quant: String, for checkpoint: Checkpoint) throws {
     guard let prepared = checkpoint.prepared?.manifest.formats else {
       self = try WeightFormats(parsing: quant, natural: checkpoint.naturalFormat)
+      follow(checkpoint)
       guard hasFP8, !checkpoint.hasFP8 else { return }
       throw RequestError(
         "--quant: expected a format of its own for a checkpoint without FP8 weights in blocks of 128 x 128, "
@@ -20,7 +21,7 @@ extension WeightFormats {
     } catch {
       throw RequestError("\(PreparedManifest.fileName): formats: \(error). Hint: prepare the model again")
     }
-    guard quant != "auto", try WeightFormats(parsing: quant, natural: .f32) != self else { return }
+    guard quant != "auto", try WeightFormats(parsing: quant, natural: .f32).description != description else { return }
     throw RequestError(
       "--quant: expected auto or \(prepared), in which the model was prepared, found \(quant). "
         + "Hint: prepare it in that format too, or run the checkpoint that it was made from")

@@ -16,42 +16,51 @@ struct WeightSizes {
   init(_ configuration: ModelConfiguration, _ formats: WeightFormats) {
     let c = configuration
     // Official checkpoints keep the head in BF16.
-    let head = formats.format(.head, columns: c.hidden)
+    let head = formats.format(
+      .head, c.tiesEmbeddings ? ParameterNames.embedding : ParameterNames.head, columns: c.hidden)
     dense = (head == .fp8 ? .bf16 : head).bytes(rows: c.vocabularySize, columns: c.hidden)
     for layer in 0..<c.layers {
-      dense += Self.attention(c, formats)
+      dense += Self.attention(c, formats, layer)
       guard c.isMoE(layer: layer) else {
-        dense += Self.feedForward(c, formats, .dense, c.denseIntermediate, layer)
+        dense += Self.feedForward(c, formats, .dense, ParameterNames.dense(layer), c.denseIntermediate, layer)
         continue
       }
-      expert += Self.feedForward(c, formats, .experts, c.expertIntermediate, layer)
+      expert += Self.feedForward(
+        c, formats, .experts, ParameterNames.expert(layer, 0), c.expertIntermediate, layer)
       gates += WeightFormat.f32.bytes(rows: c.routedExperts, columns: c.hidden)
       if c.sharedExperts > 0 {
-        dense += Self.feedForward(c, formats, .shared, c.sharedExperts * c.expertIntermediate, layer)
+        dense += Self.feedForward(
+          c, formats, .shared, ParameterNames.shared(layer), c.sharedExperts * c.expertIntermediate, layer)
       }
     }
     total = dense + gates + expert * c.routedExperts
   }
 
   private static func feedForward(
-    _ c: ModelConfiguration, _ formats: WeightFormats, _ part: WeightFormats.Part, _ width: Int, _ layer: Int
+    _ c: ModelConfiguration, _ formats: WeightFormats, _ part: WeightFormats.Part, _ names: ParameterNames.FeedForward,
+    _ width: Int, _ layer: Int
   ) -> Int {
-    2 * formats.format(part, columns: c.hidden).bytes(rows: width, columns: c.hidden)
-      + formats.down(part, layer: layer, of: c.layers, columns: width).bytes(rows: c.hidden, columns: width)
+    [names.gate, names.up].reduce(0) {
+      $0 + formats.format(part, $1, columns: c.hidden).bytes(rows: width, columns: c.hidden)
+    } + formats.down(part, names.down, layer: layer, of: c.layers, columns: width).bytes(rows: c.hidden, columns: width)
   }
 
-  private static func attention(_ c: ModelConfiguration, _ formats: WeightFormats) -> Int {
-    func bytes(_ rows: Int, _ columns: Int, _ part: WeightFormats.Part = .attention) -> Int {
-      formats.format(part, columns: columns).bytes(rows: rows, columns: columns)
+  private static func attention(_ c: ModelConfiguration, _ formats: WeightFormats, _ layer: Int) -> Int {
+    func bytes(_ name: String, _ rows: Int, _ columns: Int) -> Int {
+      formats.format(.attention, name, columns: columns).bytes(rows: rows, columns: columns)
     }
     let queryRows = c.heads * c.headDimension
-    let query = c.queryRank.map { bytes($0, c.hidden) + bytes(queryRows, $0) } ?? bytes(queryRows, c.hidden)
+    let query =
+      c.queryRank.map {
+        bytes(ParameterNames.queryDown(layer), $0, c.hidden) + bytes(ParameterNames.queryUp(layer), queryRows, $0)
+      } ?? bytes(ParameterNames.query(layer), queryRows, c.hidden)
     // Both attention forms: the key up-projection is there twice.
+    let up = formats.latentUp(ParameterNames.latentUp(layer), c)
     let perHead =
-      bytes(c.nopeDimension, c.latentRank, .latentUp)
-      + formats.keysTransposed(c).bytes(rows: c.latentRank, columns: c.nopeDimension)
-      + bytes(c.valueDimension, c.latentRank, .latentUp)
-    return query + bytes(c.latentRank + c.ropeDimension, c.hidden) + c.heads * perHead
-      + bytes(c.hidden, c.heads * c.valueDimension)
+      up.key.bytes(rows: c.nopeDimension, columns: c.latentRank)
+      + up.keyTransposed.bytes(rows: c.latentRank, columns: c.nopeDimension)
+      + up.value.bytes(rows: c.valueDimension, columns: c.latentRank)
+    return query + bytes(ParameterNames.latentDown(layer), c.latentRank + c.ropeDimension, c.hidden) + c.heads * perHead
+      + bytes(ParameterNames.attentionOutput(layer), c.hidden, c.heads * c.valueDimension)
   }
 }

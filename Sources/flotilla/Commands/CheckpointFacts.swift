@@ -68,7 +68,8 @@ struct CheckpointFacts: Encodable {
     bytes = checkpoint.tensorBytes
     cacheBytesPerToken = LatentCache.bytesPerPosition(
       layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
-      format: .automatic(for: WeightFormats(checkpoint.naturalFormat)))
+      format: .automatic(
+        for: (try? WeightFormats(quant: "auto", for: checkpoint)) ?? WeightFormats(checkpoint.naturalFormat)))
     surplus = checkpoint.surplus
     skipped = checkpoint.skipped.count
     assumedFields = model.assumedFields

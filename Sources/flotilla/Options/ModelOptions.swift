@@ -24,8 +24,8 @@ struct Quantization: ExpressibleByArgument, Sendable {
     """
     Run format of the weights: auto, f32, bf16, fp8, q8_0, q6_K, q4_K, q4_1 or Q4_K_M; also by part, as \
     q4_K,head=q8_0 or experts=q4_K,attention=q8_0 (parts: \
-    \(WeightFormats.Part.allCases.map(\.rawValue).joined(separator: ", "))). auto is fp8 for official FP8 \
-    checkpoints, bf16 where all weights are stored so, else f32.
+    \(WeightFormats.Part.allCases.map(\.rawValue).joined(separator: ", "))). auto runs the blocks of a \
+    GGUF file as they are; else it is fp8 for official FP8 checkpoints, bf16 where all weights are stored so, else f32.
     """,
     valueName: "format")
 }

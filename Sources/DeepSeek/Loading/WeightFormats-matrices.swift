@@ -1,0 +1,38 @@
+import Checkpoint
+import Kernels
+
+// The formats of single matrices, by official name.
+extension WeightFormats {
+  /// The format of the matrix `name`, whose rows have `columns` weights.
+  public func format(_ part: Part, _ name: String, columns: Int) -> WeightFormat {
+    stored(part)?.matrices[name] ?? format(part, columns: columns)
+  }
+
+  /// The format of a feed-forward's down projection `name` in layer `layer` of `layers`.
+  public func down(_ part: Part, _ name: String, layer: Int, of layers: Int, columns: Int) -> WeightFormat {
+    stored(part)?.matrices[name] ?? down(part, layer: layer, of: layers, columns: columns)
+  }
+
+  /// The formats of a head's parts of a layer's `kv_b_proj`: keys `[nopeDimension, latentRank]`, the same transposed,
+  /// values `[valueDimension, latentRank]`.
+  public func latentUp(
+    _ name: String, _ model: ModelConfiguration
+  ) -> (key: WeightFormat, keyTransposed: WeightFormat, value: WeightFormat) {
+    if let stored = stored(.latentUp)?.latentUp[name] { return (stored.key, stored.keyTransposed, stored.value) }
+    let format = format(.latentUp, columns: model.latentRank)
+    return (format, keysTransposed(model), format)
+  }
+
+  /// How rows travel to the expert hosts.
+  public func dispatchEncoding(hidden: Int) -> ActivationEncoding {
+    stored(.experts)?.expertEncoding ?? format(.experts, columns: hidden).encoding
+  }
+
+  /// Whether attention's weights are blocks, all or some.
+  public var hasBlocksInAttention: Bool {
+    if let stored = stored(.attention) {
+      return stored.matrices.contains { $0.key.contains(".self_attn.") && $0.value.block != nil }
+    }
+    return format(.attention, columns: 256).block != nil
+  }
+}
