@@ -74,6 +74,7 @@ struct PreparedManifestTests {
       let journal = try PreparationJournal(folder: folder, subject: subject)
       try journal.add([(piece, Digest(of: [9]))])
       #expect(throws: CheckpointError.self) { try PreparationJournal(folder: folder, subject: subject) }
+      #expect(throws: CheckpointError.self) { try PreparationJournal.requireIdle(in: folder) }
     }
     let file = try FileHandle(forWritingTo: folder.appending(path: ".preparation"))
     try file.seekToEnd()

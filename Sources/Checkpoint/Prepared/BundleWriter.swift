@@ -108,6 +108,7 @@ public final class BundleWriter: Sendable {
         hint: "Name another folder.")
     }
     guard startsAnew else { return }
+    try PreparationJournal.requireIdle(in: folder)
     let small = PreparedFolder.smallFiles
     // The manifest first: from then on nothing looks finished.
     for name in [PreparedManifest.fileName] + names {

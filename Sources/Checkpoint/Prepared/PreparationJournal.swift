@@ -32,16 +32,7 @@ package final class PreparationJournal {
   /// - Throws: ``CheckpointError``.
   package init(folder: URL, subject: PreparationSubject) throws {
     url = folder.appending(path: Self.name)
-    descriptor = open(url.path(percentEncoded: false), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw Disk.failure(url, "create it", errno) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let busy = errno == EWOULDBLOCK
-      close(descriptor)
-      throw CheckpointError(
-        file: folder.lastPathComponent, subject: "output", expected: "a folder that nobody else prepares",
-        found: busy ? "another flotilla prepare at work in it" : "a file system without locks",
-        hint: busy ? "Wait for its end." : "Prepare on another disk and copy the result.")
-    }
+    descriptor = try Self.locked(url, in: folder)
     let lines = try Self.lines(url)
     guard let first = lines.first else {
       try append(subject.text + "\n")
@@ -65,6 +56,27 @@ package final class PreparationJournal {
   }
 
   deinit { close(descriptor) }
+
+  /// - Throws: ``CheckpointError`` where another process prepares this folder.
+  package static func requireIdle(in folder: URL) throws {
+    guard exists(in: folder) else { return }
+    close(try locked(folder.appending(path: name), in: folder))
+  }
+
+  /// Opens the journal, made if need be, and keeps others out until it is closed.
+  private static func locked(_ url: URL, in folder: URL) throws -> Int32 {
+    let descriptor = open(url.path(percentEncoded: false), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw Disk.failure(url, "create it", errno) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let busy = errno == EWOULDBLOCK
+      close(descriptor)
+      throw CheckpointError(
+        file: folder.lastPathComponent, subject: "output", expected: "a folder that nobody else prepares",
+        found: busy ? "another flotilla prepare at work in it" : "a file system without locks",
+        hint: busy ? "Wait for its end." : "Prepare on another disk and copy the result.")
+    }
+    return descriptor
+  }
 
   /// Whole lines; a last one without its line feed was never finished.
   private static func lines(_ url: URL) throws -> [Substring] {
