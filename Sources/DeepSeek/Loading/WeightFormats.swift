@@ -17,6 +17,8 @@ public struct WeightFormats: Sendable, Equatable {
   private var hasFinerDown = false
   /// Parts whose format nobody said.
   private var unsaid: Set<Part> = []
+  /// Whether somebody said "stored": the formats of a GGUF file, and nothing else.
+  public private(set) var saysStored = false
   /// How they run where the checkpoint is a GGUF file with blocks.
   private var storedFormats: StoredFormats?
 
@@ -54,9 +56,10 @@ public struct WeightFormats: Sendable, Equatable {
 
   private static func named(_ name: String, natural: WeightFormat) throws(WeightFormatsError) -> WeightFormats {
     switch name.lowercased() {
-    case "auto":
+    case "auto", "stored":
       var formats = WeightFormats(natural)
       formats.unsaid = Set(Part.allCases)
+      formats.saysStored = name.lowercased() == "stored"
       return formats
     case "q4_k_s": return WeightFormats(.q4_K)
     case "q4_k_m":
@@ -100,28 +103,51 @@ public struct WeightFormats: Sendable, Equatable {
 
   /// Lets parts that nobody said run as a GGUF file has them, matrix by matrix.
   public mutating func follow(_ checkpoint: Checkpoint) {
-    storedFormats = unsaid.isEmpty ? nil : StoredFormats(checkpoint)
+    guard !unsaid.isEmpty, let types = checkpoint.storedTypes else { return }
+    storedFormats = StoredFormats(types, checkpoint.configuration)
   }
 
   /// Whether some matrices run as a file has them.
   public var followsFile: Bool { storedFormats != nil }
 
   func stored(_ part: Part) -> StoredFormats? { unsaid.contains(part) ? storedFormats : nil }
+
+  /// Stored types of the parts that nobody said which no run format holds, and what they run in instead, sorted.
+  public var inexact: [(stored: ElementType, run: WeightFormat)] {
+    var widest: [ElementType: WeightFormat] = [:]
+    for part in Part.allCases {
+      for (type, format) in stored(part)?.inexact[part] ?? [:] {
+        let other = widest[type] ?? format
+        widest[type] = format.bitsPerWeight > other.bitsPerWeight ? format : other
+      }
+    }
+    return widest.sorted { $0.key.rawValue < $1.key.rawValue }.map { (stored: $0.key, run: $0.value) }
+  }
+
+  /// What ``init(parsing:natural:)`` takes.
+  public var text: String { ([baseText] + partTexts).joined(separator: ",") }
 }
 
 extension WeightFormats: CustomStringConvertible {
-  /// A format's name, or what differs from it: text that ``init(parsing:natural:)`` takes.
+  /// For people: the formats' names, what differs from them by part.
   public var description: String {
-    if let storedFormats {
-      let said = Part.allCases.filter { !unsaid.contains($0) }.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
-      return (["\(storedFormats.names) as stored"] + said).joined(separator: ",")
-    }
-    let base = formats[.experts]!
-    var plain = WeightFormats(base)
-    plain.hasFinerDown = hasFinerDown
-    let name = hasFinerDown ? "Q4_K_M" : base.rawValue
-    let others = Part.allCases.filter { formats[$0] != plain.formats[$0] }
-    return ([name] + others.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }).joined(separator: ",")
+    guard let storedFormats else { return text }
+    return (["\(storedFormats.names) \(inexact.isEmpty ? "as stored" : "requantised")"] + partTexts)
+      .joined(separator: ",")
+  }
+
+  private var baseText: String {
+    if storedFormats != nil || saysStored { return "stored" }
+    return hasFinerDown ? "Q4_K_M" : formats[.experts]!.rawValue
+  }
+
+  /// Parts whose format does not follow from ``baseText``.
+  private var partTexts: [String] {
+    let base: [Part: WeightFormat] =
+      storedFormats != nil || saysStored ? [:] : WeightFormats(formats[.experts]!).formats
+    let parts =
+      base.isEmpty ? Part.allCases.filter { !unsaid.contains($0) } : Part.allCases.filter { formats[$0] != base[$0] }
+    return parts.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
   }
 }
 

@@ -11,12 +11,15 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a checkpoint is, and what each rank of a run would hold.",
     discussion: """
-      Reads config.json and the headers of the safetensors files, no weights. --like needs no checkpoint at all: it \
+      Reads config.json and the headers of the safetensors files, or a GGUF file's, no weights. Of a split GGUF model \
+      the first part is enough: it tells whether the model will run, in what formats, and which parts are missing. \
+      The exit code is 2 where it will not run with the given options. --like needs no checkpoint at all: it \
       tells what each rank would hold before anything is downloaded. Shapes with a name: tiny, mini, bench-3b, \
       v2-lite, r1.
 
       EXAMPLES
         flotilla inspect DeepSeek-R1
+        flotilla inspect DeepSeek-R1-Q4_K_M-00001-of-00009.gguf
         flotilla inspect --like r1 --placement-for 8 --quant q4_K
         flotilla inspect DeepSeek-R1 --placement-for 8 --write-placement r1.json
       """)
@@ -38,6 +41,9 @@ struct Inspect: ParsableCommand {
 
   @Option(help: Quantization.help)
   var quant = Quantization.auto
+
+  @Flag(help: Quantization.requantizeHelp)
+  var requantize = false
 
   @Flag(
     help: """
@@ -67,9 +73,10 @@ struct Inspect: ParsableCommand {
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
-    let formats = try subject.formats(quant.text)
+    let run = try subject.runFacts(quant.text, requantizes: requantize)
+    let formats = try run?.formats ?? subject.formats(quant.text)
     if verify { try verifyHashes(subject, placement) }
-    let facts = subject.facts
+    let facts = subject.facts(run)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
     if json {
@@ -80,6 +87,7 @@ struct Inspect: ParsableCommand {
     if let warning = subject.warning { warn(warning) }
     let notes = [subject.note, placement?.idleNote]
     for text in notes.compactMap(\.self) { note(text) }
+    if let error = run?.error { throw error }
   }
 
   private func verifyHashes(_ subject: Subject, _ placement: Placement?) throws {
@@ -137,7 +145,7 @@ private enum Subject {
     if let shape = try ModelShape(folderWithoutWeights: url) {
       self = .shape(shape, note: "no safetensors files in the folder: this is what config.json alone tells")
     } else {
-      self = .checkpoint(try Checkpoint.open(url))
+      self = .checkpoint(try Checkpoint.open(url, allowsMissingParts: true))
     }
   }
 
@@ -160,9 +168,15 @@ private enum Subject {
     return checkpoint.prepared
   }
 
-  var facts: CheckpointFacts {
+  /// Of a GGUF model.
+  func runFacts(_ quant: String, requantizes: Bool) throws -> RunFacts? {
+    guard case .checkpoint(let checkpoint) = self else { return nil }
+    return try RunFacts(checkpoint, quant: quant, requantizes: requantizes)
+  }
+
+  func facts(_ run: RunFacts?) -> CheckpointFacts {
     switch self {
-    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint)
+    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run)
     case .shape(let shape, _): CheckpointFacts(shape)
     }
   }

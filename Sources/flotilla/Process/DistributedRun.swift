@@ -52,6 +52,7 @@ enum DistributedRun {
     if isCoordinator && !isQuiet {
       if let warning = session.checkpoint.warning { warn(warning) }
       if let text = session.placement.idleNote { note(text) }
+      if !session.formats.inexact.isEmpty { note(session.conversions.joined(separator: "; ")) }
     }
     return session
   }
@@ -71,6 +72,7 @@ extension RunOptions {
   init(_ model: ModelOptions, _ placement: PlacementOptions) throws {
     self.init(model: try model.argument.url(), version: Flotilla.version)
     formats = model.quant.text
+    requantizes = model.requantize
     cacheFormat = model.cacheType.format
     threads = model.threads
     checks = model.checks
