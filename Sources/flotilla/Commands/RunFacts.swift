@@ -24,7 +24,8 @@ struct RunFacts: Encodable {
 
   /// Not shown: for the cache and for placements.
   let formats: WeightFormats
-  let error: RequestError?
+  let error: (any Error)?
+  private let needsConsent: Bool
 
   enum CodingKeys: String, CodingKey {
     case runs, quantization, format, conversions, inexactTypes, missingFiles, tensors, unknownTensors, problem
@@ -35,13 +36,17 @@ struct RunFacts: Encodable {
     guard checkpoint.metadata != nil, checkpoint.prepared == nil else { return nil }
     formats = try WeightFormats(quant: quant, requantizes: true, for: checkpoint)
     let type = checkpoint.quantization
-    var error = requantizes ? nil : RequestError(requantizing: formats.inexact, checkpoint)
+    var error: (any Error)? = requantizes ? nil : RequestError(requantizing: formats.inexact, checkpoint)
+    var needsConsent = error != nil
+    if let found = Self.tokenizerError(checkpoint) { (error, needsConsent) = (found, false) }
     if let type, !type.mayRun, checkpoint.absentTensors > 0 {
+      needsConsent = false
       error = RequestError(
         "\(checkpoint.location.lastPathComponent): quantisation: expected one whose types run, found \(type.name). "
           + "Hint: fetch another, such as Q4_K_M, Q6_K or Q8_0")
     }
     self.error = error
+    self.needsConsent = needsConsent
     runs = error == nil
     problem = error.map { "\($0)" }
     quantization = type?.name
@@ -52,13 +57,23 @@ struct RunFacts: Encodable {
     (tensors, unknownTensors) = (checkpoint.neededTensors, checkpoint.absentTensors)
   }
 
+  /// A tokenizer that is not known ends a run when everything is loaded.
+  private static func tokenizerError(_ checkpoint: Checkpoint) -> (any Error)? {
+    do {
+      _ = try checkpoint.tokenizer()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Lines of a summary, name and text.
   var lines: [(String, String)] {
     var lines: [(String, String)] = []
     if let quantization { lines.append(("quantised", quantization)) }
     let verdict =
       if !runs {
-        inexactTypes.isEmpty ? "no" : "only with --requantize or another --quant"
+        needsConsent ? "only with --requantize or another --quant" : "no"
       } else {
         unknownTensors == 0 ? "yes" : "yes, as far as the files that are here tell"
       }
