@@ -212,7 +212,10 @@ private func exported(
     let header = try GGUFFile(url).header
     for (name, type, expected) in [
       ("blk.0.attn_norm.weight", GGMLType.q8_0, "F32, F16, BF16"),
-      ("output.weight", .iq4_NL, "F32, F16, Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K, BF16"),
+      (
+        "output.weight", .mxfp4,
+        "F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16"
+      ),
     ] {
       let writer = try GGUFWriter(
         folder["\(type).gguf"], metadata: header.metadata,
