@@ -64,7 +64,8 @@ public final class Checkpoint: Sendable {
     (surplus, skipped) = (tensors.surplus, tensors.skipped)
     self.location = location
     (metadata, missingFiles) = (set.metadata, set.missing)
-    storedTypes = StoredTypes(tensors.types, configuration)
+    let quantization = set.metadata[GGUFKeys.fileType]?.integer.flatMap(GGUFQuantization.init)
+    storedTypes = StoredTypes(tensors.types, configuration, usual: quantization?.usualType)
     store = tensors
     fingerprint = Checkpoint.fingerprint([], store.headerHashes)
   }

@@ -129,6 +129,24 @@ struct InspectGGUFTests {
     }
   }
 
+  @Test("A first part without tensors: the mix has a name")
+  func emptyFirstPart() throws {
+    try withParts("Q8_0") { folder, first, files in
+      for file in files.dropFirst() { try FileManager.default.removeItem(atPath: folder + "/" + file) }
+      let metadata = try GGUFFile(URL(filePath: first)).header.metadata
+      for (number, status, format) in [(UInt32(2), Int32(0), "q4_1+f32 as stored"), (9, 2, "q8_0+f32 requantised")] {
+        var changed = GGUFMetadata()
+        for (key, value) in metadata.pairs {
+          _ = changed.append(key, key == "general.file_type" ? .uint32(number) : value)
+        }
+        try GGUFWriter(URL(filePath: first), metadata: changed, tensors: []).finish()
+        let run = try Run(["inspect", first])
+        #expect(run.status == status && fact("runs", run)?.hasSuffix("weights in \(format)") == true)
+        #expect(fact("unknown", run)?.hasPrefix("types of 70 of 70 tensors") == true)
+      }
+    }
+  }
+
   @Test("What cannot run is known from the first part's metadata")
   func unreadable() throws {
     try withParts("Q8_0") { folder, first, files in

@@ -16,6 +16,12 @@ public struct GGUFQuantization: Sendable, Equatable {
     self.name = name
   }
 
+  /// The type of most tensors, where it can be read.
+  var usualType: ElementType? {
+    ElementType.allCases.filter { GGMLType($0) != nil && name.hasPrefix($0.rawValue) }
+      .max { $0.rawValue.utf8.count < $1.rawValue.utf8.count }
+  }
+
   /// Whether its types can be read; of those that cannot, most tensors are.
   public var mayRun: Bool {
     !["IQ1", "IQ2", "IQ3", "TQ", "MXFP4", "NVFP4"].contains { name.hasPrefix($0) }

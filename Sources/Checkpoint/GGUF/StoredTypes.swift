@@ -13,15 +13,17 @@ public struct StoredTypes: Sendable, Equatable {
   /// By the names in the file.
   private let types: [String: ElementType]
 
-  /// - Parameter types: of the required tensors, by the names in the file. Absent ones are taken to be like the
-  ///   same tensor of another layer.
-  init(_ types: [String: ElementType], _ configuration: ModelConfiguration) {
+  /// - Parameters:
+  ///   - types: of the required tensors, by the names in the file. Absent ones are taken to be like the same tensor of
+  ///     another layer.
+  ///   - usual: the type where there is none in any layer; nil: that of most blocks.
+  init(_ types: [String: ElementType], _ configuration: ModelConfiguration, usual: ElementType? = nil) {
     self.types = types
     var layout = GGUFLayout(configuration: configuration)
     layout.splitsLatentUp = types["blk.0.attn_kv_b.weight"] == nil || types["blk.0.attn_k_b.weight"] != nil
-    let likeness = Likeness(types)
+    let likeness = Likeness(types, usual)
     for tensor in layout.tensors() where tensor.dimensions.count > 1 {
-      let rows = Rows(type: types[tensor.name] ?? likeness.type(tensor.name), columns: tensor.dimensions[0])
+      let rows = Rows(type: types[tensor.name] ?? likeness.type(tensor), columns: tensor.dimensions[0])
       switch tensor.content {
       case .plain(let name): matrices[name] = rows
       case .experts(let layer, let projection):
@@ -39,16 +41,21 @@ public struct StoredTypes: Sendable, Equatable {
     private var byName: [String: ElementType] = [:]
     private let usual: ElementType
 
-    init(_ types: [String: ElementType]) {
+    init(_ types: [String: ElementType], _ said: ElementType?) {
       var counts: [ElementType: Int] = [:]
       for (name, type) in types.sorted(by: { $0.key < $1.key }) {
         byName[Self.bare(name)] = type
         if type.isBlock { counts[type, default: 0] += 1 }
       }
-      usual = counts.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }?.key ?? .f32
+      usual = said ?? counts.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }?.key ?? .f32
     }
 
-    func type(_ name: String) -> ElementType { byName[Self.bare(name)] ?? usual }
+    /// Rows that no block divides take others, as in ``GGUFMix``.
+    func type(_ tensor: GGUFLayout.Tensor) -> ElementType {
+      let (type, columns) = (byName[Self.bare(tensor.name)] ?? usual, tensor.dimensions[0])
+      guard let block = GGMLType(type)?.blockElements, columns % block != 0 else { return type }
+      return columns % 32 == 0 ? .q8_0 : .f16
+    }
 
     private static func bare(_ name: String) -> String { name.filter { !("0"..."9").contains($0) } }
   }

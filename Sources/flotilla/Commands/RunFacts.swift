@@ -87,7 +87,7 @@ struct RunFacts: Encodable {
       (
         "unknown",
         "types of \(Format.exact(unknownTensors)) of \(Format.exact(tensors)) tensors, until these files are here; "
-          + "assumed as in the other layers"
+          + "assumed from what is here"
       ),
     ]
   }
