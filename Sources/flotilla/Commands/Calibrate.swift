@@ -58,7 +58,9 @@ struct Calibrate: ParsableCommand {
   func run() throws {
     let options = CalibrationOptions(
       bufferBytes: buffer.map { $0 << 20 }, repeats: repetitions, threads: threads)
-    try DistributedRun.perform(timeout: .milliseconds(max(1, Int64(timeout * 1000))), hub: { _ in 0 }) { fleet in
+    let silence = Duration.milliseconds(max(1, Int64(timeout * 1000)))
+    // Reads with any number of threads, so all domains.
+    try DistributedRun.perform(timeout: silence, staysInDomain: false, hub: { _ in 0 }) { fleet in
       let rank = CalibrationRank(
         exchange: fleet.exchange, kernels: try KernelTable.selected(), isInterrupted: { Fleet.isInterrupted })
       guard fleet.rank == fleet.coordinator else { return try rank.serve() }
