@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import Kernels
+import Testing
 
 @Suite struct ProcessorSetTests {
   @Test func readsTheKernelsLists() {

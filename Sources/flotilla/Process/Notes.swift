@@ -15,7 +15,7 @@ extension CoreShare {
   /// Advice for a rank that reads the memory of several NUMA domains; nil where it has one.
   var domainsNote: String? {
     guard domains > 1 else { return nil }
-    return "the coordinator extends over \(domains) NUMA domains of its host and reads much of its memory through the link "
-      + "between them; hint: one rank for each domain, as mpirun -n \(domains) --bind-to none"
+    return "the coordinator extends over \(domains) NUMA domains of its host, and much of its memory lies behind the "
+      + "link between them; hint: one rank for each domain, as mpirun -n \(domains) --bind-to none"
   }
 }
