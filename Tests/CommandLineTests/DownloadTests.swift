@@ -25,7 +25,7 @@ struct DownloadTests {
         "hf download unsloth/DeepSeek-R1-GGUF --include 'DeepSeek-R1-Q4_K_M/*' --local-dir DeepSeek-R1-GGUF",
       ])
     let prepared = facts["prepared"] as! [String: Any]
-    let ranks = prepared["bytesByRank"] as! [Int]
+    let ranks = prepared["bytes_by_rank"] as! [Int]
     let mtp = prepared["mtp"] as! Int
     #expect(ranks.count == 8 && ranks.reduce(0, +) + mtp == prepared["bytes"] as! Int)
   }

@@ -132,8 +132,9 @@ extension DownloadFacts.Prepared {
   fileprivate var lines: [String] {
     let mtp = mtp > 0 ? ", multi-token prediction \(Format.bytes(mtp))" : ""
     var lines = [
-      "prepare writes \(Format.bytes(bytes)): \(experts) experts of \(Format.bytes(bytesPerExpert)), dense part",
-      "\(Format.bytes(dense)), gates \(Format.bytes(gates))\(mtp)",
+      "prepare writes \(Format.bytes(bytes)) on top:",
+      "\(experts) experts of \(Format.bytes(bytesPerExpert)), dense part \(Format.bytes(dense)), "
+        + "gates \(Format.bytes(gates))\(mtp)",
     ]
     if let bytesByRank, let least = bytesByRank.min(), let most = bytesByRank.max() {
       lines.append("Bundles on the disk of a rank: \(Format.bytes(least)) to \(Format.bytes(most))")

@@ -74,7 +74,7 @@ struct Inspect: ParsableCommand {
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
     let formats = try subject.formats(quant.text)
     if verify { try verifyHashes(subject, placement) }
-    let facts = subject.facts
+    let facts = subject.facts(formats)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
@@ -177,10 +177,10 @@ private enum Subject {
     return checkpoint.prepared
   }
 
-  var facts: CheckpointFacts {
+  func facts(_ formats: WeightFormats) -> CheckpointFacts {
     switch self {
     case .checkpoint(let checkpoint): CheckpointFacts(checkpoint)
-    case .shape(let shape, _): CheckpointFacts(shape)
+    case .shape(let shape, _): CheckpointFacts(shape, formats)
     }
   }
 
