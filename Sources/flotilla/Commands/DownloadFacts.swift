@@ -114,7 +114,7 @@ extension DownloadFacts.Source {
     if kind == "GGUF" {
       lines.append("GGUF file in \(quant), made by others: \(count)about \(Format.bytes(bytes))")
       lines += commands.map { "  " + $0 }
-      lines.append("Its blocks run as they are stored; in memory it is as large as --quant \(quant).")
+      lines.append("Its blocks run as they are stored; in memory it is about as large as --quant \(quant).")
       return lines
     }
     let types = bytesByType.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
