@@ -9,14 +9,18 @@ import MessagePassing
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a checkpoint is, and what each rank of a run would hold.",
+    abstract: "Show what a checkpoint is, what each rank of a run would hold, and what to download.",
     discussion: """
       Reads config.json and the headers of the safetensors files, no weights. --like needs no checkpoint at all: it \
       tells what each rank would hold before anything is downloaded. Shapes with a name: tiny, mini, bench-3b, \
-      v2-lite, r1.
+      v2-lite, v2, r1.
+
+      The name of a published model in place of a path tells what to fetch for the wanted --quant, how large it is \
+      and the lines to paste. This program never uses the network for it.
 
       EXAMPLES
-        flotilla inspect DeepSeek-R1
+        flotilla inspect DeepSeek-R1 --quant q4_K
+        flotilla inspect /models/DeepSeek-R1
         flotilla inspect --like r1 --placement-for 8 --quant q4_K
         flotilla inspect DeepSeek-R1 --placement-for 8 --write-placement r1.json
       """)
@@ -25,7 +29,8 @@ struct Inspect: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "In place of MODEL: a config.json, a folder that holds one, or the name of a shape.", valueName: "config"))
+      "In place of MODEL: a config.json, a folder that holds one, or the name of a model or shape.",
+      valueName: "config"))
   var like: String?
 
   @Option(help: ArgumentHelp("Show what each of this many ranks would hold, 1 to 65536.", valueName: "ranks"))
@@ -69,17 +74,17 @@ struct Inspect: ParsableCommand {
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
     let formats = try subject.formats(quant.text)
     if verify { try verifyHashes(subject, placement) }
-    let facts = subject.facts
+    let facts = subject.facts(formats)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
+    let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
     if json {
-      try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan)))
+      try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan, download: download)))
     } else {
-      try StandardOutput.write(facts.text + (plan.map { "\n" + $0.text } ?? ""))
+      try StandardOutput.write([facts.text, plan?.text, download?.text].compactMap(\.self).joined(separator: "\n"))
     }
     if let warning = subject.warning { warn(warning) }
-    let notes = [subject.note, placement?.idleNote]
-    for text in notes.compactMap(\.self) { note(text) }
+    for text in subject.notes + [placement?.idleNote].compactMap(\.self) { note(text) }
   }
 
   private func verifyHashes(_ subject: Subject, _ placement: Placement?) throws {
@@ -109,6 +114,7 @@ struct Inspect: ParsableCommand {
   private struct Report: Encodable {
     let checkpoint: CheckpointFacts
     let placement: PlacementFacts?
+    let download: DownloadFacts?
   }
 
   private func write(_ placement: Placement, to path: String) throws {
@@ -134,6 +140,17 @@ private enum Subject {
       return
     }
     let url = try argument.url()
+    if let path = argument.path, !FileManager.default.fileExists(atPath: path) {
+      if let published = PublishedModel(named: path) {
+        self = .shape(ModelShape(published), note: nil)
+        return
+      }
+      guard path.contains("/"), !PublishedModel.isRepository(path) else {
+        throw UsageError(
+          "MODEL: expected a checkpoint or the name of a published model, found \"\(path)\"",
+          hint: "Known are \(PublishedModel.names); for another give --like the path of its config.json")
+      }
+    }
     if let shape = try ModelShape(folderWithoutWeights: url) {
       self = .shape(shape, note: "no safetensors files in the folder: this is what config.json alone tells")
     } else {
@@ -160,10 +177,10 @@ private enum Subject {
     return checkpoint.prepared
   }
 
-  var facts: CheckpointFacts {
+  func facts(_ formats: WeightFormats) -> CheckpointFacts {
     switch self {
     case .checkpoint(let checkpoint): CheckpointFacts(checkpoint)
-    case .shape(let shape, _): CheckpointFacts(shape)
+    case .shape(let shape, _): CheckpointFacts(shape, formats)
     }
   }
 
@@ -174,8 +191,16 @@ private enum Subject {
     }
   }
 
-  var note: String? {
-    guard case .shape(_, let note) = self else { return nil }
-    return note
+  var published: PublishedModel? {
+    guard case .shape(let shape, _) = self else { return nil }
+    return shape.published
+  }
+
+  var notes: [String] {
+    guard case .shape(let shape, let note) = self else { return [] }
+    let alike = shape.published == nil ? PublishedModel.alike(shape.configuration).map(\.name) : []
+    let names = alike.joined(separator: ", ")
+    let hint = alike.last.map { "models of this shape: \(names); flotilla inspect \($0) tells what to fetch" }
+    return [note, hint].compactMap(\.self)
   }
 }
