@@ -19,6 +19,8 @@ public struct WeightFormats: Sendable, Equatable {
   private var unsaid: Set<Part> = []
   /// How they run where the checkpoint is a GGUF file with blocks.
   private var storedFormats: StoredFormats?
+  /// What parts in fp8 run as where the checkpoint is known.
+  private var keptFormats: KeptFormats?
 
   /// One format for everything; the 4-bit ones keep the head at 6 and `kv_b_proj` at 8 bits.
   public init(_ format: WeightFormat) {
@@ -98,9 +100,20 @@ public struct WeightFormats: Sendable, Equatable {
       ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
   }
 
-  /// Lets parts that nobody said run as a GGUF file has them, matrix by matrix.
+  /// Lets parts that nobody said run as a GGUF file has them, and parts in fp8 as an FP8 checkpoint has them, matrix
+  /// by matrix.
   public mutating func follow(_ checkpoint: Checkpoint) {
     storedFormats = unsaid.isEmpty ? nil : StoredFormats(checkpoint)
+    let coded = Set(Part.allCases.filter { formats[$0] == .fp8 })
+    keptFormats = coded.isEmpty ? nil : KeptFormats(checkpoint, parts: coded)
+  }
+
+  /// Takes parts in fp8 for those of an official checkpoint, where there is only a configuration.
+  public mutating func followOfficial() { keptFormats = .official }
+
+  /// What a matrix runs as where its part runs in `format`.
+  func kept(_ format: WeightFormat, _ name: String) -> WeightFormat {
+    format == .fp8 ? keptFormats?.others[name] ?? .fp8 : format
   }
 
   /// Whether some matrices run as a file has them.
@@ -110,18 +123,25 @@ public struct WeightFormats: Sendable, Equatable {
 }
 
 extension WeightFormats: CustomStringConvertible {
-  /// A format's name, or what differs from it: text that ``init(parsing:natural:)`` takes.
+  /// ``spelling``, or what there is where a file decides: "q4_K+q6_K as stored", "fp8+f32 as stored,head=q8_0".
   public var description: String {
-    if let storedFormats {
-      let said = Part.allCases.filter { !unsaid.contains($0) }.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
-      return (["\(storedFormats.names) as stored"] + said).joined(separator: ",")
+    guard let storedFormats else {
+      return text { $0 == .fp8 ? keptFormats?.name ?? $0.rawValue : $0.rawValue }
     }
+    let said = Part.allCases.filter { !unsaid.contains($0) }.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
+    return (["\(storedFormats.names) as stored"] + said).joined(separator: ",")
+  }
+
+  /// A format's name, or what differs from it: text that ``init(parsing:natural:)`` takes.
+  public var spelling: String { text(\.rawValue) }
+
+  private func text(_ word: (WeightFormat) -> String) -> String {
     let base = formats[.experts]!
     var plain = WeightFormats(base)
     plain.hasFinerDown = hasFinerDown
-    let name = hasFinerDown ? "Q4_K_M" : base.rawValue
+    let name = hasFinerDown ? "Q4_K_M" : word(base)
     let others = Part.allCases.filter { formats[$0] != plain.formats[$0] }
-    return ([name] + others.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }).joined(separator: ",")
+    return ([name] + others.map { "\($0.rawValue)=\(word(formats[$0]!))" }).joined(separator: ",")
   }
 }
 

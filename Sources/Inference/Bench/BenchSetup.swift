@@ -1,3 +1,4 @@
+import Checkpoint
 import ExpertParallel
 import Kernels
 
@@ -10,7 +11,7 @@ public struct BenchSetup: Sendable, Equatable {
   public var format: String
   /// Whether its products are of integers, not of f32.
   public var isInteger: Bool
-  /// Weights of the whole model, and their bytes in the run format.
+  /// Weights of the whole model, and their bytes: matrices in their run formats, the embedding as it is stored.
   public var parameters: Int
   public var weightBytes: Int
   public var instructionSet: String
@@ -85,8 +86,14 @@ extension RunSession {
     BenchSetup(
       model: options.model.lastPathComponent, checkpoint: checkpoint.fingerprint, format: formats.description,
       isInteger: formats.dispatchEncoding(hidden: configuration.hidden) == .q8, parameters: parametersInTotal,
-      weightBytes: WeightSizes(configuration, formats).total, instructionSet: compute.kernels.instructionSet.rawValue,
+      weightBytes: weightBytes, instructionSet: compute.kernels.instructionSet.rawValue,
       hosts: (0..<fleet.rankCount).map { fleet.exchange.hostName(of: $0) }, threads: threadsByRank,
       prefillChunk: limits.prefillChunk)
+  }
+
+  /// Each weight once, as `parametersInTotal` counts it.
+  private var weightBytes: Int {
+    let embedding = configuration.tiesEmbeddings ? 0 : checkpoint.storedBytes(ParameterNames.embedding)
+    return WeightSizes(configuration, formats).eachOnce + embedding
   }
 }

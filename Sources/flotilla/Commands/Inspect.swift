@@ -150,8 +150,11 @@ private enum Subject {
 
   func formats(_ quant: String) throws -> WeightFormats {
     switch self {
-    case .checkpoint(let checkpoint): try WeightFormats(quant: quant, for: checkpoint)
-    case .shape(let shape, _): try WeightFormats(parsing: quant, natural: shape.naturalFormat)
+    case .checkpoint(let checkpoint): return try WeightFormats(quant: quant, for: checkpoint)
+    case .shape(let shape, _):
+      var formats = try WeightFormats(parsing: quant, natural: shape.naturalFormat)
+      formats.followOfficial()
+      return formats
     }
   }
 
