@@ -20,8 +20,9 @@ import Inference
 /// | `first_token_p50`, `_p99` | from the start of the prompt to the first token; null without a prompt |
 /// | `token_p50`, `_p99` | of a step that generates; null without one |
 /// | `weight_bytes_per_token`, `cache_bytes_per_token` | read on average, experts counted as they ran |
-/// | `bytes_per_second`, `read_limit` | of both; what the calibration says is possible, or null |
-/// | `operations_per_second`, `operation_limit` | two for each multiply-add with a weight |
+/// | `bytes_per_second`, `read_limit` | of both; what the calibration says is possible, or null where it does not know |
+/// | `operations_per_second` | two for each multiply-add with a weight |
+/// | `operation_limit` | the same, were those in int8 and those in f32 each computed at its peak, or null |
 public struct BenchRow: Codable, Sendable, Equatable {
   public var flotilla: String
   public var testTime: String
@@ -117,7 +118,7 @@ extension BenchRow {
       tokenP99: percentile(0.99, result.tokenSeconds), weightBytesPerToken: result.weightBytesPerToken,
       cacheBytesPerToken: result.cacheBytesPerToken, bytesPerSecond: result.bytesPerSecond,
       readLimit: limits.readBytesPerSecond, operationsPerSecond: 2 * result.multiplyAddsPerSecond,
-      operationLimit: limits.multiplyAddsPerSecond.map { 2 * $0 }, samplesNanoseconds: nanoseconds.map { Int($0) },
+      operationLimit: limits.multiplyAddsPerSecond(of: result).map { 2 * $0 }, samplesNanoseconds: nanoseconds.map { Int($0) },
       samplesTokensPerSecond: speeds)
   }
 
