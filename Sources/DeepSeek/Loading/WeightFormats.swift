@@ -42,17 +42,23 @@ public struct WeightFormats: Sendable, Equatable {
     } else {
       self = try Self.named("auto", natural: natural)
     }
+    var said: Set<Part> = []
     for item in items {
       let sides = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      guard sides.count == 2, let part = Part(rawValue: sides[0].lowercased()) else {
-        throw WeightFormatsError(expected: "PART=FORMAT with a part of \(Self.partNames)", found: item)
+      guard sides.count == 2 else {
+        throw WeightFormatsError(subject: "format of a part", expected: "PART=FORMAT", found: "\"\(item)\"")
       }
-      formats[part] = try Self.format(sides[1])
+      guard let part = Part(rawValue: sides[0].lowercased()) else {
+        let names = Part.allCases.map(\.rawValue).joined(separator: ", ")
+        throw WeightFormatsError(subject: "part", expected: "one of \(names)", found: "\"\(sides[0])\"")
+      }
+      guard said.insert(part).inserted else {
+        throw WeightFormatsError(subject: "format of \(part.rawValue)", expected: "one", found: "two")
+      }
+      formats[part] = try Self.format(sides[1], of: part)
       unsaid.remove(part)
     }
   }
-
-  static let partNames = Part.allCases.map(\.rawValue).joined(separator: ", ")
 
   private static func named(_ name: String, natural: WeightFormat) throws(WeightFormatsError) -> WeightFormats {
     switch name.lowercased() {
@@ -69,13 +75,15 @@ public struct WeightFormats: Sendable, Equatable {
     }
   }
 
-  private static func format(_ name: String) throws(WeightFormatsError) -> WeightFormat {
+  /// - Parameter part: nil: the format of all.
+  private static func format(_ name: String, of part: Part? = nil) throws(WeightFormatsError) -> WeightFormat {
     let lowercased = name.lowercased()
-    guard let format = WeightFormat.allCases.first(where: { $0.rawValue.lowercased() == lowercased }) else {
-      let names = ["auto"] + WeightFormat.allCases.map(\.rawValue) + ["Q4_K_M", "Q4_K_S"]
-      throw WeightFormatsError(expected: "one of " + names.joined(separator: ", "), found: name)
-    }
-    return format
+    if let format = WeightFormat.allCases.first(where: { $0.rawValue.lowercased() == lowercased }) { return format }
+    let single = WeightFormat.allCases.map(\.rawValue)
+    let names = part == nil ? ["auto"] + single + ["Q4_K_M", "Q4_K_S"] : single
+    throw WeightFormatsError(
+      subject: part.map { "format of \($0.rawValue)" } ?? "format", expected: "one of " + names.joined(separator: ", "),
+      found: "\"\(name)\"" + (lowercased == "q4_0" ? "; use q4_K or q4_1" : ""))
   }
 
   /// The format of a matrix with rows of `columns` weights.
@@ -145,9 +153,11 @@ extension WeightFormats: CustomStringConvertible {
   }
 }
 
-/// A weight format that does not exist.
+/// What is wrong with the text of weight formats.
 public struct WeightFormatsError: Error, Equatable, CustomStringConvertible {
+  /// "part", "format of experts".
+  public let subject: String
   public let expected: String
   public let found: String
-  public var description: String { "weight format: expected \(expected), found \"\(found)\"" }
+  public var description: String { "\(subject): expected \(expected), found \(found)" }
 }

@@ -51,6 +51,7 @@ struct Inspect: ParsableCommand {
 
   func validate() throws {
     if like != nil, argument.path != nil { throw ValidationError("--like and MODEL exclude each other.") }
+    try quant.verify("--quant")
     try check("--placement-for", placementFor, 1...Placement.mostRanks)
     guard placementFor == nil else { return }
     let options = [
