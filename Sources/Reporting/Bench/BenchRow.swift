@@ -118,8 +118,8 @@ extension BenchRow {
       tokenP99: percentile(0.99, result.tokenSeconds), weightBytesPerToken: result.weightBytesPerToken,
       cacheBytesPerToken: result.cacheBytesPerToken, bytesPerSecond: result.bytesPerSecond,
       readLimit: limits.readBytesPerSecond, operationsPerSecond: 2 * result.multiplyAddsPerSecond,
-      operationLimit: limits.multiplyAddsPerSecond(of: result).map { 2 * $0 }, samplesNanoseconds: nanoseconds.map { Int($0) },
-      samplesTokensPerSecond: speeds)
+      operationLimit: limits.multiplyAddsPerSecond(of: result).map { 2 * $0 },
+      samplesNanoseconds: nanoseconds.map { Int($0) }, samplesTokensPerSecond: speeds)
   }
 
   /// One object, keys sorted, without a line break.

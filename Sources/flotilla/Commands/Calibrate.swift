@@ -89,7 +89,7 @@ struct Calibrate: ParsableCommand {
   private func notKept(_ host: Calibration.Host) -> String {
     let machine = host.machine
     let size = "\(Format.bytes(host.bufferBytes)) instead of \(Format.bytes(machine.bufferBeyondCache)) or more"
-    let cache = machine.lastLevelCacheBytes.map { ", four times its last-level cache" } ?? ""
+    let cache = machine.lastLevelCacheBytes == nil ? "" : ", four times its last-level cache"
     return "not kept: host \(host.name) read \(size)\(cache), so much of it may have come from the cache; "
       + "-o FILE keeps it all the same"
   }
