@@ -52,10 +52,10 @@ struct MixedFormatsTests {
     // A head in BF16 is official.
     let official = try names(["auto", "fp8", "q8_0,head=fp8"], Fixtures.url("tiny-fp8"))
     #expect(official == ["fp8", "fp8", "q8_0,head=bf16 as stored"])
-    let quants = ["auto", "fp8", "q8_0,experts=fp8", "q8_0,attention=fp8", "bf16"]
+    let quants = ["auto", "fp8", "fp8,head=q8_0", "q8_0,attention=fp8", "bf16"]
     let mixed = try withMixed(isMixed) { try names(quants, $0) }
     let both = "f32+fp8 as stored"
-    #expect(mixed == [both, both, "q8_0,experts=\(both)", "q8_0,attention=fp8", "bf16"])
+    #expect(mixed == [both, both, both + ",head=q8_0", "q8_0,attention=fp8", "bf16"])
     #expect(try withMixed({ $0.contains("shared") }) { try names(["auto"], $0) } == ["fp8+f32 as stored"])
     let spelling = try withMixed(isMixed) { try WeightFormats(quant: "auto", for: Checkpoint.open($0)).spelling }
     #expect(spelling == "fp8", "what a prepared model is told")
