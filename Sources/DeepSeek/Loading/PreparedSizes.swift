@@ -36,10 +36,10 @@ public struct PreparedSizes: Sendable {
     case .stored: return .rows(stored)
     case .matrix, .keys, .keysTransposed, .values:
       let wanted = format(item, formats, model)
-      let isCodes = stored == .f8e4m3 && model.quantizationBlock == .fp8
-      return .panels(wanted.running(isCodes: isCodes, type: stored))
+      return .panels(wanted == .fp8 ? WeightFormat(keeping: stored, block: model.quantizationBlock) : wanted)
     }
   }
+
   /// The format in which the loader asks for a matrix.
   private static func format(
     _ item: PreparedInventory.Item, _ formats: WeightFormats, _ model: ModelConfiguration

@@ -50,19 +50,11 @@ extension TensorSource {
   /// The format that a matrix runs in where its part runs in `wanted`: fp8 keeps what is stored in another type as it
   /// is.
   func runFormat(_ wanted: WeightFormat) -> WeightFormat {
-    wanted.running(isCodes: scaledCodes?.block == .fp8, type: type)
+    wanted == .fp8 ? WeightFormat(keeping: type, block: scaledCodes?.block) : wanted
   }
 }
 
 extension WeightFormat {
-  /// What a matrix runs in where its part runs in this format.
-  ///
-  /// - Parameter isCodes: whether it is stored as FP8 codes in official blocks; `type` says what else.
-  func running(isCodes: Bool, type: ElementType) -> WeightFormat {
-    guard self == .fp8, !isCodes else { return self }
-    return type == .bf16 ? .bf16 : .f32
-  }
-
   /// Whether a matrix of a part in this format may run in `other`.
   func includes(_ other: WeightFormat) -> Bool { self == other || self == .fp8 && (other == .bf16 || other == .f32) }
 }

@@ -21,7 +21,8 @@ extension WeightFormats {
     } catch {
       throw RequestError("\(PreparedManifest.fileName): formats: \(error). Hint: prepare the model again")
     }
-    guard quant != "auto", try WeightFormats(parsing: quant, natural: .f32).description != description else { return }
+    follow(checkpoint)
+    guard quant != "auto", try WeightFormats(parsing: quant, natural: .f32).spelling != spelling else { return }
     throw RequestError(
       "--quant: expected auto or \(prepared), in which the model was prepared, found \(quant). "
         + "Hint: prepare it in that format too, or run the checkpoint that it was made from")

@@ -56,6 +56,7 @@ struct Inspect: ParsableCommand {
 
   func validate() throws {
     if like != nil, argument.path != nil { throw ValidationError("--like and MODEL exclude each other.") }
+    try quant.verify("--quant")
     try check("--placement-for", placementFor, 1...Placement.mostRanks)
     guard placementFor == nil else { return }
     let options = [
@@ -167,8 +168,11 @@ private enum Subject {
 
   func formats(_ quant: String) throws -> WeightFormats {
     switch self {
-    case .checkpoint(let checkpoint): try WeightFormats(quant: quant, for: checkpoint)
-    case .shape(let shape, _): try WeightFormats(parsing: quant, natural: shape.naturalFormat)
+    case .checkpoint(let checkpoint): return try WeightFormats(quant: quant, for: checkpoint)
+    case .shape(let shape, _):
+      var formats = try WeightFormats(parsing: quant, natural: shape.naturalFormat)
+      formats.followOfficial()
+      return formats
     }
   }
 
