@@ -1,0 +1,70 @@
+import Checkpoint
+
+/// Brings one node its bundles: manifest to the stage, small files, bundles; verify; give the manifest its name.
+struct NodePush {
+  let request: PushRequest
+  let bundles: [BundleName]
+  let verifier: Verifier
+  let link: NodeLink
+  let scripts: NodeScripts
+  let hashes: SourceHashes
+  /// Bytes of whole bundles that are there already.
+  let present: Int
+
+  /// Told what happens.
+  let say: (PushEvent.Kind) -> Void
+  let enter: (NodeState.Phase) -> Void
+  let count: (_ sent: Int) -> Void
+
+  func run() throws {
+    let small = request.manifest.files.map(\.name)
+    let total = request.plan.bytes(of: bundles)
+    enter(.sending(done: present, total: total))
+    try send([PreparedManifest.fileName], .content, toStage: true)
+    try send(small, .content)
+    try send(bundles.map(\.fileName), .size) { sent in
+      count(min(sent, total - present))
+      enter(.sending(done: min(total, present + sent), total: total))
+    }
+    let damaged = try verify(bundles)
+    if !damaged.isEmpty { try repair(damaged) }
+    try link.run(scripts.finish())
+  }
+
+  private func send(
+    _ files: [String], _ comparison: Rsync.Comparison, toStage: Bool = false, progress: (Int) -> Void = { _ in }
+  ) throws {
+    guard !files.isEmpty else { return }
+    let command = request.command(link.host, files, comparison, toStage: toStage)
+    try link.transfer(command, progress: progress) { say(.warning("\($0); trying again")) }
+  }
+
+  /// - Returns: names of files that differ.
+  private func verify(_ bundles: [BundleName]) throws -> [String] {
+    let verification = FarVerification(link: link, scripts: scripts, request: request, hashes: hashes)
+    enter(.verifying(done: 0, total: request.plan.bytes(of: bundles)))
+    let damages = try verification.damages(of: bundles, by: verifier) { enter(.verifying(done: $0, total: $1)) }
+    for damage in damages { say(.damage(damage)) }
+    return damages.map(\.file)
+  }
+
+  /// Sends the blocks of files that differ, once. What differs then is not the network's doing.
+  private func repair(_ files: [String]) throws {
+    let small = request.manifest.files.map(\.name)
+    let known = small + bundles.map(\.fileName)
+    if let stranger = files.first(where: { !known.contains($0) }) {
+      throw PushError("\(stranger): expected one of the files that were sent, found another", node: link.host)
+    }
+    let damaged = bundles.filter { files.contains($0.fileName) }
+    try hashes.check(damaged, isCancelled: link.isCancelled)
+    say(.note("sending the parts that differ of \(files.joined(separator: ", "))"))
+    enter(.sending(done: 0, total: request.plan.bytes(of: damaged)))
+    try send(files, .blocks) { enter(.sending(done: $0, total: request.plan.bytes(of: damaged))) }
+    let again = try verify(damaged)
+    guard again.isEmpty else {
+      throw PushError(
+        "\(again.joined(separator: ", ")): expected what the manifest says, found a difference again after it was sent "
+          + "a second time", node: link.host, hint: "suspect the disk or the memory of that node")
+    }
+  }
+}
