@@ -6,17 +6,17 @@ import Synchronization
 ///
 /// Foundation's `Process` hands the calling thread's blocked signals on and cannot end a whole group; rsync starts ssh,
 /// and both must go.
-struct ChildProcess {
-  enum Ending: Equatable {
+package struct ChildProcess {
+  package enum Ending: Equatable {
     case exited(Int32)
     case killed(Int32)
     /// Ended here, since the user asked to.
     case cancelled
   }
 
-  let ending: Ending
+  package let ending: Ending
   /// The last lines of standard error.
-  let errors: String
+  package let errors: String
 
   private static let mostErrors = 16 << 10
   /// One at a time, so that no program inherits the pipes of another.
@@ -32,7 +32,7 @@ struct ChildProcess {
   ///   - isCancelled: asked ten times a second.
   ///   - output: called with what standard output gives.
   /// - Throws: ``PushError`` where it cannot be started.
-  static func run(
+  package static func run(
     _ arguments: [String], input: [UInt8] = [], isCancelled: () -> Bool, output: ([UInt8]) -> Void
   ) throws -> ChildProcess {
     let (process, out, err) = try starting.withLock { _ in

@@ -9,7 +9,7 @@ public struct RemoteShell: Sendable, Equatable {
   let localNames: Set<String>
 
   /// A missing key is an error at once and never a question; a node that is gone is noticed within a minute.
-  static let sshOptions = [
+  package static let sshOptions = [
     "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4",
   ]
 
@@ -35,10 +35,10 @@ public struct RemoteShell: Sendable, Equatable {
   func isLocal(_ host: String) -> Bool { localNames.contains(host) }
 
   /// The command that runs a script from standard input there. The login shell sees one plain word.
-  func script(on host: String) -> [String] { isLocal(host) ? ["sh"] : words + [host, "sh"] }
+  package func script(on host: String) -> [String] { isLocal(host) ? ["sh"] : words + [host, "sh"] }
 
   /// A folder or file there, as rsync takes it.
-  func location(_ path: String, on host: String) -> String {
+  package func location(_ path: String, on host: String) -> String {
     guard !isLocal(host) else { return path }
     guard host.contains(":") else { return "\(host):\(path)" }
     let parts = host.split(separator: "@")

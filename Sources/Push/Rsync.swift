@@ -1,7 +1,7 @@
 import Foundation
 
 /// The rsync that runs here.
-enum Rsync {
+package enum Rsync {
   /// Since when it tells its progress over all files.
   static let oldest = (3, 1)
 
@@ -23,7 +23,7 @@ enum Rsync {
   }
 
   /// Of "rsync  version 3.2.7  protocol version 31".
-  static func version(_ line: String) -> (Int, Int)? {
+  package static func version(_ line: String) -> (Int, Int)? {
     let words = line.split(separator: " ")
     guard words.count >= 3, words[0] == "rsync", words[1] == "version" else { return nil }
     let numbers = words[2].drop { $0 == "v" }.split(separator: ".").prefix(2).map { Int($0) }
@@ -65,7 +65,7 @@ enum Rsync {
   }
 
   /// Bytes done so far in a piece of `--info=progress2`: "  1,048,576  42%  1.00MB/s ..." without the commas.
-  static func progress(_ line: some StringProtocol) -> Int? {
+  package static func progress(_ line: some StringProtocol) -> Int? {
     let words = line.split(separator: " ", maxSplits: 2)
     guard words.count >= 2, words[1].hasSuffix("%") else { return nil }
     return Int(String(words[0].filter { $0 != "," }))
@@ -76,10 +76,12 @@ enum Rsync {
 }
 
 /// Cuts a stream into lines, which end with line feeds or carriage returns.
-struct LineCutter {
+package struct LineCutter {
   private var pending: [UInt8] = []
 
-  mutating func add(_ bytes: [UInt8], _ body: (String) -> Void) {
+  package init() {}
+
+  package mutating func add(_ bytes: [UInt8], _ body: (String) -> Void) {
     pending += bytes
     while let end = pending.firstIndex(where: { $0 == 10 || $0 == 13 }) {
       if end > 0 { body(String(decoding: pending[..<end], as: UTF8.self)) }

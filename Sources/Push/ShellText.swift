@@ -1,7 +1,7 @@
 /// Words for programs that split a text into words.
-enum ShellText {
+package enum ShellText {
   /// `word` as a shell of the POSIX kind reads it back, whatever is in it.
-  static func quoted(_ word: String) -> String {
+  package static func quoted(_ word: String) -> String {
     let isPlain = word.utf8.allSatisfy { byte in
       switch byte {
       case 48...57, 65...90, 97...122: true
@@ -17,10 +17,10 @@ enum ShellText {
   }
 
   /// A command line to paste.
-  static func line(_ words: [String]) -> String { words.map(quoted).joined(separator: " ") }
+  package static func line(_ words: [String]) -> String { words.map(quoted).joined(separator: " ") }
 
   /// Words joined as rsync's `-e` takes them: quotes keep spaces, and a quote inside is written twice.
-  static func rsyncCommand(_ words: [String]) -> String {
+  package static func rsyncCommand(_ words: [String]) -> String {
     words.map { word in
       guard word.isEmpty || word.contains(where: { " '\"".contains($0) }) else { return word }
       return "'" + word.replacing("'", with: "''") + "'"
@@ -30,7 +30,7 @@ enum ShellText {
   /// The words of a command written as for rsync's `-e`.
   ///
   /// - Returns: nil where a quote is not closed, or there is no word.
-  static func words(rsyncCommand text: String) -> [String]? {
+  package static func words(rsyncCommand text: String) -> [String]? {
     var words: [String] = []
     var word: String?
     var quote: Character?

@@ -1,32 +1,32 @@
 import Checkpoint
 
 /// What a node has, as ``NodeScripts/survey(_:programs:)`` tells.
-struct Survey: Sendable {
+package struct Survey: Sendable {
   /// Version line of its rsync; nil where there is none.
-  var rsync: String?
-  var hasHashes = false
+  package var rsync: String?
+  package var hasHashes = false
   /// It sees the very folder that is pushed.
-  var isSource = false
+  package var isSource = false
   /// Its destination holds something.
-  var isOccupied = false
+  package var isOccupied = false
   /// An earlier push has begun there.
-  var isBegun = false
-  var isBeingPrepared = false
-  var isFile = false
+  package var isBegun = false
+  package var isBeingPrepared = false
+  package var isFile = false
   /// SHA-256 in hexadecimal of its manifest; empty where it could not be made.
-  var manifest: String?
+  package var manifest: String?
   /// Bytes of whole files.
-  var files: [String: Int] = [:]
+  package var files: [String: Int] = [:]
   /// Bytes of files that an earlier push began.
-  var parts: [String: Int] = [:]
+  package var parts: [String: Int] = [:]
   /// The folder that would have to be written to and may not be.
-  var unwritable: String?
+  package var unwritable: String?
   /// In bytes.
-  var free: Int?
+  package var free: Int?
   /// `flotilla` programs that ran there.
-  var programs: [(version: String, path: String)] = []
+  package var programs: [(version: String, path: String)] = []
 
-  init(_ lines: [String]) {
+  package init(_ lines: [String]) {
     for line in lines {
       let words = line.split(separator: " ", maxSplits: 1).map(String.init)
       let rest = words.count > 1 ? words[1] : ""

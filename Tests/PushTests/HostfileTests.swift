@@ -1,8 +1,7 @@
 import Foundation
+import Push
 import TestSupport
 import Testing
-
-@testable import Push
 
 @Suite("Hostfile")
 struct HostfileTests {
@@ -49,7 +48,7 @@ struct HostfileTests {
 
   @Test("Noise gives hosts or an error")
   func noise() throws {
-    var random = SplitMix64(5)
+    var random = SeededGenerator(seed: 5)
     let alphabet = Array("n01 slots=\t#\n@:-.max_é\r+".unicodeScalars)
     for _ in 0..<20_000 {
       var text = String.UnicodeScalarView()

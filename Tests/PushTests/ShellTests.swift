@@ -1,14 +1,12 @@
 import Foundation
+import Push
 import TestSupport
 import Testing
-
-@testable import Checkpoint
-@testable import Push
 
 @Suite("Words for shells and rsync")
 struct ShellTests {
   private func strange() -> [String] {
-    var random = SplitMix64(8)
+    var random = SeededGenerator(seed: 8)
     let alphabet = Array(" '\"\\$`\n\t;&|*?é-~#!a/=")
     return (0..<300).map { _ in
       String((0..<Int.random(in: 0..<12, using: &random)).map { _ in alphabet.randomElement(using: &random)! })
