@@ -8,8 +8,10 @@ struct NodePush {
   let link: NodeLink
   let scripts: NodeScripts
   let hashes: SourceHashes
-  /// Bytes of whole bundles that are there already.
-  let present: Int
+  /// Bundles that are not there already in full size.
+  let absent: [BundleName]
+  /// Bytes of the others.
+  var present: Int { request.plan.bytes(of: bundles) - request.plan.bytes(of: absent) }
 
   /// Told what happens.
   let say: (PushEvent.Kind) -> Void
@@ -22,13 +24,30 @@ struct NodePush {
     enter(.sending(done: present, total: total))
     try send([PreparedManifest.fileName], .content, toStage: true)
     try send(small, .content)
-    try send(bundles.map(\.fileName), .size) { sent in
-      count(min(sent, total - present))
-      enter(.sending(done: min(total, present + sent), total: total))
-    }
+    try sendBundles(total)
     let damaged = try verify(bundles)
     if !damaged.isEmpty { try repair(damaged) }
     try link.run(scripts.finish())
+  }
+
+  private func sendBundles(_ total: Int) throws {
+    // In rsync's order, without those that are there.
+    var missing = absent.sorted { $0.fileName < $1.fileName }.map { request.plan.bytes(of: $0) }
+    var (earlier, attempt) = (0, 0)
+    try send(bundles.map(\.fileName), .size) { bytes in
+      if bytes < attempt {
+        // A new attempt counts from nothing what the one before did not finish.
+        var rest = attempt
+        while let first = missing.first, first <= rest {
+          (rest, earlier) = (rest - first, earlier + first)
+          missing.removeFirst()
+        }
+      }
+      attempt = bytes
+      let sent = min(earlier + bytes, total - present)
+      count(sent)
+      enter(.sending(done: present + sent, total: total))
+    }
   }
 
   private func send(

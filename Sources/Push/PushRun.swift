@@ -103,10 +103,10 @@ public final class PushRun: Sendable {
   private func push(_ node: Int) throws {
     let (state, survey, verifier) = progress.withLock { ($0.states[node], $0.surveys[node], $0.verifiers[node]) }
     guard let survey, let verifier else { preconditionFailure("\(state.host) was not looked at") }
-    let there = survey.present(state.bundles, request.plan)
+    let there = Set(survey.present(state.bundles, request.plan))
     let push = NodePush(
       request: request, bundles: state.bundles, verifier: verifier, link: link(node), scripts: scripts, hashes: hashes,
-      present: request.plan.bytes(of: there), say: { self.say(node, $0) },
+      absent: state.bundles.filter { !there.contains($0) }, say: { self.say(node, $0) },
       enter: { phase in self.progress.withLock { $0.states[node].phase = phase } },
       count: { sent in self.progress.withLock { $0.states[node].sent = sent } })
     try push.run()

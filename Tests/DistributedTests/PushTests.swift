@@ -80,7 +80,8 @@ struct PushTests {
   }
 
   /// The path under which push looks for flotilla first.
-  private static let own = (try? Job.executable("flotilla")).map { URL(filePath: $0).resolvingSymlinksInPath().filePath } ?? ""
+  private static let own =
+    (try? Job.executable("flotilla")).map { URL(filePath: $0).resolvingSymlinksInPath().filePath } ?? ""
 
   private func experts(_ range: ClosedRange<Int>) -> [String] {
     range.map { "expert-" + String(repeating: "0", count: $0 < 10 ? 2 : 1) + "\($0).bundle" }
@@ -102,13 +103,16 @@ struct PushTests {
       #expect(lab.names(1) == (small + ["gates.bundle"] + experts(2...8)).sorted())
       #expect(lab.names(2) == (small + experts(9...15)).sorted())
       #expect((0..<3).allSatisfy(lab.isSame))
-      #expect(try FileManager.default.contentsOfDirectory(atPath: lab.source.filePath).allSatisfy { !$0.hasPrefix(".") })
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: lab.source.filePath).allSatisfy { !$0.hasPrefix(".") })
 
       let again = try lab.push(["--coordinator-experts", "2", "--json"])
       #expect(again.status == 0)
       let end = try #require(again.output.last)
       #expect(end.contains("\"event\":\"finished\"") && end.contains("\"sent\":0"), "\(end)")
-      #expect(again.output.filter { $0.contains("\"phase\":\"finished\"") && $0.contains("\"verifier\":\"flotilla ") }.count == 3)
+      #expect(
+        again.output.filter { $0.contains("\"phase\":\"finished\"") && $0.contains("\"verifier\":\"flotilla ") }.count
+          == 3)
 
       // What each of the three ranks holds is verified where it is, by the rank's own bundles.
       let verified = try flotilla(
@@ -251,7 +255,8 @@ struct PushTests {
       #expect(job.status == 1 && job.complaints.count == 3, "\(job.errors)")
       #expect(job.complaints[0].hasPrefix("error: n0: not reachable (code 255): ssh: Could not resolve hostname n0"))
       #expect(job.complaints[1].hasPrefix("error: n1: to it: expected a new or empty folder"), "\(job.complaints)")
-      #expect(job.complaints[2].contains("n2: to it: expected tiny-mtp in") && job.complaints[2].contains("found tiny-f32"))
+      #expect(
+        job.complaints[2].contains("n2: to it: expected tiny-mtp in") && job.complaints[2].contains("found tiny-f32"))
       #expect(lab.names(1) == ["thesis.tex"])
 
       let usage = try lab.push(["--copies", "4"])

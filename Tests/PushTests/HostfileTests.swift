@@ -9,7 +9,8 @@ struct HostfileTests {
 
   @Test("What mpirun takes")
   func taken() throws {
-    let text = "# lab\n\nn0 slots=1\n\tn1  slots = 2 max_slots=3 # two\r\nroot@10.0.0.7 max-slots=2\nfe80::1 slots=1\nn0\nn9 slots=0"
+    let text =
+      "# lab\n\nn0 slots=1\n\tn1  slots = 2 max_slots=3 # two\r\nroot@10.0.0.7 max-slots=2\nfe80::1 slots=1\nn0\nn9 slots=0"
     #expect(
       try hosts(text) == [
         .init(name: "n0", slots: 2), .init(name: "n1", slots: 2), .init(name: "root@10.0.0.7", slots: 2),

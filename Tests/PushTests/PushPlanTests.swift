@@ -5,7 +5,6 @@ import Push
 import TestSupport
 import Testing
 
-
 @Suite("Push plan")
 struct PushPlanTests {
   static func manifest(experts: Int, hasMTP: Bool = true) -> PreparedManifest {
@@ -17,7 +16,8 @@ struct PushPlanTests {
     let others = [bundle(.dense, 10_000), bundle(.gates, 400)] + (hasMTP ? [bundle(.mtp, 3000)] : [])
     return PreparedManifest(
       version: "0", formats: "f32",
-      source: PreparedSource(name: "m", fingerprint: "f", sample: Digest(of: [UInt8]()), tiesEmbeddings: false), files: [],
+      source: PreparedSource(name: "m", fingerprint: "f", sample: Digest(of: [UInt8]()), tiesEmbeddings: false),
+      files: [],
       bundles: others + (0..<experts).map { bundle(.expert($0), 1000 + $0) })
   }
 
@@ -36,9 +36,10 @@ struct PushPlanTests {
     #expect(plan.nodes.map(\.ranks) == [[0, 3], [1], [2]])
     #expect(plan.nodes.map { BundleName.list($0.bundles) } == ["dense,0-1,6-7", "gates,2-3", "4-5"])
     #expect(plan.nodes.map(\.roles) == [["coordinator", "experts"], ["router", "experts"], ["experts"]])
-    #expect(try self.plan([2, 1, 1], order: .slot).nodes.map { BundleName.list($0.bundles) } == [
-      "dense,gates,0-3", "4-5", "6-7",
-    ])
+    #expect(
+      try self.plan([2, 1, 1], order: .slot).nodes.map { BundleName.list($0.bundles) } == [
+        "dense,gates,0-3", "4-5", "6-7",
+      ])
     #expect(try self.plan([2, 2], mtp: true).nodes[0].bundles.contains(.mtp))
     #expect(plan.bytes(of: plan.nodes[2].bundles) == 2 * 8096 + 4 * 9)
   }

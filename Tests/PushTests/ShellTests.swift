@@ -39,9 +39,11 @@ struct ShellTests {
     #expect(ssh.script(on: "n1") == ["ssh"] + RemoteShell.sshOptions + ["n1", "sh"])
     #expect(ssh.script(on: "localhost") == ["sh"] && ssh.location("/m", on: "localhost") == "/m")
     #expect(ssh.location("/m", on: "u@n1") == "u@n1:/m")
-    #expect(ssh.location("/m", on: "u@fe80::1") == "u@[fe80::1]:/m" && ssh.location("/m", on: "fe80::1") == "[fe80::1]:/m")
+    #expect(
+      ssh.location("/m", on: "u@fe80::1") == "u@[fe80::1]:/m" && ssh.location("/m", on: "fe80::1") == "[fe80::1]:/m")
     let own = try #require(RemoteShell.command("/usr/bin/ssh -p 22"))
-    #expect(own.script(on: "localhost") == ["/usr/bin/ssh", "-p", "22"] + RemoteShell.sshOptions + ["localhost", "sh"])
+    #expect(
+      own.script(on: "localhost") == ["/usr/bin/ssh", "-p", "22"] + RemoteShell.sshOptions + ["localhost", "sh"])
     #expect(RemoteShell.command("lab agent")?.script(on: "n1") == ["lab", "agent", "n1", "sh"])
   }
 
@@ -62,7 +64,8 @@ struct ShellTests {
   @Test("What a node says of itself")
   func survey() throws {
     let survey = Survey([
-      "rsync rsync  version 3.2.7  protocol version 31", "sha256sum", "occupied", "manifest ab", "file 1000 expert-000.bundle",
+      "rsync rsync  version 3.2.7  protocol version 31", "sha256sum", "occupied", "manifest ab",
+      "file 1000 expert-000.bundle",
       "file 7 dense.bundle", "part 600 expert-001.bundle", "part 900 expert-001.bundle.a1B2c3",
       "disk //server/my share 1000 400 600 40% /mnt/my disk", "flotilla 0.1.0 /opt/my tools/flotilla",
       "unwritable /data",

@@ -109,7 +109,9 @@ struct PushCommand: ParsableCommand {
     TerminationSignal.install()
     let request = try request(folder, store.manifest, plan)
     let run = PushRun(request) { TerminationSignal.requested }
-    let output = PushOutput(request, command: mpirun(request.destination), json: json, isQuiet: quiet)
+    let output = PushOutput(
+      request, command: mpirun(request.destination), hasPlacementFile: roles.placement != nil, json: json,
+      isQuiet: quiet)
     do {
       try perform(run, output)
     } catch is PushInterrupted {

@@ -8,22 +8,27 @@ import Reporting
 final class PushOutput {
   private let request: PushRequest
   private let command: String
+  private let hasPlacementFile: Bool
   private let json: Bool
   private let isQuiet: Bool
   private let terminal = Terminal.standardError
   private let started = MonotonicClock.seconds()
   private var pace = Pace()
+  private var paces: [Pace]
   private var nextShown: Double
   private var shown = 0
 
   /// In seconds.
   private static let interval = (terminal: 0.2, log: 10.0, json: 1.0)
 
-  init(_ request: PushRequest, command: String, json: Bool, isQuiet: Bool) {
+  /// - Parameter command: the line that runs what was pushed.
+  init(_ request: PushRequest, command: String, hasPlacementFile: Bool, json: Bool, isQuiet: Bool) {
     self.request = request
     self.command = command
+    self.hasPlacementFile = hasPlacementFile
     self.json = json
     self.isQuiet = isQuiet
+    paces = request.plan.nodes.map { _ in Pace() }
     nextShown = started + (json ? 0 : terminal.isInteractive ? Self.interval.terminal : Self.interval.log)
   }
 
@@ -40,6 +45,7 @@ final class PushOutput {
       text += "  mtp is not sent, since nothing reads it; --mtp sends it with the dense part.\n"
     }
     if request.destination.hasPrefix("/") { text += "\nTo run it:\n  \(command)\n" }
+    if hasPlacementFile { text += "  The placement file must lie on every node; push does not send it.\n" }
     if !lines.isEmpty { text += "\nrsync lines:\n" + lines.map { "  \($0)\n" }.joined() }
     try StandardOutput.write(text)
     try StandardOutput.flush()
@@ -61,6 +67,7 @@ final class PushOutput {
     for event in run.takeEvents() { say(event, states) }
     let now = MonotonicClock.seconds()
     pace.add(states.reduce(0) { $0 + $1.sent }, at: now)
+    for (node, state) in states.enumerated() { paces[node].add(Self.done(state.phase), at: now) }
     guard now >= nextShown else { return }
     nextShown = now + (json ? Self.interval.json : terminal.isInteractive ? Self.interval.terminal : Self.interval.log)
     let active = states.filter { Self.isActive($0.phase) }
@@ -69,7 +76,9 @@ final class PushOutput {
       for state in active { try? write(NodeProgress(state, event: "progress")) }
       return
     }
-    let lines = active.map(line) + [total(states)]
+    let lines =
+      states.indices.filter { Self.isActive(states[$0].phase) }.map { line(states[$0], paces[$0]) }
+      + [total(states)]
     if terminal.isInteractive {
       clear()
       StandardError.write(lines.map { String($0.prefix(terminal.width - 1)) + "\n" }.joined())
@@ -135,10 +144,19 @@ final class PushOutput {
     }
   }
 
-  private func line(_ state: NodeState) -> String {
+  private static func done(_ phase: NodeState.Phase) -> Int {
+    switch phase {
+    case .sending(let done, _), .verifying(let done, _): done
+    default: 0
+    }
+  }
+
+  private func line(_ state: NodeState, _ pace: Pace) -> String {
     func amount(_ done: Int, _ total: Int) -> String {
       let share = total > 0 ? Int(Double(done) / Double(total) * 100) : 100
-      return "\(share) %, \(Format.bytes(done)) of \(Format.bytes(total))"
+      let text = "\(share) %, \(Format.bytes(done)) of \(Format.bytes(total))"
+      guard done < total, let rate = pace.rate else { return text }
+      return text + ", \(Format.bytes(Int(rate)))/s, \(Format.seconds(Double(total - done) / rate)) left"
     }
     return switch state.phase {
     case .sending(let done, let total): "\(state.host): sending \(amount(done, total))"
@@ -195,6 +213,8 @@ private struct Pace {
 
   mutating func add(_ bytes: Int, at time: Double) {
     if let last = samples.last, time - last.time < 0.5 { return }
+    // Another phase, or another attempt.
+    if let last = samples.last, bytes < last.bytes { samples = [] }
     samples.append((time, bytes))
     samples.removeAll { time - $0.time > Self.window }
   }
