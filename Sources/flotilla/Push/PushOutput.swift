@@ -126,7 +126,7 @@ final class PushOutput {
   private func end(_ state: NodeState, _ states: [NodeState]) -> String? {
     switch state.phase {
     case .finished:
-      "\(state.host): done, \(Format.bytes(state.sent)) sent, \(state.bundles.count) bundles verified by "
+      "\(state.host): done, \(Format.bytes(state.sent)) sent, \(state.bundles.count) bundle\(state.bundles.count == 1 ? "" : "s") verified by "
         + (state.verifier ?? "")
     case .sharesSource:
       "\(state.host): sees this very folder on a shared file system: nothing to push"
