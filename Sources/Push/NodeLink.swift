@@ -48,8 +48,11 @@ struct NodeLink: Sendable {
   ///
   /// - Parameters:
   ///   - progress: called with the bytes so far.
-  ///   - retrying: called before a further attempt with what went wrong.
-  func transfer(_ command: [String], progress: (Int) -> Void, retrying: (String) -> Void) throws {
+  ///   - broken: called with what went wrong when there will be another attempt.
+  ///   - again: called before that attempt, after a pause.
+  func transfer(
+    _ command: [String], progress: (Int) -> Void, broken: (String) -> Void, again: () throws -> Void
+  ) throws {
     for attempt in 1...Self.attempts {
       var cutter = LineCutter()
       let child = try started {
@@ -61,8 +64,9 @@ struct NodeLink: Sendable {
       case .exited(0): return
       case .cancelled: throw PushInterrupted()
       case .exited(let code) where Rsync.broken.contains(code) && attempt < Self.attempts:
-        retrying(Self.lastWords(child.errors))
+        broken(Self.lastWords(child.errors))
         try pause(Double(1 << attempt))
+        try again()
       case .exited(let code): throw failure("rsync failed", child.errors, code)
       case .killed(let signal): throw failure("rsync was killed by signal \(signal)", child.errors)
       }

@@ -3,6 +3,8 @@ import Checkpoint
 /// Brings one node its bundles: manifest to the stage, small files, bundles; verify; give the manifest its name.
 struct NodePush {
   let request: PushRequest
+  /// Its number in the plan.
+  let node: Int
   let bundles: [BundleName]
   let verifier: Verifier
   let link: NodeLink
@@ -55,7 +57,12 @@ struct NodePush {
   ) throws {
     guard !files.isEmpty else { return }
     let command = request.command(link.host, files, comparison, toStage: toStage)
-    try link.transfer(command, progress: progress) { say(.warning("\($0); trying again")) }
+    try link.transfer(command, progress: progress) {
+      say(.warning("\($0); trying again"))
+    } again: {
+      // What a killed rsync left is gone on with. Where the node is still away, rsync will say so.
+      do { try link.run(scripts.claim(node)) } catch is PushError {}
+    }
   }
 
   /// - Returns: names of files that differ.

@@ -105,7 +105,8 @@ public final class PushRun: Sendable {
     guard let survey, let verifier else { preconditionFailure("\(state.host) was not looked at") }
     let there = Set(survey.present(state.bundles, request.plan))
     let push = NodePush(
-      request: request, bundles: state.bundles, verifier: verifier, link: link(node), scripts: scripts, hashes: hashes,
+      request: request, node: node, bundles: state.bundles, verifier: verifier, link: link(node), scripts: scripts,
+      hashes: hashes,
       absent: state.bundles.filter { !there.contains($0) }, say: { self.say(node, $0) },
       enter: { phase in self.progress.withLock { $0.states[node].phase = phase } },
       count: { sent in self.progress.withLock { $0.states[node].sent = sent } })
