@@ -87,7 +87,20 @@ struct PushTests {
     range.map { "expert-" + String(repeating: "0", count: $0 < 10 ? 2 : 1) + "\($0).bundle" }
   }
 
-  @Test("Each node gets exactly its bundles; again sends nothing; the nodes' folders run")
+  /// The hash of the logits of three ranks, each with a folder of its own.
+  private func hash(_ folders: [URL], _ more: [String]) throws -> String? {
+    func arguments(_ folder: URL) -> [String] {
+      ["trace", folder.filePath, "--sha256", "--token-ids", "0,5,77,300,21", "--greedy", "4"] + more
+    }
+    let others = try folders.dropFirst().flatMap {
+      [":", "-n", "1", try Job.executable("flotilla")] + arguments($0)
+    }
+    let job = try flotilla(arguments(folders[0]), ranks: 1, more: others)
+    #expect(job.status == 0, "\(job.errors)")
+    return job.output.first
+  }
+
+  @Test("Each node gets exactly its bundles; again sends nothing; the same bits from the nodes' folders")
   func exact() throws {
     try withTemporaryFolder { folder in
       let lab = try Lab(folder)
@@ -113,6 +126,9 @@ struct PushTests {
       #expect(
         again.output.filter { $0.contains("\"phase\":\"finished\"") && $0.contains("\"verifier\":\"flotilla ") }.count
           == 3)
+
+      let bits = try #require(try hash((0..<3).map(lab.node), ["--coordinator-experts", "2"]))
+      #expect(try bits == hash([lab.source, lab.source, lab.source], []))
 
       // What each of the three ranks holds is verified where it is, by the rank's own bundles.
       let verified = try flotilla(
@@ -234,6 +250,7 @@ struct PushTests {
       #expect(job.status == 0, "\(job.errors)")
       #expect(job.errors.contains { $0.contains("n0: sees this very folder on a shared file system") }, "\(job.errors)")
       #expect(job.errors.contains { $0.contains("n2: sees the folder of n1") })
+      #expect(job.output.last?.hasSuffix("; 2 on a shared file system.") == true)
       #expect(lab.names(1) == (try lab.smallFiles + ["gates.bundle"] + experts(2...15)).sorted() && lab.isSame(1))
     }
   }

@@ -127,6 +127,7 @@ struct PushCommand: ParsableCommand {
   }
 
   private func perform(_ run: PushRun, _ output: PushOutput) throws {
+    output.asking()
     do {
       try run.survey()
     } catch {

@@ -34,6 +34,13 @@ final class PushOutput {
 
   // MARK: - Before
 
+  /// Says that the nodes are asked, which takes a while where one is away.
+  func asking() {
+    guard !json, !isQuiet else { return }
+    let count = request.plan.nodes.count
+    StandardError.write("Asking \(count) node\(count == 1 ? "" : "s") what \(count == 1 ? "it has" : "they have") …\n")
+  }
+
   /// - Parameter lines: command lines to show.
   func plan(_ states: [NodeState], lines: [String]) throws {
     if json { return try write(PushReport(request, states, command: command, lines: lines)) }
@@ -195,6 +202,10 @@ final class PushOutput {
     guard !isQuiet else { return }
     let done = states.count { $0.phase == .finished }
     let shared = states.count - done
+    guard done > 0 else {
+      return try StandardOutput.write(
+        "Nothing to push: every node sees this folder. flotilla inspect FOLDER --verify compares its hashes.\n")
+    }
     try StandardOutput.write(
       "Pushed: \(done) node\(done == 1 ? "" : "s") verified, \(Format.bytes(sent)) sent in \(Format.seconds(seconds))"
         + (shared > 0 ? "; \(shared) on a shared file system.\n" : ".\n"))
