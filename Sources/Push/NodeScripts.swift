@@ -1,5 +1,5 @@
-/// What push runs on a node: scripts for `sh` and the tools that every Linux has. Each is one group in braces, so that a
-/// cut one does nothing, and says where its own words begin, since a login may print others.
+/// What push runs on a node: scripts for `sh` and the tools that every Linux has. Each is one group in braces, so that
+/// a cut one does nothing, and says where its own words begin, since a login may print others.
 struct NodeScripts {
   static let stage = ".push"
   static let begin = "flotilla-push-begin"

@@ -100,7 +100,8 @@ extension PushRun {
     let found = survey.programs.first.map { "version \($0.version) at \($0.path)" } ?? "none that runs"
     if request.needsProgram {
       throw PushError(
-        "--flotilla: expected version \(request.version) at \(request.programs.joined(separator: ", ")), found \(found)",
+        "--flotilla: expected version \(request.version) at \(request.programs.joined(separator: ", ")), "
+          + "found \(found)",
         node: host, hint: "leave it out: the hashes of whole files are compared then")
     }
     guard survey.hasHashes else {

@@ -2,7 +2,7 @@ import Checkpoint
 import Foundation
 import Synchronization
 
-/// Brings every node its bundles. Three steps, each for all nodes at once: ``survey()`` looks and changes nothing there,
+/// Brings every node its bundles. Three steps, each for all nodes at once: ``survey()`` looks and changes nothing,
 /// ``claim()`` makes the folders and finds nodes that share one, ``send(tick:)`` does the work.
 public final class PushRun: Sendable {
   let request: PushRequest

@@ -11,8 +11,8 @@ struct PushCommand: ParsableCommand {
     commandName: "push",
     abstract: "Bring each node of a hostfile exactly the bundles of a prepared model that its ranks read.",
     discussion: """
-      Sends over rsync and ssh, several nodes at a time, verifies at the far end, and gives the manifest its name last. \
-      The same command again sends only what is missing. Rank r runs where mpirun puts it with the same hostfile, \
+      Sends over rsync and ssh, several nodes at a time, verifies at the far end, and gives the manifest its name \
+      last. The same command again sends only what is missing. Rank r runs where mpirun puts it with the same hostfile, \
       --map-by and no -n: one rank for each slot.
 
       EXAMPLES

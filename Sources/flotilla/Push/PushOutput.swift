@@ -133,8 +133,8 @@ final class PushOutput {
   private func end(_ state: NodeState, _ states: [NodeState]) -> String? {
     switch state.phase {
     case .finished:
-      "\(state.host): done, \(Format.bytes(state.sent)) sent, \(state.bundles.count) bundle\(state.bundles.count == 1 ? "" : "s") verified by "
-        + (state.verifier ?? "")
+      "\(state.host): done, \(Format.bytes(state.sent)) sent, \(state.bundles.count) "
+        + "\(state.bundles.count == 1 ? "bundle" : "bundles") verified by \(state.verifier ?? "")"
     case .sharesSource:
       "\(state.host): sees this very folder on a shared file system: nothing to push"
     case .shares(let first):
