@@ -29,13 +29,6 @@ extension WeightFormats {
   }
 }
 
-extension Placement {
-  /// Bundles of a prepared model that a rank reads.
-  public func bundles(of rank: Int) -> [BundleName] {
-    (rank == coordinator ? [.dense] : []) + (rank == router ? [.gates] : []) + experts(of: rank).map { .expert($0) }
-  }
-}
-
 /// What is done with a prepared model's files before a run says that it is ready.
 public struct PreparedChecks: OptionSet, Sendable {
   public let rawValue: Int

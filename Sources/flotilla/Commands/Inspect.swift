@@ -4,8 +4,6 @@ import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
-import Kernels
-import MessagePassing
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -51,13 +49,26 @@ struct Inspect: ParsableCommand {
       """)
   var verify = false
 
-  @Flag(help: "One JSON object instead of text.")
+  @Option(
+    help: ArgumentHelp(
+      "With --verify: these bundles and nothing else, as dense,gates,mtp,0-31,40; numbers are experts.",
+      valueName: "bundles"))
+  var bundles: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --bundles: this manifest, where that of the folder has not got its name yet.", valueName: "file"))
+  var manifest: String?
+
+  @Flag(help: "One JSON object instead of text; with --bundles JSON lines.")
   var json = false
 
   func validate() throws {
     if like != nil, argument.path != nil { throw ValidationError("--like and MODEL exclude each other.") }
     try quant.verify("--quant")
     try check("--placement-for", placementFor, 1...Placement.mostRanks)
+    if bundles != nil, !verify || like != nil { throw ValidationError("--bundles needs --verify and a MODEL.") }
+    if manifest != nil, bundles == nil { throw ValidationError("--manifest needs --verify and --bundles.") }
     guard placementFor == nil else { return }
     let options = [
       ("--placement", roles.placement != nil), ("--coordinator-rank", roles.coordinatorRank != nil),
@@ -70,11 +81,20 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
+    if let bundles {
+      let verification = BundleVerification(folder: try argument.url(), manifest: manifest, json: json)
+      return try verification.run(bundles: bundles)
+    }
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
     let formats = try subject.formats(quant.text)
-    if verify { try verifyHashes(subject, placement) }
+    if verify {
+      guard let prepared = subject.prepared else {
+        throw UsageError("--verify: expected a prepared model, found another", hint: "flotilla prepare makes one")
+      }
+      try BundleVerification(folder: prepared.folder, manifest: nil, json: false).run(prepared, for: placement)
+    }
     let facts = subject.facts(formats)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
@@ -86,30 +106,6 @@ struct Inspect: ParsableCommand {
     }
     if let warning = subject.warning { warn(warning) }
     for text in subject.notes + [placement?.idleNote].compactMap(\.self) { note(text) }
-  }
-
-  private func verifyHashes(_ subject: Subject, _ placement: Placement?) throws {
-    guard let prepared = subject.prepared else {
-      throw UsageError("--verify: expected a prepared model, found another", hint: "flotilla prepare makes one")
-    }
-    let needed = placement.map { placement in
-      Set((0..<placement.ranks).flatMap { placement.bundles(of: $0) }).sorted()
-    }
-    let line = ProgressLine("Verifying", .bytes)
-    let pool = ThreadPool(threads: max(1, ProcessInfo.processInfo.activeProcessorCount))
-    TerminationSignal.install()
-    do {
-      try prepared.verify(needed ?? prepared.present, pool: pool) { done, total in
-        line.update(done, of: total)
-        if Fleet.isInterrupted { throw Interrupted() }
-      }
-    } catch let error as CheckpointError where error.subject.hasPrefix("tensor") || error.subject == "sha256" {
-      line.finish()
-      throw Failure(cause: error, status: .failure)
-    }
-    line.finish()
-    let count = (needed ?? prepared.present).count
-    note("\(count) bundle\(count == 1 ? "" : "s") and the small files are as the manifest says")
   }
 
   private struct Report: Encodable {
