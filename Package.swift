@@ -38,6 +38,12 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "Push",
+      dependencies: [
+        "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON", .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: strict),
+    .target(
       name: "Inference",
       dependencies: [
         "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
@@ -49,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
+        "Reporting", "Inference", "Push", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -78,6 +84,8 @@ let package = Package(
     .testTarget(
       name: "ExpertParallelTests", dependencies: ["ExpertParallel", "TestSupport"],
       swiftSettings: strict),
+    .testTarget(
+      name: "PushTests", dependencies: ["Push", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(

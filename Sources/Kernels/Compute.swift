@@ -8,6 +8,8 @@ public final class Compute {
   public let pool: ThreadPool
   /// Weights that met a token, summed over tokens: the proof of what ran.
   public private(set) var parametersApplied = 0
+  /// Of those, the ones whose products are of integers; the others are of f32.
+  public private(set) var integerParametersApplied = 0
   /// Bytes of weights that products read.
   public private(set) var weightBytesRead = 0
   /// Where this rank's time went.
@@ -28,7 +30,9 @@ public final class Compute {
   /// Counts a product of some weights with `rows` input rows, whose tiles the caller runs itself.
   public func count(_ weights: PackedMatrix, rows: Int) {
     guard rows > 0 else { return }
-    parametersApplied += weights.rows * weights.columns * rows
+    let parameters = weights.rows * weights.columns * rows
+    parametersApplied += parameters
+    if weights.format.encoding == .q8 { integerParametersApplied += parameters }
     weightBytesRead += weights.bytes
   }
 

@@ -64,10 +64,13 @@ private final class PoolState: @unchecked Sendable {
   private let stopped = Atomic<Bool>(false)
   private let condition = NSCondition()
 
-  /// Rounds that a worker looks for the next job before it sleeps: some tens of microseconds.
-  private static let spins = 4_000
+  /// How long a worker looks for the next job before it sleeps, in seconds: longer than from one job to the next in
+  /// a layer, and short beside a time slice that another process may want. A processor's pause takes 10 to 140
+  /// cycles, so rounds would say little.
+  private static let patience = 100e-6
 
   func open(tiles: Int, _ body: @escaping (Int, Int) -> Void) {
+    precondition(self.body == nil, "a tile of a job started another job on the same pool")
     self.body = body
     self.tiles = tiles
     next.store(0, ordering: .relaxed)
@@ -114,11 +117,14 @@ private final class PoolState: @unchecked Sendable {
   }
 
   private func waitForJob(after seen: UInt64) -> UInt64 {
-    for _ in 0..<Self.spins {
-      let current = generation.load(ordering: .acquiring)
-      if current != seen { return current }
-      spinPause()
-    }
+    let start = MonotonicClock.seconds()
+    repeat {
+      for _ in 0..<32 {
+        let current = generation.load(ordering: .acquiring)
+        if current != seen { return current }
+        spinPause()
+      }
+    } while MonotonicClock.seconds() - start < Self.patience
     condition.lock()
     defer { condition.unlock() }
     sleepers.add(1, ordering: .sequentiallyConsistent)

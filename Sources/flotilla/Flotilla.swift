@@ -38,7 +38,7 @@ struct Flotilla: ParsableCommand {
       CommandGroup(name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self]),
       CommandGroup(
         name: "Prepare and look:",
-        subcommands: [Inspect.self, Prepare.self, Tokenize.self, Synthesize.self, Export.self]),
+        subcommands: [Inspect.self, Prepare.self, PushCommand.self, Tokenize.self, Synthesize.self, Export.self]),
     ])
 
   /// Parses, runs, and ends the process with an ``ExitStatus``.

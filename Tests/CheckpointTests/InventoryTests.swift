@@ -12,6 +12,7 @@ import Testing
     let lite = ParameterInventory(ModelConfiguration.Preset.v2Lite.configuration)
     #expect(lite.total == 15_706_484_224)
     #expect(lite.activePerToken == 2_451_437_056)
+    #expect(ParameterInventory(ModelConfiguration.Preset.v2.configuration).total == 235_741_434_880)
   }
 
   @Test func sizesOfThePresets() {
@@ -42,6 +43,16 @@ import Testing
     for parameter in inventory.parameters(includingMTP: true) {
       #expect(checkpoint.info(parameter.name)?.shape == parameter.shape)
     }
+  }
+
+  @Test(arguments: Fixtures.checkpoints)
+  func storedTensorsAreTheCheckpoint(_ name: String) throws {
+    let checkpoint = try Checkpoint.open(Fixtures.url(name))
+    let plain = try #require(checkpoint.info(ParameterNames.embedding)).type
+    let stored = ParameterInventory(checkpoint.configuration).storedTensors(plain: plain)
+    #expect(stored.map(\.name).sorted() == checkpoint.tensors.keys.sorted())
+    #expect(stored.allSatisfy { checkpoint.info($0.name)?.shape == $0.shape })
+    #expect(stored.filter { checkpoint.info($0.name)?.type != $0.type }.map(\.name) == [])
   }
 
   @Test(arguments: Fixtures.checkpoints)

@@ -21,13 +21,24 @@ struct CalibrateTests {
   @Test("Text for people; the default place; --quiet says nothing")
   func text() throws {
     try withTemporaryPath { path in
-      let run = try Run(Self.quick, environment: ["XDG_CACHE_HOME": path])
+      let run = try Run(["calibrate", "-r", "2", "-t", "1"], environment: ["XDG_CACHE_HOME": path])
       #expect(run.status == 0 && run.errors == "")
       #expect(run.lines[1].split(separator: " ").first == "Threads")
       let kept = try #require(run.lines.last)
       #expect(kept.hasPrefix("Kept in \(path)/flotilla/calibration-") && kept.hasSuffix(".json."))
       let quiet = try Run(Self.quick + ["-o", path + "/flotilla/x", "-q"])
       #expect(quiet.status == 0 && quiet.output == [] && quiet.errors == "")
+    }
+  }
+
+  @Test("What may come from the cache is not what later benches are compared with")
+  func cache() throws {
+    try withTemporaryPath { path in
+      let run = try Run(Self.quick, environment: ["XDG_CACHE_HOME": path])
+      #expect(run.status == 0 && !run.text.contains("Kept in"))
+      #expect(run.errors.hasPrefix("warning: not kept: host ") && run.errors.contains(" read 4.00 MiB instead of "))
+      #expect(run.errors.hasSuffix("; -o FILE keeps it all the same\n"))
+      #expect(!FileManager.default.fileExists(atPath: path))
     }
   }
 

@@ -36,6 +36,19 @@ struct PerplexityTests {
     }
   }
 
+  @Test("Logits are not written over a file that holds something else, the text itself included")
+  func precious() throws {
+    try withTemporaryPath { path in
+      try Data(Self.text.utf8).write(to: URL(filePath: path))
+      let run = try Run(["perplexity", "-f", path, "-c", "64", "-q", "--kl-base", "f32", "--logits", path])
+      #expect(run.status == 2 && run.output == [])
+      #expect(
+        run.errors == "error: \(path): file: expected none yet, or logits to write anew, found something else\n"
+          + "hint: name another file, or remove this one\n")
+      #expect(try Data(contentsOf: URL(filePath: path)) == Data(Self.text.utf8))
+    }
+  }
+
   @Test("A text that is missing, too short or not text")
   func mistakes() throws {
     let missing = try Run(["perplexity", "-f", "/nonexistent"])

@@ -61,6 +61,24 @@ struct UsageTests {
       (["bench", "--parallel", "0"], "--parallel: expected 1 to 4096, found 0"),
       (["perplexity"], "Missing expected argument '--file <file>'"),
       (["perplexity", "-f", "a", "-c", "3"], "--ctx-size: expected 4 to 16777216, found 3"),
+      (
+        ["generate", "-p", "a", "--quant", "foo=q4_K"],
+        "--quant: part: expected one of attention, kv_b, dense, shared, experts, head, found \"foo\""
+      ),
+      (
+        ["inspect", "--quant", "Q4_0"],
+        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, Q4_K_S, found \"Q4_0\"; "
+          + "use q4_K or q4_1"
+      ),
+      (
+        ["prepare", "a", "b", "--quant", "experts=q5"],
+        "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"q5\""
+      ),
+      (
+        ["perplexity", "-f", "a", "--kl-base", "q4_K,head"],
+        "--kl-base: format of a part: expected PART=FORMAT, found \"head\""
+      ),
+      (["bench", "--quant", "head=q4_K,HEAD=q8_0"], "--quant: format of head: expected one, found two"),
       (["calibrate", "-r", "0"], "--repetitions: expected 1 to 1000, found 0"),
     ])
   func wrongOptions(_ arguments: [String], _ error: String) throws {

@@ -35,6 +35,44 @@ struct BitsTests {
     }
   }
 
+  /// What each format is tried on: a shape whose rows 256 divides, or the checkpoint with FP8 weights.
+  static let formats = [
+    ("mini", "f32"), ("mini", "bf16"), ("mini", "q8_0"), ("mini", "q6_K"), ("mini", "q4_K"), ("mini", "q4_1"),
+    ("mini", "experts=q6_K,attention=q4_1,head=q8_0"), ("tiny-fp8", "fp8"),
+  ]
+
+  @Test("Every format: instruction sets, threads, chunks, company, placements", arguments: formats)
+  func everyFormat(model: String, format: String) throws {
+    try withTemporaryFolder { folder in
+      var source = Fixtures.url("tiny-fp8").filePath
+      if model != "tiny-fp8" {
+        source = folder.appending(path: model).filePath
+        _ = try flotilla(["synthesize", source, "--like", model, "--seed", "3", "--quiet"], ranks: nil)
+      }
+      // Prepared once, so that the slow kernels need not quantise.
+      let prepared = folder.appending(path: "prepared").filePath
+      #expect(try flotilla(["prepare", source, prepared, "--quant", format, "--quiet"], ranks: nil).status == 0)
+      let prompt = (0..<70).map { String($0 * 7 % 300) }.joined(separator: ",")
+      let arguments = [
+        "trace", prepared, "--sha256", "--greedy", "3", "--token-ids", prompt, "--token-ids", "17,4", "--token-ids",
+        "406",
+      ]
+      let expected = try flotilla(arguments, ranks: nil)
+      #expect(expected.status == 0 && expected.output.first?.count == 64, "\(expected.errors)")
+      let mixed = try Job(
+        "flotilla", arguments, ranks: 1, launcher: ["-x", "FLOTILLA_ISA=scalar"],
+        more: [":", "-n", "2", try Job.executable("flotilla")] + arguments)
+      #expect(mixed.output == expected.output, "\(mixed.errors)")
+      let placement = try scatteredPlacement(experts: model == "mini" ? 32 : 16, ranks: 2, in: folder)
+      for (ranks, more) in [
+        (2, ["--placement", placement, "--threads", "2"]), (3, ["--prefill-chunk", "11", "--together"]),
+      ] {
+        let job = try flotilla(arguments + more, ranks: ranks)
+        #expect(job.output == expected.output, "\(more) \(job.errors)")
+      }
+    }
+  }
+
   @Test("A GGUF file runs as it is stored, with the same bits on any ranks", arguments: ["Q4_K_M", "Q8_0"])
   func stored(type: String) throws {
     try withTemporaryFolder { folder in

@@ -1,3 +1,4 @@
+import Checkpoint
 import DeepSeek
 import Foundation
 import Inference
@@ -5,12 +6,12 @@ import Kernels
 import TestSupport
 import Testing
 
-private func session(_ plan: BenchPlan, chunk: Int = 8) throws -> RunSession {
+private func session(_ plan: BenchPlan, chunk: Int = 8, formats: String = "auto") throws -> RunSession {
   var options = RunOptions(model: Fixtures.url("tiny-f32"), version: "test")
   options.threads = 1
-  options.contextSize = plan.contextSize
-  options.parallel = plan.sequences
+  options.formats = formats
   options.prefillChunk = chunk
+  options.makeRoom(for: plan)
   return try RunSession(options, fleet: Fleet(timeout: .seconds(10), hub: options.coordinator))
 }
 
@@ -34,7 +35,11 @@ struct BenchPlanTests {
         "pp5", "tg3", "tg3 x2", "pp4+tg2", "pp5 @ d20", "tg3 @ d20", "tg3 x2 @ d20", "pp4+tg2 @ d20",
       ])
     #expect(plan.sequences == 2)
-    #expect(plan.contextSize == 28)
+    // pp4+tg2 behind 20. With one prompt token a step, the first of two sequences generates once more.
+    #expect(plan.positions(prefillChunk: 8) == 26 && plan.positions(prefillChunk: 1) == 26)
+    let many = BenchPlan(prompts: [], generated: [7], pairs: [], depths: [0], parallel: [1, 12])
+    #expect(many.positions(prefillChunk: 512) == 8 + 1, "8 positions hold 8 prompt tokens of a step")
+    #expect(many.positions(prefillChunk: 4) == 8 + 2)
     let none = BenchPlan(
       prompts: [0], generated: [0], pairs: [.init(prompt: 0, generated: 0)], depths: [0], parallel: [1])
     #expect(none.tests.isEmpty)
@@ -57,7 +62,7 @@ struct BenchRunTests {
   @Test("Samples and work of every test, whatever ran before")
   func work() throws {
     let session = try session(plan)
-    let bench = Bench(session, plan: plan, repetitions: 2, isInterrupted: { false })
+    let bench = Bench(session, repetitions: 2, isInterrupted: { false })
     var results: [String: BenchResult] = [:]
     for test in plan.tests { results[test.name] = try bench.run(test) { _, _, _ in } }
     let position = session.engine!.model.cacheBytesPerPosition
@@ -80,10 +85,53 @@ struct BenchRunTests {
     #expect(results["tg3"]!.tokensPerSecond.count == 2 && results["tg3 x2"]!.test.tokens == 6)
   }
 
+  @Test("Tests that fill the cache of the model to its last position, and not one more")
+  func maximum() throws {
+    let most = 256
+    let full = BenchPlan(
+      prompts: [6], generated: [6], pairs: [.init(prompt: 4, generated: 2)], depths: [most - 6], parallel: [1, 2])
+    let bench = Bench(try session(full, chunk: 64), repetitions: 2, isInterrupted: { false })
+    for test in full.tests { #expect(try bench.run(test) { _, _, _ in }.seconds.count == 2, "\(test.name)") }
+    let beyond = BenchPlan(prompts: [7], generated: [], pairs: [], depths: [most - 6], parallel: [1])
+    #expect(throws: RequestError("context size: expected 1 to 256 (the model's maximum), found 257")) {
+      try session(beyond)
+    }
+  }
+
+  @Test("Multiply-adds are counted by their arithmetic", arguments: ["f32", "q8_0", "f32,experts=q8_0"])
+  func arithmetic(formats: String) throws {
+    let plan = BenchPlan(prompts: [], generated: [3], pairs: [], depths: [0], parallel: [1])
+    let session = try session(plan, formats: formats)
+    let result = try Bench(session, repetitions: 1, isInterrupted: { false }).run(plan.tests[0]) { _, _, _ in }
+    let model = session.configuration
+    let counts = ParameterInventory(model).countByPart
+    // Gates are f32 in every format.
+    let gates = model.moeLayers.count * model.routedExperts * model.hidden
+    let routed = counts[.routedExperts]! / model.routedExperts * model.expertsPerToken
+    switch formats {
+    case "f32": #expect(result.integerMultiplyAdds == 0)
+    case "q8_0": #expect(result.integerMultiplyAdds == result.multiplyAdds - 3 * gates)
+    default: #expect(result.integerMultiplyAdds == 3 * routed)
+    }
+  }
+
+  @Test("The limit of mixed arithmetic: each kind at its own peak, none where a peak is not known")
+  func mixedLimit() {
+    var result = BenchResult(test: BenchTest(prompt: 1, generated: 0), multiplyAdds: 40, integerMultiplyAdds: 30)
+    var limits = BenchLimits(multiplyAddsF32PerSecond: 5, multiplyAddsInt8PerSecond: 30)
+    #expect(limits.multiplyAddsPerSecond(of: result) == 40.0 / 3)
+    limits.multiplyAddsF32PerSecond = nil
+    #expect(limits.multiplyAddsPerSecond(of: result) == nil)
+    result.integerMultiplyAdds = 40
+    #expect(limits.multiplyAddsPerSecond(of: result) == 30)
+    result.integerMultiplyAdds = 0
+    #expect(limits.multiplyAddsPerSecond(of: result) == nil)
+  }
+
   @Test("An interruption ends a test between two steps")
   func interrupted() throws {
     var steps = 0
-    let bench = Bench(try session(plan), plan: plan, repetitions: 2) {
+    let bench = Bench(try session(plan), repetitions: 2) {
       steps += 1
       return steps > 3
     }
@@ -92,7 +140,7 @@ struct BenchRunTests {
 
   @Test("Filling a cache is told in tokens, and done once")
   func progress() throws {
-    let bench = Bench(try session(plan), plan: plan, repetitions: 1, warmsUp: false, isInterrupted: { false })
+    let bench = Bench(try session(plan), repetitions: 1, warmsUp: false, isInterrupted: { false })
     var told: [String] = []
     for _ in 0..<2 {
       _ = try bench.run(BenchTest(prompt: 5, generated: 0, depth: 20)) { told.append("\($0) \($1)/\($2)") }
@@ -123,21 +171,23 @@ struct BenchRunTests {
         """
       return try JSONDecoder().decode(Calibration.self, from: Data(text.utf8))
     }
-    func limits(_ names: [String], hosts: [String], threads: [Int], isInteger: Bool = true) throws -> BenchLimits {
+    func limits(_ names: [String], hosts: [String], threads: [Int]) throws -> BenchLimits {
       BenchLimits(
         try calibration(names),
         BenchSetup(
-          model: "m", checkpoint: "c", format: "f", isInteger: isInteger, parameters: 1, weightBytes: 1,
-          instructionSet: "avx2", hosts: hosts, threads: threads, prefillChunk: 1))
+          model: "m", checkpoint: "c", format: "f", parameters: 1, weightBytes: 1, instructionSet: "avx2",
+          hosts: hosts, threads: threads, prefillChunk: 1))
     }
     #expect(
-      try limits(["a"], hosts: ["a"], threads: [3]) == BenchLimits(readBytesPerSecond: 10, multiplyAddsPerSecond: 20))
-    #expect(
-      try limits(["a"], hosts: ["a"], threads: [4], isInteger: false)
-        == BenchLimits(readBytesPerSecond: 30, multiplyAddsPerSecond: 5))
+      try limits(["a"], hosts: ["a"], threads: [1])
+        == BenchLimits(readBytesPerSecond: 10, multiplyAddsF32PerSecond: 5, multiplyAddsInt8PerSecond: 20))
+    // Three threads lie between one and four; of arithmetic only one was measured, and nobody has tried five.
+    #expect(try limits(["a"], hosts: ["a"], threads: [3]) == BenchLimits(readBytesPerSecond: 30))
+    #expect(try limits(["a"], hosts: ["a"], threads: [5]) == BenchLimits())
     #expect(try limits(["a"], hosts: ["a", "a"], threads: [2, 2]).readBytesPerSecond == 25)
-    #expect(try limits(["a"], hosts: ["a", "a"], threads: [1, 1]).readBytesPerSecond == 10)
+    #expect(try limits(["a"], hosts: ["a", "a"], threads: [1, 1]).readBytesPerSecond == 30)
     #expect(try limits(["a", "b"], hosts: ["b", "a"], threads: [4, 4]).readBytesPerSecond == 60)
+    #expect(try limits(["a", "b"], hosts: ["b", "a"], threads: [4, 5]).readBytesPerSecond == nil)
     // The only machine of a calibration is the only one of a run, whatever it is called today.
     #expect(try limits(["a"], hosts: ["x"], threads: [1]).readBytesPerSecond == 10)
     #expect(try limits(["a"], hosts: ["a", "x"], threads: [1, 1]) == BenchLimits())

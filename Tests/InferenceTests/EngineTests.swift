@@ -141,6 +141,26 @@ struct EngineTests {
     #expect(exact[0].ids == output[0].ids && exact[0].finish == .length)
   }
 
+  @Test("A NaN among the weights ends the run with a word, in every arithmetic", arguments: ["f32", "bf16", "q8_0"])
+  func notFinite(format: String) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "flotilla-\(UUID().uuidString)")
+    try FileManager.default.copyItem(at: Fixtures.url("tiny-f32"), to: folder)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appending(path: "model.safetensors")
+    var bytes = try Data(contentsOf: file)
+    let header = bytes.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+    let json = try JSONSerialization.jsonObject(with: bytes[8..<8 + header]) as? [String: [String: Any]]
+    let offsets = try #require(json?["model.norm.weight"]?["data_offsets"] as? [Int])
+    let place = 8 + header + offsets[0]
+    bytes.replaceSubrange(place..<place + 4, with: withUnsafeBytes(of: Float.nan.bitPattern.littleEndian, Array.init))
+    try bytes.write(to: file)
+    let engine = try session(folder) { $0.formats = format }.engine!
+    let error = #expect(throws: LogitsNotFinite.self) {
+      try engine.outputs([GenerationRequest(prompt: [0, 5, 6], maxTokens: 2, ignoresEndOfSequence: true)])
+    }
+    #expect(error?.description.contains("sequence 0 at position 2: expected finite numbers") == true)
+  }
+
   @Test("One expert per token: its normalised weight is the scale")
   func oneExpert() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "flotilla-\(UUID().uuidString)")

@@ -110,8 +110,9 @@ struct PerplexityRunTests {
     do {
       let file = try LogitsFile.create(url, identity)
       _ = try run(session).scores(keeping: file) { _, _ in }
-      #expect(field(identity) == "head", "not sealed: not whole")
+      #expect(field(identity) == "file", "not sealed: not whole")
       try file.seal()
+      #expect(try run(session).comparisons(with: file) { _, _ in }.allSatisfy { $0.divergence == 0 })
     }
     var otherFormat = identity
     otherFormat.format = "q8_0"
@@ -125,6 +126,35 @@ struct PerplexityRunTests {
     #expect(field(identity) == "size")
     try Data("FLOTLOGS{".utf8).write(to: url)
     #expect(field(identity) == "head")
+  }
+
+  @Test("Logits are written over, nothing else is; what is not sealed leaves nothing")
+  func replaced() throws {
+    let session = try session(window: 16)
+    let folder = FileManager.default.temporaryDirectory.appending(path: "flotilla-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let url = folder.appending(path: "logits")
+    for text in ["", "What", "A text that is longer than any mark."] {
+      try Data(text.utf8).write(to: url)
+      let error = #expect(throws: LogitsFileError.self) { try LogitsFile.create(url, identity(session)) }
+      #expect(error?.expected == "none yet, or logits to write anew")
+      #expect(try Data(contentsOf: url) == Data(text.utf8))
+    }
+    try FileManager.default.removeItem(at: url)
+    try LogitsFile.create(url, identity(session)).seal()
+    let sealed = try Data(contentsOf: url)
+    do {
+      let file = try LogitsFile.create(url, identity(session))
+      _ = try run(session).scores(keeping: file) { _, _ in }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["logits"])
+    #expect(try Data(contentsOf: url) == sealed)
+    let nowhere = #expect(throws: LogitsFileError.self) {
+      try LogitsFile.requireReplaceable(url.appending(path: "below"))
+    }
+    #expect(nowhere?.expected == "to write it")
   }
 
   @Test("Estimates of known samples")

@@ -1,6 +1,7 @@
 // Block-quantised weights: packing, encoding of activations, products.
 
 #include "check.h"
+#include <math.h>
 #include <string.h>
 
 static const char *const names[FK_BLOCK_FORMATS] = {"q8_0", "q4_1", "q4_K", "q6_K"};
@@ -73,7 +74,30 @@ static void check_shape(check *c, fk_block_format format, kind kind, int64_t row
   release_all();
 }
 
+/// One activation that is infinite or NaN makes every output NaN, as with weights in f32, unless its weight is zero.
+static void check_strange_input(check *c, fk_block_format format) {
+  const float strange[] = {INFINITY, -INFINITY, NAN, -NAN};
+  int64_t columns = 768, rows = 16, blocks = columns / weights_of[format];
+  for (int i = 0; i < 12; i++) {
+    float *values = random_floats(ORDINARY, columns), output[16];
+    values[random_below((int)columns)] = strange[i % 4];
+    char *input = fenced(columns + columns / 8 + columns / 256 * 4);
+    c->table->encode(values, 0, columns, columns, input);
+    const uint8_t *source = random_blocks(format, ORDINARY, rows * blocks);
+    uint8_t *panels = fenced(blocks * panel_of[format]);
+    c->table->pack_blocks(format, source, blocks * bytes_of[format], rows, blocks, panels);
+    c->table->product_blocks[format](&(fk_block_product){
+        .panels = panels, .columns = columns, .outputs = rows, .input = input, .output = output,
+        .output_stride = rows, .tokens = 1});
+    float expected[16];
+    for (int r = 0; r < 16; r++) expected[r] = NAN;
+    expect_floats(c, "a product with an activation that is not finite", expected, output, rows);
+    release_all();
+  }
+}
+
 void check_blocks(check *c) {
+  for (fk_block_format format = 0; format < FK_BLOCK_FORMATS; format++) check_strange_input(c, format);
   for (fk_block_format format = 0; format < FK_BLOCK_FORMATS; format++)
     for (kind kind = 0; kind < KINDS; kind++) {
       for (int64_t tokens = 1; tokens < 20; tokens++) {

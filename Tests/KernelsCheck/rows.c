@@ -8,6 +8,15 @@ typedef struct {
   int64_t count;
 } row_inputs;
 
+static void check_reading(check *c) {
+  for (int64_t lines = 1; lines < 70; lines++) {
+    const char *bytes = random_bytes(lines * 64);
+    uint64_t expected = c->scalar->read_bytes(bytes, lines * 64), found = c->table->read_bytes(bytes, lines * 64);
+    expect_bytes(c, "read_bytes", &expected, &found, sizeof expected);
+    release_all();
+  }
+}
+
 static void check_sums(check *c, const row_inputs *in) {
   float expected = c->scalar->dot(in->a, in->b, in->count), found = c->table->dot(in->a, in->b, in->count);
   expect_floats(c, "dot", &expected, &found, 1);
@@ -66,6 +75,7 @@ static void check_merging(check *c, const row_inputs *in) {
 }
 
 void check_rows(check *c) {
+  check_reading(c);
   for (kind kind = 0; kind < KINDS; kind++)
     for (int64_t count = 0; count < 70; count++) {
       int64_t length = count == 69 ? 7168 + 11 : count;

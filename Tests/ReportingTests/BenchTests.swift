@@ -5,15 +5,15 @@ import StrictJSON
 import Testing
 
 private let setup = BenchSetup(
-  model: "made \"up\"", checkpoint: "c0ffee", format: "q4_K", isInteger: true, parameters: 3_100_000_000,
-  weightBytes: 1 << 30, instructionSet: "avx2", hosts: ["a", "a"], threads: [2, 2], prefillChunk: 512)
+  model: "made \"up\"", checkpoint: "c0ffee", format: "q4_K", parameters: 3_100_000_000, weightBytes: 1 << 30,
+  instructionSet: "avx2", hosts: ["a", "a"], threads: [2, 2], prefillChunk: 512)
 
 /// Two repetitions of 10 tokens: 1 and 2 seconds.
 private func result(_ test: BenchTest) -> BenchResult {
   BenchResult(
     test: test, seconds: [1, 2], firstTokenSeconds: test.prompt > 0 ? [0.1, 0.2] : [],
     tokenSeconds: test.generated > 0 ? [0.01, 0.03] : [], weightBytes: 6_000_000_000, cacheBytes: 3_000_000_000,
-    multiplyAdds: 12_000_000_000)
+    multiplyAdds: 12_000_000_000, integerMultiplyAdds: 12_000_000_000)
 }
 
 private func row(
@@ -40,7 +40,7 @@ struct BenchRowTests {
 
   @Test("The table: shares of the limits where they are known")
   func markdown() throws {
-    let limits = BenchLimits(readBytesPerSecond: 4e9, multiplyAddsPerSecond: 40e9)
+    let limits = BenchLimits(readBytesPerSecond: 4e9, multiplyAddsInt8PerSecond: 40e9)
     let lines = (BenchFormat.md.opening + (try BenchFormat.md.text(row(limits: limits), isFirst: true)))
       .split(separator: "\n")
     #expect(lines.count == 3)

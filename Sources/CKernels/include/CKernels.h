@@ -103,7 +103,8 @@ typedef struct {
   void (*product_blocks[FK_BLOCK_FORMATS])(const fk_block_product *);
   /// Columns first ..< first + count of a row of `columns`, f32 -> q8; first is a multiple of 256, count too unless
   /// the row ends there. An encoded row is, with K = columns rounded up to 32: codes s8 [K], sums s16 [K / 32] of 32
-  /// codes, sums s16 [K / 32] of the first 16 of each 32, scales f32 [ceil(K / 256)].
+  /// codes, sums s16 [K / 32] of the first 16 of each 32, scales f32 [ceil(K / 256)]; a scale is NaN where an input
+  /// is infinite or NaN.
   void (*encode)(const float *values, int64_t first, int64_t count, int64_t columns, void *encoded);
   /// `valid` rows of GGUF blocks, `stride` bytes apart -> one panel.
   void (*pack_blocks)(fk_block_format format, const void *rows, int64_t stride, int64_t valid, int64_t blocks,
@@ -160,6 +161,16 @@ const fk_kernels *fk_kernels_for(fk_isa isa);
 
 /// The fastest table that runs here.
 const fk_kernels *fk_kernels_best(void);
+
+/// Processors that a set of them can hold, in words of 64.
+enum { FK_PROCESSOR_WORDS = 16 };
+
+/// The processors on which the calling thread may run: processor 64 w + b is bit b of word w. False where the system
+/// does not say, or has more than fit.
+bool fk_thread_processors(uint64_t bits[FK_PROCESSOR_WORDS]);
+
+/// Keeps the calling thread, and those that it starts from now on, on these processors; false if it cannot.
+bool fk_keep_thread_on(const uint64_t bits[FK_PROCESSOR_WORDS]);
 
 /// Sets round-to-nearest, gradual underflow and masked exceptions for the calling thread.
 void fk_set_float_environment(void);

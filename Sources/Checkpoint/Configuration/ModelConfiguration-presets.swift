@@ -9,6 +9,8 @@ extension ModelConfiguration {
     case bench3B = "bench-3b"
     /// DeepSeek-V2-Lite, 15.7 billion parameters.
     case v2Lite = "v2-lite"
+    /// DeepSeek-V2, 236 billion parameters.
+    case v2
     /// DeepSeek-R1, 671 billion parameters in official FP8.
     case r1
 
@@ -18,6 +20,7 @@ extension ModelConfiguration {
       case .mini: .mini
       case .bench3B: .bench3B
       case .v2Lite: .v2Lite
+      case .v2: .v2
       case .r1: .r1
       }
     }
@@ -51,6 +54,15 @@ extension ModelConfiguration {
     expertsPerToken: 6, groups: 1, groupsPerToken: 1, normalizesWeights: false, routedScale: 1,
     scoring: .softmax, selection: .greedy,
     yarn: YaRN(factor: 40, originalPositions: 4096, mscale: 0.707, mscaleAllDim: 0.707),
+    maxPositions: 163_840, bosToken: 100_000, eosTokens: [100_001], mtpLayers: 0)
+
+  private static let v2 = ModelConfiguration(
+    modelType: .deepseekV2, vocabularySize: 102_400, hidden: 5120, layers: 60, denseLayers: 1, heads: 128,
+    queryRank: 1536, latentRank: 512, nopeDimension: 128, ropeDimension: 64, valueDimension: 128,
+    denseIntermediate: 12_288, expertIntermediate: 1536, routedExperts: 160, sharedExperts: 2,
+    expertsPerToken: 6, groups: 8, groupsPerToken: 3, normalizesWeights: false, routedScale: 16,
+    scoring: .softmax, selection: .groupLimitedGreedy,
+    yarn: YaRN(factor: 40, originalPositions: 4096, mscale: 1, mscaleAllDim: 1),
     maxPositions: 163_840, bosToken: 100_000, eosTokens: [100_001], mtpLayers: 0)
 
   private static let r1 = ModelConfiguration(

@@ -7,12 +7,12 @@ extension PreparedManifest {
   /// tensors without overlap inside their files.
   ///
   /// - Throws: ``CheckpointError`` naming the field.
-  public init(folder: URL) throws {
-    let bytes = try readSmallFile(folder.appending(path: Self.fileName), name: Self.fileName)
-    try self.init(bytes: bytes)
-  }
+  public init(folder: URL) throws { try self.init(file: folder.appending(path: Self.fileName)) }
 
-  package init(bytes: [UInt8]) throws {
+  /// - Parameter file: a manifest under any name.
+  public init(file: URL) throws { try self.init(bytes: readSmallFile(file, name: file.lastPathComponent)) }
+
+  public init(bytes: [UInt8]) throws {
     let root = try Fields(try parseJSON(bytes, file: Self.fileName), "manifest")
     let found = try root.integer("flotilla_prepared", 0...Int.max)
     guard found == Self.formatVersion else {

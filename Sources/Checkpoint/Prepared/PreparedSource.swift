@@ -47,7 +47,7 @@ extension Checkpoint {
   public func preparedSource() -> PreparedSource {
     let files = store.mappedFiles
     let spots = max(8, 64 / max(1, files.count))
-    let hashes = files.map { Self.sample($0.bytes, spots: spots) }
+    let hashes = files.map { file in file.touchingFew { Self.sample($0, spots: spots) } }
       .sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     return PreparedSource(
       name: location.standardizedFileURL.lastPathComponent, fingerprint: fingerprint,

@@ -44,6 +44,15 @@ final class MappedFile: @unchecked Sendable {
     madvise(UnsafeMutableRawPointer(mutating: address + low), high - low, MADV_DONTNEED)
   }
 
+  /// Runs `body`, which touches a few pages here and there: the system reads these alone, not megabytes around each.
+  func touchingFew<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    guard let address = bytes.baseAddress else { return try body(bytes) }
+    let start = UnsafeMutableRawPointer(mutating: address)
+    madvise(start, bytes.count, MADV_RANDOM)
+    defer { madvise(start, bytes.count, MADV_NORMAL) }
+    return try body(bytes)
+  }
+
   /// Asks the system to read the pages of `range`, without waiting for them.
   func fetchAhead(_ range: Range<Int>) {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -20,40 +20,27 @@ struct SyntheticTensor: Sendable {
 
   /// The tensors of `configuration` in checkpoint order, scales behind their weights.
   static func all(_ configuration: ModelConfiguration, seed: UInt64, plain: ElementType) -> [SyntheticTensor] {
-    var tensors: [SyntheticTensor] = []
-    func put(_ name: String, _ type: ElementType, _ shape: [Int], _ filling: Filling) {
-      tensors.append(
-        SyntheticTensor(
-          declaration: .init(name, type, shape), filling: filling, random: RandomTensor(seed: seed, name: name)))
+    ParameterInventory(configuration).storedTensors(plain: plain).map { stored in
+      SyntheticTensor(
+        declaration: .init(stored.name, stored.type, stored.shape),
+        filling: filling(of: stored, configuration.quantizationBlock, seed: seed),
+        random: RandomTensor(seed: seed, name: stored.name))
     }
-    ParameterInventory(configuration).forEach(includingMTP: true) { parameter in
-      let name = parameter.name
-      guard parameter.shape.count == 2 else {
-        let isBias = name.hasSuffix(".e_score_correction_bias")
-        put(name, isBias ? .f32 : plain, parameter.shape, isBias ? .normal(deviation: 0.01) : .ones)
-        return
-      }
-      let deviation = 1 / Float(parameter.shape[1]).squareRoot()
-      if name.hasSuffix("embed_tokens.weight") {
-        put(name, plain, parameter.shape, .normal(deviation: 1))
-      } else if let block = configuration.quantizationBlock, isQuantized(name) {
-        let scale = ParameterNames.scale(of: name)
-        put(name, .f8e4m3, parameter.shape, .codes(scales: RandomTensor(seed: seed, name: scale), block: block))
-        let grid = [
-          (parameter.shape[0] + block.rows - 1) / block.rows,
-          (parameter.shape[1] + block.columns - 1) / block.columns,
-        ]
-        put(scale, .f32, grid, .scales(deviation: deviation))
-      } else {
-        put(name, plain, parameter.shape, .normal(deviation: deviation))
-      }
-    }
-    return tensors
   }
 
-  /// Official FP8 checkpoints quantise every projection, and neither gates nor heads nor `eh_proj`.
-  private static func isQuantized(_ name: String) -> Bool {
-    name.hasSuffix("_proj.weight") && !name.hasSuffix(".eh_proj.weight") || name.hasSuffix("_proj_with_mqa.weight")
+  private static func filling(
+    of stored: StoredTensor, _ block: ModelConfiguration.BlockSize?, seed: UInt64
+  ) -> Filling {
+    let parameter = stored.parameter
+    guard parameter.shape.count == 2 else {
+      return stored.name.hasSuffix(".e_score_correction_bias") ? .normal(deviation: 0.01) : .ones
+    }
+    let deviation = 1 / Float(parameter.shape[1]).squareRoot()
+    if stored.name != parameter.name { return .scales(deviation: deviation) }
+    if stored.type == .f8e4m3, let block {
+      return .codes(scales: RandomTensor(seed: seed, name: ParameterNames.scale(of: stored.name)), block: block)
+    }
+    return .normal(deviation: stored.name.hasSuffix("embed_tokens.weight") ? 1 : deviation)
   }
 }
 

@@ -3,7 +3,7 @@ import Synchronization
 
 /// A file of known size under way: it lies beside its place under a temporary name, gets its own name only when it
 /// is finished, and goes where it is abandoned. Parts may be written from any thread.
-final class PendingFile: Sendable {
+package final class PendingFile: Sendable {
   private let url: URL
   private let temporary: URL
   private let descriptor: Mutex<Int32>
@@ -11,7 +11,7 @@ final class PendingFile: Sendable {
   /// Checks the disk's free space and reserves the size.
   ///
   /// - Throws: ``CheckpointError``.
-  init(_ url: URL, bytes: Int) throws {
+  package init(_ url: URL, bytes: Int) throws {
     self.url = url
     temporary = url.deletingLastPathComponent().appending(
       path: ".\(url.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).part")
@@ -40,7 +40,7 @@ final class PendingFile: Sendable {
     unlink(temporary.path(percentEncoded: false))
   }
 
-  func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(CheckpointError) {
+  package func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(CheckpointError) {
     let opened = descriptor.withLock { $0 }
     precondition(opened >= 0, "the file is finished")
     var done = 0
@@ -54,7 +54,7 @@ final class PendingFile: Sendable {
   }
 
   /// Gives the file its name.
-  func finish() throws(CheckpointError) {
+  package func finish() throws(CheckpointError) {
     let opened = descriptor.withLock { descriptor in
       defer { descriptor = -1 }
       return descriptor

@@ -33,7 +33,7 @@ public final class Preparation: Sendable {
     }
     let plan = try PreparationPlan(checkpoint, formats, bundles: bundles)
     let writer = try BundleWriter(
-      folder, bundles: plan.bundles, source: checkpoint.preparedSource(), formats: formats.text,
+      folder, bundles: plan.bundles, source: checkpoint.preparedSource(), formats: formats.spelling,
       version: version, startsAnew: startsAnew)
     let kept = Set(writer.kept)
     let wanted = plan.jobs.filter { !kept.contains($0.pieces[0].bundle) }

@@ -47,8 +47,7 @@ struct StoredFormats: Sendable, Equatable {
   var names: String {
     var counts: [WeightFormat: Int] = [:]
     for format in matrices.values { counts[format, default: 0] += 1 }
-    return counts.sorted { ($0.value, $1.key.rawValue) > ($1.value, $0.key.rawValue) }.map(\.key.rawValue)
-      .joined(separator: "+")
+    return WeightFormat.names(counts)
   }
 
   /// The format of rows of a part.

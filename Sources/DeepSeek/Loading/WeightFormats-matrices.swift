@@ -5,12 +5,12 @@ import Kernels
 extension WeightFormats {
   /// The format of the matrix `name`, whose rows have `columns` weights.
   public func format(_ part: Part, _ name: String, columns: Int) -> WeightFormat {
-    stored(part)?.matrices[name] ?? format(part, columns: columns)
+    stored(part)?.matrices[name] ?? kept(format(part, columns: columns), name)
   }
 
   /// The format of a feed-forward's down projection `name` in layer `layer` of `layers`.
   public func down(_ part: Part, _ name: String, layer: Int, of layers: Int, columns: Int) -> WeightFormat {
-    stored(part)?.matrices[name] ?? down(part, layer: layer, of: layers, columns: columns)
+    stored(part)?.matrices[name] ?? kept(down(part, layer: layer, of: layers, columns: columns), name)
   }
 
   /// The format of a matrix that is packed whole; nil for embedding, gates and norms.
@@ -36,8 +36,8 @@ extension WeightFormats {
     _ name: String, _ model: ModelConfiguration
   ) -> (key: WeightFormat, keyTransposed: WeightFormat, value: WeightFormat) {
     if let stored = stored(.latentUp)?.latentUp[name] { return (stored.key, stored.keyTransposed, stored.value) }
-    let format = format(.latentUp, columns: model.latentRank)
-    return (format, keysTransposed(model), format)
+    let format = kept(format(.latentUp, columns: model.latentRank), name)
+    return (format, kept(keysTransposed(model), name), format)
   }
 
   /// How rows travel to the expert hosts.

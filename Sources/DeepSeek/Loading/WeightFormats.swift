@@ -21,6 +21,8 @@ public struct WeightFormats: Sendable, Equatable {
   public private(set) var saysStored = false
   /// How they run where the checkpoint is a GGUF file with blocks.
   private var storedFormats: StoredFormats?
+  /// What parts in fp8 run as where the checkpoint is known.
+  private var keptFormats: KeptFormats?
 
   /// One format for everything; the 4-bit ones keep the head at 6 and `kv_b_proj` at 8 bits.
   public init(_ format: WeightFormat) {
@@ -42,17 +44,23 @@ public struct WeightFormats: Sendable, Equatable {
     } else {
       self = try Self.named("auto", natural: natural)
     }
+    var said: Set<Part> = []
     for item in items {
       let sides = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      guard sides.count == 2, let part = Part(rawValue: sides[0].lowercased()) else {
-        throw WeightFormatsError(expected: "PART=FORMAT with a part of \(Self.partNames)", found: item)
+      guard sides.count == 2 else {
+        throw WeightFormatsError(subject: "format of a part", expected: "PART=FORMAT", found: "\"\(item)\"")
       }
-      formats[part] = try Self.format(sides[1])
+      guard let part = Part(rawValue: sides[0].lowercased()) else {
+        let names = Part.allCases.map(\.rawValue).joined(separator: ", ")
+        throw WeightFormatsError(subject: "part", expected: "one of \(names)", found: "\"\(sides[0])\"")
+      }
+      guard said.insert(part).inserted else {
+        throw WeightFormatsError(subject: "format of \(part.rawValue)", expected: "one", found: "two")
+      }
+      formats[part] = try Self.format(sides[1], of: part)
       unsaid.remove(part)
     }
   }
-
-  static let partNames = Part.allCases.map(\.rawValue).joined(separator: ", ")
 
   private static func named(_ name: String, natural: WeightFormat) throws(WeightFormatsError) -> WeightFormats {
     switch name.lowercased() {
@@ -70,13 +78,15 @@ public struct WeightFormats: Sendable, Equatable {
     }
   }
 
-  private static func format(_ name: String) throws(WeightFormatsError) -> WeightFormat {
+  /// - Parameter part: nil: the format of all.
+  private static func format(_ name: String, of part: Part? = nil) throws(WeightFormatsError) -> WeightFormat {
     let lowercased = name.lowercased()
-    guard let format = WeightFormat.allCases.first(where: { $0.rawValue.lowercased() == lowercased }) else {
-      let names = ["auto"] + WeightFormat.allCases.map(\.rawValue) + ["Q4_K_M", "Q4_K_S"]
-      throw WeightFormatsError(expected: "one of " + names.joined(separator: ", "), found: name)
-    }
-    return format
+    if let format = WeightFormat.allCases.first(where: { $0.rawValue.lowercased() == lowercased }) { return format }
+    let single = WeightFormat.allCases.map(\.rawValue)
+    let names = part == nil ? ["auto"] + single + ["Q4_K_M", "Q4_K_S"] : single
+    throw WeightFormatsError(
+      subject: part.map { "format of \($0.rawValue)" } ?? "format", expected: "one of " + names.joined(separator: ", "),
+      found: "\"\(name)\"" + (lowercased == "q4_0" ? "; use q4_K or q4_1" : ""))
   }
 
   /// The format of a matrix with rows of `columns` weights.
@@ -101,10 +111,21 @@ public struct WeightFormats: Sendable, Equatable {
       ? WeightFormat.q6_K.fitting(columns: columns) : format(part, columns: columns)
   }
 
-  /// Lets parts that nobody said run as a GGUF file has them, matrix by matrix.
+  /// Lets parts that nobody said run as a GGUF file has them, and parts in fp8 as an FP8 checkpoint has them, matrix
+  /// by matrix.
   public mutating func follow(_ checkpoint: Checkpoint) {
-    guard !unsaid.isEmpty, let types = checkpoint.storedTypes else { return }
-    storedFormats = StoredFormats(types, checkpoint.configuration)
+    let types = unsaid.isEmpty ? nil : checkpoint.storedTypes
+    storedFormats = types.flatMap { StoredFormats($0, checkpoint.configuration) }
+    let coded = Set(Part.allCases.filter { formats[$0] == .fp8 })
+    keptFormats = coded.isEmpty ? nil : KeptFormats(checkpoint, parts: coded)
+  }
+
+  /// Takes parts in fp8 for those of an official checkpoint, where there is only a configuration.
+  public mutating func followOfficial() { keptFormats = .official }
+
+  /// What a matrix runs as where its part runs in `format`.
+  func kept(_ format: WeightFormat, _ name: String) -> WeightFormat {
+    format == .fp8 ? keptFormats?.others[name] ?? .fp8 : format
   }
 
   /// Whether some matrices run as a file has them.
@@ -123,37 +144,43 @@ public struct WeightFormats: Sendable, Equatable {
     }
     return widest.sorted { $0.key.rawValue < $1.key.rawValue }.map { (stored: $0.key, run: $0.value) }
   }
-
-  /// What ``init(parsing:natural:)`` takes.
-  public var text: String { ([baseText] + partTexts).joined(separator: ",") }
 }
 
 extension WeightFormats: CustomStringConvertible {
-  /// For people: the formats' names, what differs from them by part.
+  /// For people: ``spelling``, or what there is where a file decides: "q4_K+q6_K as stored", "f32+fp8 as stored".
   public var description: String {
-    guard let storedFormats else { return text }
-    return (["\(storedFormats.names) \(inexact.isEmpty ? "as stored" : "requantised")"] + partTexts)
+    guard let storedFormats else {
+      return text { $0 == .fp8 ? keptFormats?.name ?? $0.rawValue : $0.rawValue }
+    }
+    return (["\(storedFormats.names) \(inexact.isEmpty ? "as stored" : "requantised")"] + saidTexts)
       .joined(separator: ",")
   }
 
-  private var baseText: String {
-    if storedFormats != nil || saysStored { return "stored" }
-    return hasFinerDown ? "Q4_K_M" : formats[.experts]!.rawValue
+  /// A format's name, or what differs from it: text that ``init(parsing:natural:)`` takes.
+  public var spelling: String {
+    saysStored || followsFile ? (["stored"] + saidTexts).joined(separator: ",") : text(\.rawValue)
   }
 
-  /// Parts whose format does not follow from ``baseText``.
-  private var partTexts: [String] {
-    let base: [Part: WeightFormat] =
-      storedFormats != nil || saysStored ? [:] : WeightFormats(formats[.experts]!).formats
-    let parts =
-      base.isEmpty ? Part.allCases.filter { !unsaid.contains($0) } : Part.allCases.filter { formats[$0] != base[$0] }
-    return parts.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
+  /// Parts that somebody named.
+  private var saidTexts: [String] {
+    Part.allCases.filter { !unsaid.contains($0) }.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
+  }
+
+  private func text(_ word: (WeightFormat) -> String) -> String {
+    let base = formats[.experts]!
+    var plain = WeightFormats(base)
+    plain.hasFinerDown = hasFinerDown
+    let name = hasFinerDown ? "Q4_K_M" : word(base)
+    let others = Part.allCases.filter { formats[$0] != plain.formats[$0] }
+    return ([name] + others.map { "\($0.rawValue)=\(word(formats[$0]!))" }).joined(separator: ",")
   }
 }
 
-/// A weight format that does not exist.
+/// What is wrong with the text of weight formats.
 public struct WeightFormatsError: Error, Equatable, CustomStringConvertible {
+  /// "part", "format of experts".
+  public let subject: String
   public let expected: String
   public let found: String
-  public var description: String { "weight format: expected \(expected), found \"\(found)\"" }
+  public var description: String { "\(subject): expected \(expected), found \(found)" }
 }

@@ -50,9 +50,7 @@ extension TensorSource {
   /// The format that a matrix runs in where its part runs in `wanted`: fp8 keeps what is stored in another type as it
   /// is.
   func runFormat(_ wanted: WeightFormat) -> WeightFormat {
-    guard wanted == .fp8 else { return wanted }
-    if let codes = scaledCodes, codes.block == .fp8 { return .fp8 }
-    return type == .bf16 ? .bf16 : .f32
+    wanted == .fp8 ? WeightFormat(keeping: type, block: scaledCodes?.block) : wanted
   }
 }
 

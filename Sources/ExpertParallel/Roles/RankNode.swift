@@ -142,6 +142,7 @@ public final class RankNode {
       found.waitSeconds += times.wait
     }
     found.parametersApplied = probes.parametersApplied()
+    found.integerParametersApplied = probes.integerParametersApplied()
     found.weightBytesRead = probes.weightBytesRead()
     found.residentBytes = probes.residentBytes()
     found.traffic = exchange.traffic

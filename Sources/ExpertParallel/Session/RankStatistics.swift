@@ -14,6 +14,8 @@ public struct RankStatistics: Codable, Sendable, Equatable {
   public var expertRows = 0
   /// Parameters multiplied with, counted once for each row.
   public var parametersApplied = 0
+  /// Of those, the ones in products of integers.
+  public var integerParametersApplied = 0
   /// Bytes of the matrices multiplied with, once for each product: of the experts, those that ran.
   public var weightBytesRead = 0
   /// Seconds in this rank's roles.
@@ -41,15 +43,18 @@ public struct RankStatistics: Codable, Sendable, Equatable {
 public struct Probes {
   /// Rows times parameters of everything this rank multiplied with.
   public var parametersApplied: () -> Int
+  /// Of those, the ones in products of integers.
+  public var integerParametersApplied: () -> Int
   /// Bytes of those parameters, once for each product.
   public var weightBytesRead: () -> Int
   public var residentBytes: () -> Int
 
   public init(
-    parametersApplied: @escaping () -> Int = { 0 }, weightBytesRead: @escaping () -> Int = { 0 },
-    residentBytes: @escaping () -> Int = { 0 }
+    parametersApplied: @escaping () -> Int = { 0 }, integerParametersApplied: @escaping () -> Int = { 0 },
+    weightBytesRead: @escaping () -> Int = { 0 }, residentBytes: @escaping () -> Int = { 0 }
   ) {
     self.parametersApplied = parametersApplied
+    self.integerParametersApplied = integerParametersApplied
     self.weightBytesRead = weightBytesRead
     self.residentBytes = residentBytes
   }

@@ -10,7 +10,6 @@ public final class Bench {
 
   private let engine: Engine
   private let fabric: CoordinatorFabric
-  private let plan: BenchPlan
   private let repetitions: Int
   private let warmsUp: Bool
   private let isInterrupted: () -> Bool
@@ -19,11 +18,11 @@ public final class Bench {
   private var parked: [(id: Int, depth: Int)] = []
 
   /// - Parameters:
-  ///   - plan: what will be measured at most; the session must have been made for it.
+  ///   - session: one with room for the plan, see ``RunOptions/makeRoom(for:)``.
   ///   - warmsUp: runs each test once before it counts.
   ///   - isInterrupted: asked between steps.
   public init(
-    _ session: RunSession, plan: BenchPlan, repetitions: Int, warmsUp: Bool = true, seed: UInt64 = 0,
+    _ session: RunSession, repetitions: Int, warmsUp: Bool = true, seed: UInt64 = 0,
     isInterrupted: @escaping () -> Bool
   ) {
     guard let engine = session.engine, let fabric = session.fabric else {
@@ -31,7 +30,6 @@ public final class Bench {
     }
     self.engine = engine
     self.fabric = fabric
-    self.plan = plan
     self.repetitions = repetitions
     self.warmsUp = warmsUp
     self.isInterrupted = isInterrupted
@@ -72,10 +70,10 @@ public final class Bench {
     // Without a prompt of its own a sequence reads its last token again, before the clock starts.
     let kept = test.prompt > 0 ? depth : depth - 1
     for stream in 0..<test.parallel {
-      let all = tokens.stream(stream, count: plan.contextSize)
+      let all = tokens.stream(stream, count: engine.limits.contextSize)
       let prompt = Array(all[..<(depth + test.prompt)])
       let request = GenerationRequest(
-        prompt: prompt, maxTokens: plan.contextSize - prompt.count, ignoresEndOfSequence: true,
+        prompt: prompt, maxTokens: engine.limits.contextSize - prompt.count, ignoresEndOfSequence: true,
         forcedTokens: Array(all[prompt.count...]))
       parked[stream].id = try engine.resume(parked[stream].id, as: request, keeping: kept)
     }
@@ -95,6 +93,7 @@ public final class Bench {
     let after = try work()
     result.weightBytes += after.weightBytes - before.weightBytes
     result.multiplyAdds += after.multiplyAdds - before.multiplyAdds
+    result.integerMultiplyAdds += after.integerMultiplyAdds - before.integerMultiplyAdds
     result.cacheBytes += after.cacheBytes - before.cacheBytes
     for stream in 0..<test.parallel {
       try engine.park(parked[stream].id)
@@ -109,12 +108,15 @@ public final class Bench {
   }
 
   /// What all ranks have done so far.
-  private func work() throws -> (weightBytes: Int, multiplyAdds: Int, cacheBytes: Int) {
-    let ranks = try fabric.gatherStatistics()
-    return (
-      ranks.reduce(0) { $0 + $1.weightBytesRead }, ranks.reduce(0) { $0 + $1.parametersApplied },
-      engine.statistics.cachedPositionsRead * engine.model.cacheBytesPerPosition
-    )
+  private func work() throws -> BenchResult {
+    var sum = BenchResult(test: BenchTest(prompt: 0, generated: 0))
+    for rank in try fabric.gatherStatistics() {
+      sum.weightBytes += rank.weightBytesRead
+      sum.multiplyAdds += rank.parametersApplied
+      sum.integerMultiplyAdds += rank.integerParametersApplied
+    }
+    sum.cacheBytes = engine.statistics.cachedPositionsRead * engine.model.cacheBytesPerPosition
+    return sum
   }
 
   // MARK: Depth
@@ -125,7 +127,7 @@ public final class Bench {
     guard stream >= parked.count || parked[stream].depth < wanted else { return }
     let prompt = tokens.stream(stream, count: wanted)
     let request = GenerationRequest(
-      prompt: prompt, maxTokens: plan.contextSize - wanted, ignoresEndOfSequence: true)
+      prompt: prompt, maxTokens: engine.limits.contextSize - wanted, ignoresEndOfSequence: true)
     let id: Int
     if stream < parked.count {
       let kept = min(parked[stream].depth, wanted - 1)

@@ -24,6 +24,9 @@ public struct BenchTest: Sendable, Equatable, Codable {
 
   /// Tokens of one repetition, over all sequences.
   public var tokens: Int { prompt + generated * parallel }
+
+  /// Positions that a sequence has in the cache at the end. Without a prompt and depth there is one token to begin with.
+  var positions: Int { max(depth + prompt, 1) + generated }
 }
 
 /// Everything that a bench is asked to measure.
@@ -68,11 +71,32 @@ public struct BenchPlan: Sendable, Equatable {
     }
   }
 
-  /// Most tokens that a sequence has.
-  public var contextSize: Int { tests.map { max($0.depth, 1) + $0.prompt + $0.generated + $0.parallel + 1 }.max() ?? 1 }
+  /// Most positions of a sequence's cache that are written.
+  ///
+  /// - Parameter chunk: most prompt tokens of a step.
+  public func positions(prefillChunk chunk: Int) -> Int {
+    let tests = tests
+    let plain = tests.map(\.positions).max() ?? 1
+    // Sequences that generate together begin with a prompt token each. Where a step has no room for all of these, the
+    // first sequences generate while the last begin.
+    return tests.reduce(plain) { $1.prompt > 0 ? $0 : max($0, $1.positions + ($1.parallel - 1) / min(chunk, plain)) }
+  }
+
+  /// Tokens of a sequence beyond its positions: the last one is known and never read, and one more is never reached, so
+  /// that no sequence ends by itself.
+  static let unreadTokens = 2
 
   /// Most sequences at once.
   public var sequences: Int { tests.map(\.parallel).max() ?? 1 }
+}
+
+extension RunOptions {
+  /// Makes room for what a bench measures, and for no more.
+  public mutating func makeRoom(for plan: BenchPlan) {
+    contextSize = plan.positions(prefillChunk: prefillChunk)
+    unreadTokens = BenchPlan.unreadTokens
+    parallel = plan.sequences
+  }
 }
 
 /// What one test gave. All durations in seconds.
@@ -90,10 +114,12 @@ public struct BenchResult: Sendable, Equatable {
   public var cacheBytes: Int
   /// Weights times rows, over all ranks and repetitions: multiply-adds.
   public var multiplyAdds: Int
+  /// Of those, the ones of integers; the others are of f32.
+  public var integerMultiplyAdds: Int
 
   public init(
     test: BenchTest, seconds: [Double] = [], firstTokenSeconds: [Double] = [], tokenSeconds: [Double] = [],
-    weightBytes: Int = 0, cacheBytes: Int = 0, multiplyAdds: Int = 0
+    weightBytes: Int = 0, cacheBytes: Int = 0, multiplyAdds: Int = 0, integerMultiplyAdds: Int = 0
   ) {
     self.test = test
     self.seconds = seconds
@@ -102,6 +128,7 @@ public struct BenchResult: Sendable, Equatable {
     self.weightBytes = weightBytes
     self.cacheBytes = cacheBytes
     self.multiplyAdds = multiplyAdds
+    self.integerMultiplyAdds = integerMultiplyAdds
   }
 
   /// Tokens a second of each repetition, all sequences together.

@@ -51,6 +51,9 @@ public struct Calibration: Codable, Sendable, Equatable {
     }
   }
 
+  /// The first host that read a buffer so small that much of it may have come from the cache; nil: none did.
+  public var hostThatReadCache: Host? { hosts.first { $0.bufferBytes < $0.machine.bufferBeyondCache } }
+
   /// A speed that some threads reach together.
   public struct ThreadSpeed: Codable, Sendable, Equatable {
     public var threads: Int

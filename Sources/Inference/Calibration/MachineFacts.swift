@@ -37,6 +37,11 @@ public struct MachineFacts: Codable, Sendable, Equatable {
       lastLevelCacheBytes: lastLevelCache(processor))
   }
 
+  /// Bytes to read so that most come from memory: four times the last-level cache, 512 MiB where it is not known.
+  public var bufferBeyondCache: Int { Self.bufferBeyondCache(lastLevelCacheBytes: lastLevelCacheBytes) }
+
+  static func bufferBeyondCache(lastLevelCacheBytes: Int?) -> Int { lastLevelCacheBytes.map { 4 * $0 } ?? 512 << 20 }
+
   /// `model name` of x86; elsewhere the kernel prints no name.
   static func name(cpuinfo: String) -> String? {
     for line in cpuinfo.split(separator: "\n") {

@@ -63,15 +63,17 @@ struct SpeedMeter {
   /// Memory to read, shared out among the ranks that read at once.
   func buffer(_ compute: Compute, sharers: Int) throws -> StreamBuffer {
     let wanted = options.bufferBytes ?? Self.bufferBytes(lastLevelCache: machine.lastLevelCacheBytes)
-    let room = MachineMemory.available().map { $0 / 4 } ?? wanted
+    let room = MachineMemory.available().map { $0 / 2 } ?? wanted
     guard let buffer = StreamBuffer(bytes: min(wanted, room) / sharers, compute: compute) else {
       throw CalibrationFailure("\(wanted / sharers) bytes to read: the system has no memory for them")
     }
     return buffer
   }
 
-  /// Four times the last-level cache, at least 512 MiB.
-  static func bufferBytes(lastLevelCache: Int?) -> Int { max(512 << 20, 4 * (lastLevelCache ?? 0)) }
+  /// Large enough for any cache, at least 512 MiB.
+  static func bufferBytes(lastLevelCache: Int?) -> Int {
+    max(512 << 20, MachineFacts.bufferBeyondCache(lastLevelCacheBytes: lastLevelCache))
+  }
 
   /// Every number of threads up to 8, then steps of a quarter, and all cores.
   static func threadCounts(cores: Int) -> [Int] {

@@ -40,7 +40,7 @@ extension Engine {
     return wanted.isEmpty ? nil : model.logits(of: wanted, in: hidden)
   }
 
-  func advance(_ plan: StepPlan, logits: ActivationRows?) -> [GenerationEvent] {
+  func advance(_ plan: StepPlan, logits: ActivationRows?) throws -> [GenerationEvent] {
     var events: [GenerationEvent] = []
     var row = 0
     for (sequence, rows) in plan.members {
@@ -49,7 +49,7 @@ extension Engine {
         events.append(.prefill(sequence: sequence.id, tokens: sequence.processed, total: sequence.promptCount))
       }
       guard let logits, !sequence.isPrefilling else { continue }
-      events += model.compute.measure(.sampling) { generate(sequence, logits[row]) }
+      events += try model.compute.measure(.sampling) { try generate(sequence, logits[row]) }
       row += 1
     }
     account(plan, generated: row)
@@ -71,18 +71,21 @@ extension Engine {
   }
 
   /// Chooses the next token of a sequence; finishes the sequence where it ends.
-  private func generate(_ sequence: GeneratedSequence, _ logits: UnsafeMutableBufferPointer<Float>) -> [GenerationEvent]
-  {
+  private func generate(
+    _ sequence: GeneratedSequence, _ logits: UnsafeMutableBufferPointer<Float>
+  ) throws -> [GenerationEvent] {
     let request = sequence.request
     guard request.maxTokens > 0 else { return finish(sequence, .length) }
     guard sequence.tokens.count < limits.contextSize else { return finish(sequence, .context) }
+    guard let distribution = LogProbabilities(logits, compute: model.compute) else {
+      throw LogitsNotFinite(sequence: sequence.id, position: sequence.tokens.count - 1)
+    }
     let forced = sequence.forcedToken
     let id =
       forced
       ?? sampler.next(
         logits, history: sequence.tokens, options: request.sampling, sequence: UInt64(sequence.id),
         position: sequence.tokens.count)
-    let distribution = LogProbabilities(logits, compute: model.compute)
     if sequence.generatedCount == 0 {
       statistics.firstTokenSeconds.append(MonotonicClock.seconds() - (statistics.started ?? 0))
     }

@@ -67,10 +67,12 @@ public final class Engine {
   }
 
   /// One pass through the model for all active sequences.
+  ///
+  /// - Throws: ``LogitsNotFinite``, and what the fabric throws.
   public func step() throws -> [GenerationEvent] {
     let plan = schedule()
     let logits = try forward(plan)
-    return advance(plan, logits: logits)
+    return try advance(plan, logits: logits)
   }
 
   /// Runs until every sequence is finished.

@@ -1,3 +1,4 @@
+import Checkpoint
 import Crypto
 import Foundation
 
@@ -41,10 +42,15 @@ public struct LogitsIdentity: Codable, Sendable, Equatable {
 
 /// Logits of every scored position, `[windows x scored, vocabulary]` f32 in the byte order of the machine, behind a
 /// head of JSON. They stay on the disk: only a row at a time is in memory.
+///
+/// A file with a name has it only once it is whole; until then it lies beside its place, and goes where the run ends.
 public final class LogitsFile {
   public let identity: LogitsIdentity
-  private let descriptor: Int32
   private let name: String
+  /// -1 while there is a pending file.
+  private var descriptor: Int32
+  /// What is written until it is whole, where the file will have a name.
+  private var pending: PendingFile?
 
   private static let magic = Array("FLOTLOGS".utf8)
   /// Room for magic, length and JSON of the head; rows begin on a page.
@@ -54,23 +60,59 @@ public final class LogitsFile {
     (self.identity, self.descriptor, self.name) = (identity, descriptor, name)
   }
 
-  deinit { close(descriptor) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 
   private var rowBytes: Int { identity.vocabulary * MemoryLayout<Float>.stride }
+  private var fileBytes: Int {
+    Self.headBytes + identity.windows * PerplexityPlan.scored(window: identity.window).count * rowBytes
+  }
 
-  /// Makes a file to be written, row by row.
+  /// Makes a file to be written, row by row, and then sealed.
   ///
   /// - Parameter url: nil: a temporary file without a name, which the system removes with this value.
-  /// - Throws: ``LogitsFileError``.
+  /// - Throws: ``LogitsFileError``, or `CheckpointError` where the disk has no room.
   public static func create(_ url: URL?, _ identity: LogitsIdentity) throws -> LogitsFile {
-    let place = url ?? FileManager.default.temporaryDirectory.appending(path: "flotilla-\(UUID().uuidString).logits")
+    guard let url else { return try temporary(identity) }
+    try requireReplaceable(url)
+    let file = LogitsFile(identity, -1, url.path(percentEncoded: false))
+    file.pending = try PendingFile(url, bytes: file.fileBytes)
+    return file
+  }
+
+  private static func temporary(_ identity: LogitsIdentity) throws -> LogitsFile {
+    let place = FileManager.default.temporaryDirectory.appending(path: "flotilla-\(UUID().uuidString).logits")
     let path = place.path(percentEncoded: false)
-    let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw LogitsFileError(file: path, field: "file", expected: "to write it", found: String(cString: strerror(errno)))
     }
-    if url == nil { unlink(path) }
+    unlink(path)
     return LogitsFile(identity, descriptor, path)
+  }
+
+  /// Checks that a place for logits is free, or holds logits: nothing else is written over.
+  ///
+  /// - Throws: ``LogitsFileError``.
+  public static func requireReplaceable(_ url: URL) throws(LogitsFileError) {
+    let path = url.path(percentEncoded: false)
+    let descriptor = Foundation.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      let code = errno
+      let folder = url.deletingLastPathComponent().path(percentEncoded: false)
+      if code == ENOENT, access(folder, W_OK) == 0 { return }
+      throw LogitsFileError(
+        file: path, field: "file", expected: "to write it",
+        found: String(cString: strerror(code == ENOENT ? errno : code)),
+        hint: "name a file in a folder that exists and may be written to")
+    }
+    defer { close(descriptor) }
+    var head = [UInt8](repeating: 0, count: magic.count)
+    let count = head.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress!, $0.count, 0) }
+    guard count == magic.count, head == magic else {
+      throw LogitsFileError(
+        file: path, field: "file", expected: "none yet, or logits to write anew", found: "something else",
+        hint: "name another file, or remove this one")
+    }
   }
 
   /// Opens what ``create(_:_:)`` and ``seal()`` have left.
@@ -103,15 +145,12 @@ public final class LogitsFile {
       close(descriptor)
       throw error
     }
-    let rows = wanted.windows * PerplexityPlan.scored(window: wanted.window).count
     let size = Int(lseek(descriptor, 0, SEEK_END))
-    guard size == headBytes + rows * file.rowBytes else {
-      throw wrong("size", "\(headBytes + rows * file.rowBytes) bytes", "\(size)")
-    }
+    guard size == file.fileBytes else { throw wrong("size", "\(file.fileBytes) bytes", "\(size)") }
     return file
   }
 
-  /// Writes the head; until then the file is not valid.
+  /// Writes the head and gives the file its name: now it is whole, and can be read.
   public func seal() throws {
     var head = Self.magic + Array(try JSONEncoder().encode(identity))
     guard head.count < Self.headBytes else {
@@ -119,6 +158,13 @@ public final class LogitsFile {
     }
     head += Array(repeating: 0, count: Self.headBytes - head.count)
     try head.withUnsafeBytes { try write($0, at: 0) }
+    guard let pending else { return }
+    try pending.finish()
+    self.pending = nil
+    descriptor = Foundation.open(name, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw LogitsFileError(file: name, field: "file", expected: "to read it", found: String(cString: strerror(errno)))
+    }
   }
 
   /// - Parameters:
@@ -130,7 +176,7 @@ public final class LogitsFile {
   }
 
   public func read(row: Int, into logits: UnsafeMutableBufferPointer<Float>) throws {
-    precondition(logits.count == identity.vocabulary)
+    precondition(logits.count == identity.vocabulary && pending == nil)
     let bytes = UnsafeMutableRawBufferPointer(logits)
     try transfer(bytes.count, at: Self.headBytes + row * rowBytes) { done, place in
       pread(descriptor, bytes.baseAddress! + done, bytes.count - done, place)
@@ -138,6 +184,7 @@ public final class LogitsFile {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    if let pending { return try pending.write(bytes, at: offset) }
     try transfer(bytes.count, at: offset) { done, place in
       pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, place)
     }
@@ -165,9 +212,7 @@ public struct LogitsFileError: Error, Equatable, CustomStringConvertible {
   public let field: String
   public let expected: String
   public let found: String
+  public var hint = "--kl-base FORMAT with --logits FILE writes the logits of that format anew"
 
-  public var description: String {
-    "\(file): \(field): expected \(expected), found \(found). "
-      + "Hint: --kl-base FORMAT with --logits FILE writes the logits of that format anew"
-  }
+  public var description: String { "\(file): \(field): expected \(expected), found \(found). Hint: \(hint)" }
 }

@@ -26,11 +26,12 @@ public final class PerplexityRun {
 
   /// Scores every token, and keeps the logits where a file is given.
   ///
-  /// - Throws: `Interrupted`, ``LogitsFileError``, and what the fabric throws.
+  /// - Throws: `Interrupted`, ``LogitsFileError``, ``LogitsNotFinite``, and what the fabric throws.
   public func scores(keeping file: LogitsFile? = nil, progress: Progress) throws -> [TokenScore] {
     var scores: [TokenScore] = []
     try forEachSlice(progress) { row, logits, truths in
       scores += inParallel(truths.count) { TokenScore(UnsafeBufferPointer(logits[$0]), truth: truths[$0]) }
+      try verify(scores.suffix(truths.count), row: row)
       guard let file else { return }
       for index in truths.indices { try file.write(UnsafeBufferPointer(logits[index]), row: row + index) }
     }
@@ -39,7 +40,7 @@ public final class PerplexityRun {
 
   /// Scores every token and compares it with kept logits.
   ///
-  /// - Throws: `Interrupted`, ``LogitsFileError``, and what the fabric throws.
+  /// - Throws: `Interrupted`, ``LogitsFileError``, ``LogitsNotFinite``, and what the fabric throws.
   public func comparisons(with base: LogitsFile, progress: Progress) throws -> [TokenComparison] {
     precondition(base.identity.vocabulary == model.configuration.vocabularySize)
     var comparisons: [TokenComparison] = []
@@ -52,8 +53,17 @@ public final class PerplexityRun {
         TokenComparison(
           UnsafeBufferPointer(logits[$0]), base: UnsafeBufferPointer(kept[$0]), truth: truths[$0])
       }
+      try verify(comparisons.suffix(truths.count).map(\.score), row: row)
     }
     return comparisons
+  }
+
+  /// - Parameter row: number of the first score over all windows.
+  private func verify(_ scores: some Collection<TokenScore>, row: Int) throws {
+    guard let bad = scores.enumerated().first(where: { !$0.element.negativeLogLikelihood.isFinite }) else { return }
+    let index = row + bad.offset
+    throw LogitsNotFinite(
+      sequence: index / plan.scored.count, position: plan.scored.lowerBound + index % plan.scored.count)
   }
 
   /// Values that the pool's threads make.

@@ -5,13 +5,15 @@ struct LogProbabilities {
   private let logits: UnsafeMutableBufferPointer<Float>
   private let logSum: Double
 
-  init(_ logits: UnsafeMutableBufferPointer<Float>, compute: Compute) {
+  /// Nil where logits are NaN, or the largest is infinite.
+  init?(_ logits: UnsafeMutableBufferPointer<Float>, compute: Compute) {
     self.logits = logits
     let maximum = logits[Sampler.best(UnsafeBufferPointer(logits))]
     let sum = withUnsafeTemporaryAllocation(of: Float.self, capacity: logits.count) { scratch in
       _ = scratch.update(from: logits)
       return compute.exp(scratch, shift: maximum)
     }
+    guard maximum.isFinite, sum.isFinite else { return nil }
     logSum = Double(maximum) + ElementaryFunctions.log(Double(max(sum, .leastNormalMagnitude)))
   }
 

@@ -1,5 +1,6 @@
 import ExpertParallel
 import Foundation
+import Kernels
 import MessagePassing
 
 /// The user, or the launcher for them, asked to end.
@@ -11,10 +12,10 @@ public struct Interrupted: Error, CustomStringConvertible {
 /// How this process was started: by itself, or as one of the ranks of an MPI job.
 public final class Fleet {
   public let exchange: any Exchange
-  /// Ranks on this host, and which of them this is.
-  public let localRanks: (count: Int, index: Int)
   /// The rank that coordinates.
   public let coordinator: Int
+  /// What this rank gets of the host's cores.
+  public let cores: CoreShare
   private let session: MPISession?
   private var mpiExchange: MPIExchange? { exchange as? MPIExchange }
 
@@ -24,20 +25,35 @@ public final class Fleet {
   ///   - timeout: silence after which a rank is lost.
   ///   - hub: tells the coordinator's rank from the number of ranks; asked on rank 0, for all. Heartbeats go
   ///     between it and the others.
-  public init(timeout: Duration, hub: (_ ranks: Int) throws -> Int) throws {
+  ///   - staysInDomain: whether this rank keeps to its own NUMA domains where the host has several.
+  public init(timeout: Duration, staysInDomain: Bool = true, hub: (_ ranks: Int) throws -> Int) throws {
     TerminationSignal.install()
+    let processors = ProcessorSet.ofThisThread()
+    let machine = MachineCores.ofThisMachine(processors)
     guard MPISession.isLaunched else {
       session = nil
       coordinator = try hub(1)
       exchange = InProcessExchange.loopback(hostName: ProcessInfo.processInfo.hostName)
-      localRanks = (1, 0)
+      cores = CoreShare(of: 0, masks: [processors], on: machine)
       return
     }
     let session = try MPISession.start()
     self.session = session
     coordinator = try Self.agree(on: hub, session.world)
     exchange = try MPIExchange(communicator: session.world, hub: coordinator, timeout: timeout)
-    localRanks = (session.world.localRanks.count, session.world.localRanks.index)
+    cores = try Self.share(processors, machine, session.world)
+    if staysInDomain { cores.processors?.keepThisThread() }
+  }
+
+  /// Every rank tells which processors it may use; those of one host divide them.
+  private static func share(
+    _ processors: ProcessorSet, _ machine: MachineCores, _ world: Communicator
+  ) throws -> CoreShare {
+    let masks = try world.allGather(processors.bytes).map { ProcessorSet(bytes: $0) }
+    let name = world.hostNames[world.rank]
+    let neighbours = (0..<world.size).filter { world.hostNames[$0] == name }
+    return CoreShare(
+      of: neighbours.firstIndex(of: world.rank) ?? 0, masks: neighbours.map { masks[$0] }, on: machine)
   }
 
   /// Rank 0 decides and tells the others; where it cannot, it alone complains.
@@ -56,8 +72,8 @@ public final class Fleet {
   /// Whether the user, or the launcher for them, asked to end.
   public static var isInterrupted: Bool { TerminationSignal.requested }
 
-  /// Compute threads for this rank: the cores it may use, divided among the ranks of the host.
-  public var defaultThreads: Int { max(1, ProcessInfo.processInfo.activeProcessorCount / localRanks.count) }
+  /// Compute threads for this rank: its share of the host's cores.
+  public var defaultThreads: Int { cores.threads }
 
   /// The ranks that share this rank's host, by name.
   func ranksOnThisHost() -> [Int] {

@@ -31,8 +31,8 @@ public struct MemoryPlan {
 
   /// Weights and step buffers of a rank.
   public func bytesWithoutCache(rank: Int) -> Int {
-    let owned = placement.experts(of: rank).count
-    var bytes = owned * sizes.expert + (owned > 0 ? hostBytes(owned) : 0)
+    let owned = placement.experts(of: rank)
+    var bytes = owned.reduce(0) { $0 + sizes.experts[$1] } + (owned.isEmpty ? 0 : hostBytes(owned.count))
     if rank == placement.router { bytes += sizes.gates }
     if rank == placement.coordinator { bytes += sizes.dense + stepBytes }
     return bytes

@@ -34,15 +34,15 @@ extension WeightFormats {
     } catch {
       throw RequestError("\(PreparedManifest.fileName): formats: \(error). Hint: prepare the model again")
     }
-    let isAsPrepared = try quant == "auto" || WeightFormats(parsing: quant, natural: .f32).text == formats.text
+    formats.follow(checkpoint)
+    let isAsPrepared =
+      try quant == "auto" || WeightFormats(parsing: quant, natural: .f32).spelling == formats.spelling
     guard isAsPrepared else {
       throw RequestError(
         "--quant: expected auto or \(prepared), in which the model was prepared, found \(quant). "
           + "Hint: prepare it in that format too, or run the checkpoint that it was made from")
     }
-    guard formats.saysStored else { return formats }
-    formats.follow(checkpoint)
-    guard formats.followsFile else {
+    guard formats.followsFile || !formats.saysStored else {
       throw RequestError(
         "\(PreparedManifest.fileName): formats: expected the types of the source in metadata.gguf for \"stored\", "
           + "found none. Hint: prepare the model again")
@@ -61,13 +61,6 @@ extension RequestError {
       "\(checkpoint.location.lastPathComponent): quantisation: expected types that a run format holds "
         + "(F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K), found \(types). "
         + "Hint: --requantize runs \(ways); or name a format with --quant")
-  }
-}
-
-extension Placement {
-  /// Bundles of a prepared model that a rank reads.
-  public func bundles(of rank: Int) -> [BundleName] {
-    (rank == coordinator ? [.dense] : []) + (rank == router ? [.gates] : []) + experts(of: rank).map { .expert($0) }
   }
 }
 

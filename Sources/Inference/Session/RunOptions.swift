@@ -16,6 +16,8 @@ public struct RunOptions: Sendable {
   public var threads: Int?
   /// Most tokens of a sequence; nil: what fits, at most what the model allows.
   public var contextSize: Int?
+  /// Tokens that a sequence may have beyond those: they are chosen but never read, so they need no position.
+  public var unreadTokens = 0
   /// Most prompt tokens of a step.
   public var prefillChunk = 512
   /// Parts that a prompt chunk is cut into where experts live on other ranks.

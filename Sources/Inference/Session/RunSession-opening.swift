@@ -81,7 +81,8 @@ struct Opened {
     let (contextSize, memory) = try Self.context(options, plan, configuration, ranks: fleet.ranksOnThisHost())
     self.memory = memory
     limits = EngineLimits(
-      contextSize: contextSize, prefillChunk: min(options.prefillChunk, contextSize), maxSequences: options.parallel)
+      contextSize: contextSize + options.unreadTokens, prefillChunk: min(options.prefillChunk, contextSize),
+      maxSequences: options.parallel)
   }
 
   /// The context size, and whether all of this host's ranks fit into its memory with it.

@@ -123,6 +123,7 @@ extension RunSession {
       compute: compute,
       probes: Probes(
         parametersApplied: { [compute] in compute.parametersApplied },
+        integerParametersApplied: { [compute] in compute.integerParametersApplied },
         weightBytesRead: { [compute] in compute.weightBytesRead }, residentBytes: ProcessMemory.resident))
     self.node = node
     guard isCoordinator else { return }

@@ -2,39 +2,48 @@ import Checkpoint
 import DeepSeek
 import Kernels
 
-/// Bytes of packed weights by who holds them.
+/// Bytes of what ranks hold of a model, in the format that each matrix really runs in.
 struct WeightSizes {
-  /// One routed expert id, all layers.
-  private(set) var expert = 0
+  /// Routed experts by id, all layers. `[experts]`
+  private(set) var experts: [Int]
   /// All gates, for the router.
   private(set) var gates = 0
-  /// What the coordinator holds: attention, dense layers, shared experts, head.
+  /// What the coordinator holds: attention, norms, dense layers, shared experts, head. Without the embedding, which
+  /// stays in its file.
   private(set) var dense = 0
-  /// The whole model, without the embedding, which stays in its file.
-  private(set) var total = 0
+  /// Of the dense part, what is there a second time: attention has the keys of `kv_b_proj` both ways.
+  private var repeated = 0
+
+  /// Every weight once, without the embedding.
+  var eachOnce: Int { experts.reduce(dense + gates - repeated, +) }
 
   init(_ configuration: ModelConfiguration, _ formats: WeightFormats) {
     let c = configuration
-    // Official checkpoints keep the head in BF16.
+    experts = [Int](repeating: 0, count: c.routedExperts)
     let head = formats.format(
       .head, c.tiesEmbeddings ? ParameterNames.embedding : ParameterNames.head, columns: c.hidden)
-    dense = (head == .fp8 ? .bf16 : head).bytes(rows: c.vocabularySize, columns: c.hidden)
+    let norms = ParameterInventory(c).countByPart[.norms, default: 0]
+    dense = head.bytes(rows: c.vocabularySize, columns: c.hidden) + norms * Self.floatBytes
     for layer in 0..<c.layers {
-      dense += Self.attention(c, formats, layer)
+      addAttention(c, formats, layer)
       guard c.isMoE(layer: layer) else {
         dense += Self.feedForward(c, formats, .dense, ParameterNames.dense(layer), c.denseIntermediate, layer)
         continue
       }
-      expert += Self.feedForward(
-        c, formats, .experts, ParameterNames.expert(layer, 0), c.expertIntermediate, layer)
+      for id in experts.indices {
+        experts[id] += Self.feedForward(
+          c, formats, .experts, ParameterNames.expert(layer, id), c.expertIntermediate, layer)
+      }
       gates += WeightFormat.f32.bytes(rows: c.routedExperts, columns: c.hidden)
+      if c.selection == .biasedGroups { gates += c.routedExperts * Self.floatBytes }
       if c.sharedExperts > 0 {
         dense += Self.feedForward(
           c, formats, .shared, ParameterNames.shared(layer), c.sharedExperts * c.expertIntermediate, layer)
       }
     }
-    total = dense + gates + expert * c.routedExperts
   }
+
+  private static let floatBytes = MemoryLayout<Float>.stride
 
   private static func feedForward(
     _ c: ModelConfiguration, _ formats: WeightFormats, _ part: WeightFormats.Part, _ names: ParameterNames.FeedForward,
@@ -45,7 +54,7 @@ struct WeightSizes {
     } + formats.down(part, names.down, layer: layer, of: c.layers, columns: width).bytes(rows: c.hidden, columns: width)
   }
 
-  private static func attention(_ c: ModelConfiguration, _ formats: WeightFormats, _ layer: Int) -> Int {
+  private mutating func addAttention(_ c: ModelConfiguration, _ formats: WeightFormats, _ layer: Int) {
     func bytes(_ name: String, _ rows: Int, _ columns: Int) -> Int {
       formats.format(.attention, name, columns: columns).bytes(rows: rows, columns: columns)
     }
@@ -54,13 +63,15 @@ struct WeightSizes {
       c.queryRank.map {
         bytes(ParameterNames.queryDown(layer), $0, c.hidden) + bytes(ParameterNames.queryUp(layer), queryRows, $0)
       } ?? bytes(ParameterNames.query(layer), queryRows, c.hidden)
-    // Both attention forms: the key up-projection is there twice.
     let up = formats.latentUp(ParameterNames.latentUp(layer), c)
+    let transposed = up.keyTransposed.bytes(rows: c.latentRank, columns: c.nopeDimension)
     let perHead =
       up.key.bytes(rows: c.nopeDimension, columns: c.latentRank)
-      + up.keyTransposed.bytes(rows: c.latentRank, columns: c.nopeDimension)
       + up.value.bytes(rows: c.valueDimension, columns: c.latentRank)
-    return query + bytes(ParameterNames.latentDown(layer), c.latentRank + c.ropeDimension, c.hidden) + c.heads * perHead
+    repeated += c.heads * transposed
+    dense +=
+      query + bytes(ParameterNames.latentDown(layer), c.latentRank + c.ropeDimension, c.hidden)
+      + c.heads * (perHead + transposed)
       + bytes(ParameterNames.attentionOutput(layer), c.hidden, c.heads * c.valueDimension)
   }
 }

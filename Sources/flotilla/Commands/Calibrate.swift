@@ -12,7 +12,8 @@ struct Calibrate: ParsableCommand {
       threads, alone; under mpirun also what all ranks of a host read at once, and half the round trip of messages \
       between every pair of ranks while the others are quiet.
 
-      Kept as JSON, which flotilla bench compares its runs with. Nothing else should run meanwhile.
+      Kept as JSON, which flotilla bench compares its runs with; with a buffer below 4 times the last-level cache only \
+      where -o names a file. Nothing else should run meanwhile.
 
       EXAMPLES
         flotilla calibrate
@@ -35,7 +36,10 @@ struct Calibrate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Size of the buffer that is read. Default: 4 times the last-level cache, at least 512.", valueName: "MiB"))
+      """
+      Size of the buffer that is read. Default: 4 times the last-level cache, at least 512, at most half of the free \
+      memory.
+      """, valueName: "MiB"))
   var buffer: Int?
 
   @Option(help: ArgumentHelp("How long a rank may be silent before the job ends.", valueName: "seconds"))
@@ -58,7 +62,9 @@ struct Calibrate: ParsableCommand {
   func run() throws {
     let options = CalibrationOptions(
       bufferBytes: buffer.map { $0 << 20 }, repeats: repetitions, threads: threads)
-    try DistributedRun.perform(timeout: .milliseconds(max(1, Int64(timeout * 1000))), hub: { _ in 0 }) { fleet in
+    let silence = Duration.milliseconds(max(1, Int64(timeout * 1000)))
+    // Reads with any number of threads, so all domains.
+    try DistributedRun.perform(timeout: silence, staysInDomain: false, hub: { _ in 0 }) { fleet in
       let rank = CalibrationRank(
         exchange: fleet.exchange, kernels: try KernelTable.selected(), isInterrupted: { Fleet.isInterrupted })
       guard fleet.rank == fleet.coordinator else { return try rank.serve() }
@@ -66,16 +72,27 @@ struct Calibrate: ParsableCommand {
       let calibration = try Calibrator(rank, options: options) { progress.update($0, of: $1, now: $2) }
         .run(version: Flotilla.version)
       progress.finish()
+      // Limits of the cache must not become what every bench is compared with.
+      let unfit = output == nil ? calibration.hostThatReadCache : nil
       let file = output.map { URL(filePath: $0) } ?? Calibration.defaultFile(host: fleet.hostName)
-      try calibration.write(to: file)
-      try show(calibration, file)
+      if unfit == nil { try calibration.write(to: file) }
+      try show(calibration, unfit == nil ? file : nil)
+      if let unfit { warn(notKept(unfit)) }
     }
   }
 
-  private func show(_ calibration: Calibration, _ file: URL) throws {
+  private func show(_ calibration: Calibration, _ file: URL?) throws {
     if json { return try StandardOutput.write(calibration.json()) }
     guard !quiet else { return }
-    try StandardOutput.write(
-      CalibrationReport(calibration).text + "\nKept in \(printable(file.path(percentEncoded: false))).\n")
+    let kept = file.map { "\nKept in \(printable($0.path(percentEncoded: false))).\n" } ?? ""
+    try StandardOutput.write(CalibrationReport(calibration).text + kept)
+  }
+
+  private func notKept(_ host: Calibration.Host) -> String {
+    let machine = host.machine
+    let size = "\(Format.bytes(host.bufferBytes)) instead of \(Format.bytes(machine.bufferBeyondCache)) or more"
+    let cache = machine.lastLevelCacheBytes == nil ? "" : ", four times its last-level cache"
+    return "not kept: host \(host.name) read \(size)\(cache), so much of it may have come from the cache; "
+      + "-o FILE keeps it all the same"
   }
 }

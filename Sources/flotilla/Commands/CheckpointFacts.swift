@@ -79,8 +79,8 @@ struct CheckpointFacts: Encodable {
     assumedFields = model.assumedFields
   }
 
-  /// What a configuration alone tells.
-  init(_ model: ModelShape) {
+  /// What a configuration alone tells of a run in the given formats.
+  init(_ model: ModelShape, _ formats: WeightFormats) {
     let configuration = model.configuration
     let inventory = ParameterInventory(configuration)
     name = model.name
@@ -100,7 +100,7 @@ struct CheckpointFacts: Encodable {
     }
     cacheBytesPerToken = LatentCache.bytesPerPosition(
       layers: configuration.layers, latentRank: configuration.latentRank, rotarySize: configuration.ropeDimension,
-      format: .automatic(for: WeightFormats(model.naturalFormat)))
+      format: .automatic(for: formats))
     surplus = []
     skipped = tensors[.mtp]?.tensors ?? 0
     assumedFields = configuration.assumedFields

@@ -4,21 +4,23 @@ import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
-import Kernels
-import MessagePassing
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a checkpoint is, and what each rank of a run would hold.",
+    abstract: "Show what a checkpoint is, what each rank of a run would hold, and what to download.",
     discussion: """
       Reads config.json and the headers of the safetensors files, or a GGUF file's, no weights. Of a split GGUF model \
       the first part is enough: it tells whether the model will run, in what formats, and which parts are missing. \
       The exit code is 2 where it will not run with the given options. --like needs no checkpoint at all: it \
       tells what each rank would hold before anything is downloaded. Shapes with a name: tiny, mini, bench-3b, \
-      v2-lite, r1.
+      v2-lite, v2, r1.
+
+      The name of a published model in place of a path tells what to fetch for the wanted --quant, how large it is \
+      and the lines to paste. This program never uses the network for it.
 
       EXAMPLES
-        flotilla inspect DeepSeek-R1
+        flotilla inspect DeepSeek-R1 --quant q4_K
+        flotilla inspect /models/DeepSeek-R1
         flotilla inspect DeepSeek-R1-Q4_K_M-00001-of-00009.gguf
         flotilla inspect --like r1 --placement-for 8 --quant q4_K
         flotilla inspect DeepSeek-R1 --placement-for 8 --write-placement r1.json
@@ -28,7 +30,8 @@ struct Inspect: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "In place of MODEL: a config.json, a folder that holds one, or the name of a shape.", valueName: "config"))
+      "In place of MODEL: a config.json, a folder that holds one, or the name of a model or shape.",
+      valueName: "config"))
   var like: String?
 
   @Option(help: ArgumentHelp("Show what each of this many ranks would hold, 1 to 65536.", valueName: "ranks"))
@@ -52,12 +55,26 @@ struct Inspect: ParsableCommand {
       """)
   var verify = false
 
-  @Flag(help: "One JSON object instead of text.")
+  @Option(
+    help: ArgumentHelp(
+      "With --verify: these bundles and nothing else, as dense,gates,mtp,0-31,40; numbers are experts.",
+      valueName: "bundles"))
+  var bundles: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --bundles: this manifest, where that of the folder has not got its name yet.", valueName: "file"))
+  var manifest: String?
+
+  @Flag(help: "One JSON object instead of text; with --bundles JSON lines.")
   var json = false
 
   func validate() throws {
     if like != nil, argument.path != nil { throw ValidationError("--like and MODEL exclude each other.") }
+    try quant.verify("--quant")
     try check("--placement-for", placementFor, 1...Placement.mostRanks)
+    if bundles != nil, !verify || like != nil { throw ValidationError("--bundles needs --verify and a MODEL.") }
+    if manifest != nil, bundles == nil { throw ValidationError("--manifest needs --verify and --bundles.") }
     guard placementFor == nil else { return }
     let options = [
       ("--placement", roles.placement != nil), ("--coordinator-rank", roles.coordinatorRank != nil),
@@ -70,53 +87,39 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
+    if let bundles {
+      let verification = BundleVerification(folder: try argument.url(), manifest: manifest, json: json)
+      return try verification.run(bundles: bundles)
+    }
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
     let run = try subject.runFacts(quant.text, requantizes: requantize)
     let formats = try run?.formats ?? subject.formats(quant.text)
-    if verify { try verifyHashes(subject, placement) }
-    let facts = subject.facts(run)
+    if verify {
+      guard let prepared = subject.prepared else {
+        throw UsageError("--verify: expected a prepared model, found another", hint: "flotilla prepare makes one")
+      }
+      try BundleVerification(folder: prepared.folder, manifest: nil, json: false).run(prepared, for: placement)
+    }
+    let facts = subject.facts(run, formats)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
+    let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
     if json {
-      try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan)))
+      try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan, download: download)))
     } else {
-      try StandardOutput.write(facts.text + (plan.map { "\n" + $0.text } ?? ""))
+      try StandardOutput.write([facts.text, plan?.text, download?.text].compactMap(\.self).joined(separator: "\n"))
     }
     if let warning = subject.warning { warn(warning) }
-    let notes = [subject.note, placement?.idleNote]
-    for text in notes.compactMap(\.self) { note(text) }
+    for text in subject.notes + [placement?.idleNote].compactMap(\.self) { note(text) }
     if let error = run?.error { throw error }
-  }
-
-  private func verifyHashes(_ subject: Subject, _ placement: Placement?) throws {
-    guard let prepared = subject.prepared else {
-      throw UsageError("--verify: expected a prepared model, found another", hint: "flotilla prepare makes one")
-    }
-    let needed = placement.map { placement in
-      Set((0..<placement.ranks).flatMap { placement.bundles(of: $0) }).sorted()
-    }
-    let line = ProgressLine("Verifying", .bytes)
-    let pool = ThreadPool(threads: max(1, ProcessInfo.processInfo.activeProcessorCount))
-    TerminationSignal.install()
-    do {
-      try prepared.verify(needed ?? prepared.present, pool: pool) { done, total in
-        line.update(done, of: total)
-        if Fleet.isInterrupted { throw Interrupted() }
-      }
-    } catch let error as CheckpointError where error.subject.hasPrefix("tensor") || error.subject == "sha256" {
-      line.finish()
-      throw Failure(cause: error, status: .failure)
-    }
-    line.finish()
-    let count = (needed ?? prepared.present).count
-    note("\(count) bundle\(count == 1 ? "" : "s") and the small files are as the manifest says")
   }
 
   private struct Report: Encodable {
     let checkpoint: CheckpointFacts
     let placement: PlacementFacts?
+    let download: DownloadFacts?
   }
 
   private func write(_ placement: Placement, to path: String) throws {
@@ -142,6 +145,17 @@ private enum Subject {
       return
     }
     let url = try argument.url()
+    if let path = argument.path, !FileManager.default.fileExists(atPath: path) {
+      if let published = PublishedModel(named: path) {
+        self = .shape(ModelShape(published), note: nil)
+        return
+      }
+      guard path.contains("/"), !PublishedModel.isRepository(path) else {
+        throw UsageError(
+          "MODEL: expected a checkpoint or the name of a published model, found \"\(path)\"",
+          hint: "Known are \(PublishedModel.names); for another give --like the path of its config.json")
+      }
+    }
     if let shape = try ModelShape(folderWithoutWeights: url) {
       self = .shape(shape, note: "no safetensors files in the folder: this is what config.json alone tells")
     } else {
@@ -158,8 +172,11 @@ private enum Subject {
 
   func formats(_ quant: String) throws -> WeightFormats {
     switch self {
-    case .checkpoint(let checkpoint): try WeightFormats(quant: quant, for: checkpoint)
-    case .shape(let shape, _): try WeightFormats(parsing: quant, natural: shape.naturalFormat)
+    case .checkpoint(let checkpoint): return try WeightFormats(quant: quant, for: checkpoint)
+    case .shape(let shape, _):
+      var formats = try WeightFormats(parsing: quant, natural: shape.naturalFormat)
+      formats.followOfficial()
+      return formats
     }
   }
 
@@ -174,10 +191,10 @@ private enum Subject {
     return try RunFacts(checkpoint, quant: quant, requantizes: requantizes)
   }
 
-  func facts(_ run: RunFacts?) -> CheckpointFacts {
+  func facts(_ run: RunFacts?, _ formats: WeightFormats) -> CheckpointFacts {
     switch self {
     case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run)
-    case .shape(let shape, _): CheckpointFacts(shape)
+    case .shape(let shape, _): CheckpointFacts(shape, formats)
     }
   }
 
@@ -188,8 +205,16 @@ private enum Subject {
     }
   }
 
-  var note: String? {
-    guard case .shape(_, let note) = self else { return nil }
-    return note
+  var published: PublishedModel? {
+    guard case .shape(let shape, _) = self else { return nil }
+    return shape.published
+  }
+
+  var notes: [String] {
+    guard case .shape(let shape, let note) = self else { return [] }
+    let alike = shape.published == nil ? PublishedModel.alike(shape.configuration).map(\.name) : []
+    let names = alike.joined(separator: ", ")
+    let hint = alike.last.map { "models of this shape: \(names); flotilla inspect \($0) tells what to fetch" }
+    return [note, hint].compactMap(\.self)
   }
 }

@@ -45,6 +45,9 @@ struct Perplexity: ParsableCommand {
     try DistributedRun.perform(timeout: options.timeout, hub: options.coordinator) { fleet in
       // Before anything is loaded: a wrong path should not cost minutes.
       let contents = fleet.rank == fleet.coordinator ? try text.contents() : ""
+      if fleet.rank == fleet.coordinator, comparison.klBase != nil, let logits = comparison.logits {
+        try LogitsFile.requireReplaceable(URL(filePath: logits))
+      }
       var base: LogitsFile?
       if let klBase = comparison.klBase {
         var options = options

@@ -22,6 +22,8 @@ struct PlacementFacts: Encodable {
   let coordinator: Int
   let router: Int
   let ranks: [Rank]
+  /// Of the coordinator's latent cache, all layers, for each token of a sequence.
+  let cacheBytesPerToken: Int
 
   init(_ placement: Placement, _ configuration: ModelConfiguration, _ formats: WeightFormats) {
     let defaults = RunOptions(model: URL(filePath: ""), version: Flotilla.version)
@@ -29,6 +31,7 @@ struct PlacementFacts: Encodable {
       configuration: configuration, formats: formats, cacheFormat: .automatic(for: formats),
       placement: placement, prefillChunk: defaults.prefillChunk, sequences: defaults.parallel, threads: 1)
     format = formats.description
+    cacheBytesPerToken = plan.cacheBytesPerPosition / defaults.parallel
     coordinator = placement.coordinator
     router = placement.router
     var held = [[Int]](repeating: [], count: placement.ranks)
@@ -60,7 +63,8 @@ struct PlacementFacts: Encodable {
     let count = "\(ranks.count) rank\(ranks.count == 1 ? "" : "s")"
     let lines =
       ["Placement on \(count), weights in \(format)", ""] + table.lines().map { "  " + $0 } + [
-        "", "  Memory: weights and buffers; the coordinator's latent cache comes on top.",
+        "", "  Memory: weights and buffers. The coordinator's latent cache comes on top:",
+        "  \(Format.bytes(cacheBytesPerToken)) for each token of a sequence.",
       ]
     return lines.joined(separator: "\n") + "\n"
   }

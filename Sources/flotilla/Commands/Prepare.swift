@@ -48,7 +48,10 @@ struct Prepare: ParsableCommand {
   @Flag(name: .shortAndLong, help: "No progress, no summary.")
   var quiet = false
 
-  func validate() throws { try check("--threads", threads, 1...1024) }
+  func validate() throws {
+    try quant.verify("--quant")
+    try check("--threads", threads, 1...1024)
+  }
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }

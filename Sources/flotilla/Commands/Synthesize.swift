@@ -10,7 +10,7 @@ struct Synthesize: ParsableCommand {
     abstract: "Write a random checkpoint of any shape, with a tokenizer that fits.",
     discussion: """
       The words mean nothing; every other command runs on it. The same seed gives the same bytes. Shapes with a \
-      name: tiny (0.5M parameters), mini (25M), bench-3b (3B), v2-lite (15.7B), r1 (671B).
+      name: tiny (0.5M parameters), mini (25M), bench-3b (3B), v2-lite (15.7B), v2 (236B), r1 (671B).
 
       EXAMPLES
         flotilla synthesize /tmp/mini --like mini --seed 1

@@ -4,7 +4,7 @@ import Foundation
 import Inference
 import Kernels
 
-/// `--quant`: run formats of the weights, checked for spelling.
+/// `--quant`: run formats of the weights. Any text is taken; ``verify(_:)`` says what is wrong with it.
 struct Quantization: ExpressibleByArgument, Sendable {
   /// As `WeightFormats` reads it.
   let text: String
@@ -13,9 +13,15 @@ struct Quantization: ExpressibleByArgument, Sendable {
 
   init(_ text: String) { self.text = text }
 
-  init?(argument: String) {
-    guard (try? WeightFormats(parsing: argument, natural: .f32)) != nil else { return nil }
-    text = argument
+  init?(argument: String) { text = argument }
+
+  /// - Throws: `ValidationError` that names the option, what is wrong in its value, and what it takes.
+  func verify(_ option: String) throws {
+    do {
+      _ = try WeightFormats(parsing: text, natural: .f32)
+    } catch {
+      throw ValidationError("\(option): \(error)")
+    }
   }
 
   var defaultValueDescription: String { text }
@@ -93,6 +99,7 @@ struct ModelOptions: ParsableArguments {
   }
 
   func validate() throws {
+    try quant.verify("--quant")
     try check("--threads", threads, 1...1024)
     try check("--prefill-chunk", prefillChunk, 1...65_536)
     try check("--micro-batches", microBatches, 1...16)

@@ -9,18 +9,30 @@ struct ModelShape {
   let configuration: ModelConfiguration
   /// The type of weights that are not FP8, as PyTorch calls it; nil where nothing says.
   let dtype: String?
+  /// What is published under that name.
+  private(set) var published: PublishedModel?
 
-  /// - Parameter like: a config.json, a folder that holds one, or the name of a preset.
+  init(_ published: PublishedModel) {
+    self.init(name: published.name, configuration: published.configuration, dtype: nil)
+    self.published = published
+  }
+
+  /// - Parameter like: a config.json, a folder that holds one, or the name of a published model or a preset.
   /// - Throws: `CheckpointError`, or ``UsageError`` naming `--like`.
   init(like: String) throws {
-    if let preset = ModelConfiguration.Preset(rawValue: like) {
-      self.init(name: like, configuration: preset.configuration, dtype: nil)
-      return
-    }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: like, isDirectory: &isFolder) else {
-      let names = ModelConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageError("--like: expected a config.json or one of \(names), found \"\(like)\"", hint: "Check the path")
+      if let published = PublishedModel(named: like) {
+        self.init(published)
+      } else if let preset = ModelConfiguration.Preset(rawValue: like) {
+        self.init(name: like, configuration: preset.configuration, dtype: nil)
+      } else {
+        let names = ModelConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")
+        throw UsageError(
+          "--like: expected a config.json, a published model or one of \(names), found \"\(like)\"",
+          hint: "Check the path. Published: \(PublishedModel.names)")
+      }
+      return
     }
     let url = URL(filePath: like)
     try self.init(configuration: isFolder.boolValue ? url.appending(path: "config.json") : url)
@@ -33,6 +45,7 @@ struct ModelShape {
     self.init(
       name: file.standardizedFileURL.deletingLastPathComponent().lastPathComponent, configuration: configuration,
       dtype: (json["torch_dtype"] ?? json["dtype"])?.string)
+    published = PublishedModel.alike(configuration).first { $0.name.lowercased() == name.lowercased() }
   }
 
   private init(name: String, configuration: ModelConfiguration, dtype: String?) {
@@ -47,6 +60,15 @@ struct ModelShape {
     return configuration.quantizationBlock == nil && (dtype ?? "bfloat16") == "bfloat16" ? .bf16 : .f32
   }
 
+  /// The type in which a checkpoint stores what is not FP8.
+  var plainType: ElementType {
+    switch dtype {
+    case "float32": .f32
+    case "float16": .f16
+    default: .bf16
+    }
+  }
+
   /// The shape of a folder that holds a config.json and no weights yet; nil for any other.
   init?(folderWithoutWeights folder: URL) throws {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
@@ -56,4 +78,9 @@ struct ModelShape {
     guard names.contains("config.json"), !hasWeights else { return nil }
     try self.init(configuration: folder.appending(path: "config.json"))
   }
+}
+
+extension PublishedModel {
+  /// All of them, for people.
+  static var names: String { all.map(\.name).joined(separator: ", ") }
 }

@@ -44,6 +44,7 @@ struct ComparisonOptions: ParsableArguments {
   var logits: String?
 
   func validate() throws {
+    try klBase?.verify("--kl-base")
     if logits?.isEmpty == true { throw ValidationError("--logits: expected a file name, found nothing.") }
   }
 }

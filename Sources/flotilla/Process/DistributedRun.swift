@@ -27,9 +27,13 @@ enum DistributedRun {
 
   /// Runs `body` on every rank and ends with all of them.
   ///
-  /// - Parameter hub: tells the coordinator's rank from the number of ranks.
-  static func perform(timeout: Duration, hub: (Int) throws -> Int, body: (Fleet) throws -> Void) throws {
-    let fleet = try Fleet(timeout: timeout, hub: hub)
+  /// - Parameters:
+  ///   - staysInDomain: whether ranks keep to their own NUMA domains.
+  ///   - hub: tells the coordinator's rank from the number of ranks.
+  static func perform(
+    timeout: Duration, staysInDomain: Bool = true, hub: (Int) throws -> Int, body: (Fleet) throws -> Void
+  ) throws {
+    let fleet = try Fleet(timeout: timeout, staysInDomain: staysInDomain, hub: hub)
     do {
       try body(fleet)
       try StandardOutput.flush()
@@ -53,6 +57,7 @@ enum DistributedRun {
       if let warning = session.checkpoint.warning { warn(warning) }
       if let text = session.placement.idleNote { note(text) }
       if !session.formats.inexact.isEmpty { note(session.conversions.joined(separator: "; ")) }
+      if let text = fleet.cores.domainsNote { note(text) }
     }
     return session
   }

@@ -4,6 +4,7 @@ import Foundation
 import Inference
 import Kernels
 import MessagePassing
+import Push
 import Reporting
 import Tokenization
 
@@ -39,8 +40,9 @@ extension ExitStatus {
     case let failure as Failure: self = failure.status
     case is UsageError, is CheckpointError, is TokenizationError, is PlacementError, is RequestError,
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
-      is LogitsFileError:
+      is LogitsFileError, is HostfileError:
       self = .usage
+    case let error as PushError: self = error.isUsage ? .usage : .failure
     case is FabricError, is RankLost, is MPIError, is MPIExchangeError: self = .fabric
     case is Interrupted: self = .interrupted
     default: self = .failure

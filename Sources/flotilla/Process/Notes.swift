@@ -1,4 +1,5 @@
 import ExpertParallel
+import Kernels
 
 extension Placement {
   /// How many ranks have no part in the run; nil where all have one.
@@ -7,5 +8,14 @@ extension Placement {
     guard idle > 0 else { return nil }
     let verb = idle == 1 ? "has" : "have"
     return "\(idle) of \(ranks) ranks \(verb) no experts and nothing to do: a layer has \(experts) experts"
+  }
+}
+
+extension CoreShare {
+  /// Advice for a rank that reads the memory of several NUMA domains; nil where it has one.
+  var domainsNote: String? {
+    guard domains > 1 else { return nil }
+    return "the coordinator extends over \(domains) NUMA domains of its host, and much of its memory lies behind the "
+      + "link between them; hint: one rank for each domain, as mpirun -n \(domains) --bind-to none"
   }
 }

@@ -1,0 +1,176 @@
+import ArgumentParser
+import Checkpoint
+import ExpertParallel
+import Foundation
+import Inference
+import MessagePassing
+import Push
+
+struct PushCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "push",
+    abstract: "Bring each node of a hostfile exactly the bundles of a prepared model that its ranks read.",
+    discussion: """
+      Sends over rsync and ssh, several nodes at a time, verifies at the far end, and gives the manifest its name \
+      last. The same command again sends only what is missing. Rank r runs where mpirun puts it with the same hostfile, \
+      --map-by and no -n: one rank for each slot.
+
+      EXAMPLES
+        flotilla push /models/r1-q4 --hostfile hosts --dry-run
+        flotilla push /models/r1-q4 --hostfile hosts --placement p.json
+        flotilla push r1-q4 --hostfile hosts --to /data/r1-q4 --copies 2
+        flotilla push r1-q4 --hostfile hosts --rsh "ssh -p 2222"
+      """)
+
+  @Argument(help: ArgumentHelp("Folder of a prepared model, as flotilla prepare makes it.", valueName: "prepared"))
+  var prepared: String
+
+  @Option(
+    help: ArgumentHelp("Nodes, as mpirun --hostfile takes them; each line says slots=N.", valueName: "file"))
+  var hostfile: String
+
+  @OptionGroup(title: "PLACEMENT") var roles: RoleOptions
+
+  @Option(help: "How mpirun deals ranks out: node (one each, round the nodes) or slot (node after node).")
+  var mapBy = RankOrder.node
+
+  @Option(help: "On how many nodes each bundle is to lie.")
+  var copies = 1
+
+  @Flag(help: "Send mtp.bundle with the dense part too. Nothing reads it yet.")
+  var mtp = false
+
+  @Option(
+    name: .customLong("to"),
+    help: ArgumentHelp(
+      "Folder on the nodes. A relative one begins at the login folder. Default: the path of PREPARED here.",
+      valueName: "path"))
+  var destination: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What brings commands to a node, in place of ssh: it is given the host and a command. Words as for rsync -e. \
+      Without it this machine itself is reached directly.
+      """, valueName: "command"))
+  var rsh: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "flotilla on the nodes, to verify with. Default: the path of this one, then PATH, then sha256sum.",
+      valueName: "path"))
+  var flotilla: String?
+
+  @Option(help: "Nodes that are sent to at a time, 1 to 256.")
+  var parallel = 4
+
+  @Option(
+    help: ArgumentHelp("Most bytes a second for each node, as rsync takes it: 50m, 1.5g.", valueName: "rate"))
+  var bwlimit: String?
+
+  @Flag(help: "Look at the nodes, print the plan and the rsync lines, send nothing.")
+  var dryRun = false
+
+  @Flag(help: "JSON lines instead of text.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Nothing but warnings and errors.")
+  var quiet = false
+
+  func validate() throws {
+    try check("--copies", copies, 1...Placement.mostRanks)
+    try check("--parallel", parallel, 1...256)
+    if let destination, destination.isEmpty || destination == "/" || destination.contains("\0") {
+      throw ValidationError("--to: expected a folder for the model, found \"\(destination)\".")
+    }
+    if let bwlimit,
+      bwlimit.isEmpty || !bwlimit.utf8.allSatisfy({ (48...57).contains($0) || ".kKmMgGiIbB".utf8.contains($0) })
+    {
+      throw ValidationError("--bwlimit: expected a number and k, m or g, found \"\(bwlimit)\".")
+    }
+    if let rsh, RemoteShell.command(rsh) == nil {
+      throw ValidationError("--rsh: expected a command, found \"\(rsh)\".")
+    }
+    if flotilla?.isEmpty == true { throw ValidationError("--flotilla: expected a path, found nothing.") }
+  }
+
+  func run() throws {
+    guard ProcessRank.current.isFirst else { return }
+    let folder = URL(filePath: prepared).standardizedFileURL
+    let checkpoint = try Checkpoint.open(folder)
+    guard let store = checkpoint.prepared else {
+      throw UsageError("PREPARED: expected a prepared model, found another", hint: "flotilla prepare makes one")
+    }
+    let hosts = try Hostfile(file: URL(filePath: hostfile))
+    let placement = try roles.placement(ranks: hosts.slots, checkpoint.configuration)
+    let plan = try PushPlan(
+      placement, on: hosts, order: mapBy, manifest: store.manifest, copies: copies, includesPredictionLayers: mtp)
+    try store.require(Set(plan.nodes.flatMap(\.bundles)).sorted())
+    TerminationSignal.install()
+    let request = try request(folder, store.manifest, plan)
+    let run = PushRun(request) { TerminationSignal.requested }
+    let output = PushOutput(
+      request, command: mpirun(request.destination), hasPlacementFile: roles.placement != nil, json: json,
+      isQuiet: quiet)
+    do {
+      try perform(run, output)
+    } catch is PushInterrupted {
+      output.finish()
+      if !dryRun { note("what has arrived is kept: the same command goes on from there") }
+      throw Interrupted()
+    } catch let failures as PushFailures {
+      output.finish()
+      try StandardOutput.flush()
+      for error in failures.errors { StandardError.write(Failure.message(error)) }
+      throw ExitCode(ExitStatus.failure.rawValue)
+    }
+  }
+
+  private func perform(_ run: PushRun, _ output: PushOutput) throws {
+    output.asking()
+    do {
+      try run.survey()
+    } catch {
+      // The plan helps to understand what stands in the way.
+      try output.plan(run.states, lines: [])
+      throw error
+    }
+    output.tell(run)
+    guard !dryRun else {
+      return try output.plan(run.states, lines: run.states.indices.flatMap { output.rsyncLines(run.states[$0]) })
+    }
+    try run.claim()
+    try output.plan(run.states, lines: [])
+    output.tell(run)
+    try run.send { output.tell(run) }
+    output.tell(run)
+    output.finish()
+    try output.summary(run.states)
+  }
+
+  private func request(_ folder: URL, _ manifest: PreparedManifest, _ plan: PushPlan) throws -> PushRequest {
+    let path = folder.path(percentEncoded: false)
+    let target = destination ?? path
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    return PushRequest(
+      source: folder, manifest: manifest,
+      manifestBytes: Array(try Data(contentsOf: folder.appending(path: PreparedManifest.fileName))), plan: plan,
+      destination: target.count > 1 && target.hasSuffix("/") ? String(target.dropLast()) : target,
+      shell: rsh.flatMap(RemoteShell.command) ?? .ssh(),
+      programs: flotilla.map { [$0] } ?? [own, "flotilla"].filter { !$0.isEmpty }, needsProgram: flotilla != nil,
+      version: Flotilla.version, parallel: parallel, rate: bwlimit)
+  }
+
+  /// The line that runs the model as it was pushed.
+  private func mpirun(_ folder: String) -> String {
+    var words = ["mpirun", "--hostfile", hostfile, "--map-by", mapBy.rawValue, "--bind-to", "none", "flotilla"]
+    words += ["generate", folder]
+    if let file = roles.placement { words += ["--placement", file] }
+    if let rank = roles.coordinatorRank { words += ["--coordinator-rank", "\(rank)"] }
+    if let count = roles.coordinatorExperts { words += ["--coordinator-experts", "\(count)"] }
+    if let rank = roles.routerRank { words += ["--router-rank", "\(rank)"] }
+    return PushRequest.line(words)
+  }
+}
+
+extension RankOrder: ExpressibleByArgument {}
