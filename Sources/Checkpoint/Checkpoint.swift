@@ -19,16 +19,20 @@ public final class Checkpoint: Sendable {
   public let fingerprint: String
   /// The metadata, where the checkpoint is a GGUF file.
   public let metadata: GGUFMetadata?
+  /// Names of the parts of a split GGUF model that are not here yet.
+  public let missingFiles: [String]
 
   let store: any TensorStore
 
-  /// Opens and verifies a folder or a GGUF file.
+  /// Opens and verifies a folder, a GGUF file or any part of a split one with the others beside it.
   ///
+  /// - Parameter allowsMissingParts: open also a split GGUF model of which the first part is here, and not all of the
+  ///   others; ``tensors`` are those of the parts that are.
   /// - Throws: ``CheckpointError``: the first thing that is wrong.
-  public static func open(_ location: URL) throws -> Checkpoint {
+  public static func open(_ location: URL, allowsMissingParts: Bool = false) throws -> Checkpoint {
     switch try CheckpointKind(location) {
     case .folder: try Checkpoint(folder: location)
-    case .gguf: try Checkpoint(gguf: location)
+    case .gguf(let file): try Checkpoint(gguf: file, at: location, allowsMissingParts: allowsMissingParts)
     case .prepared: try Checkpoint(prepared: location)
     }
   }
@@ -42,21 +46,26 @@ public final class Checkpoint: Sendable {
     let shards = try ShardSet(folder: folder)
     (surplus, skipped) = try TensorCheck(configuration, shards).run()
     location = folder
-    metadata = nil
+    (metadata, storedTypes, missingFiles) = (nil, nil, [])
     self.configuration = configuration
     store = SafetensorsStore(configuration: configuration, shards: shards)
     fingerprint = Checkpoint.fingerprint([Array(SHA256.hash(data: bytes))], store.headerHashes)
   }
 
-  private init(gguf url: URL) throws {
-    let file = try GGUFFile(url)
-    let hasHead = file.header.tensors.contains { $0.name == "output.weight" }
-    configuration = try ModelConfiguration(file.header.metadata, tiesEmbeddings: !hasHead, file: file.name)
-    generationDefaults = try GenerationDefaults(file.header.metadata, file: file.name)
-    let tensors = try GGUFStore(file, configuration)
+  private init(gguf url: URL, at location: URL, allowsMissingParts: Bool) throws {
+    let set = try GGUFFileSet(url)
+    if !allowsMissingParts { try set.requireComplete() }
+    // Of a model that is not all here, the head may still come.
+    let hasHead = set.files.contains { $0.header.tensors.contains { $0.name == "output.weight" } }
+    let tiesEmbeddings = !hasHead && set.missing.isEmpty
+    configuration = try ModelConfiguration(set.metadata, tiesEmbeddings: tiesEmbeddings, file: set.name)
+    generationDefaults = try GenerationDefaults(set.metadata, file: set.name)
+    let tensors = try GGUFStore(set, configuration)
     (surplus, skipped) = (tensors.surplus, tensors.skipped)
-    location = url
-    metadata = file.header.metadata
+    self.location = location
+    (metadata, missingFiles) = (set.metadata, set.missing)
+    let quantization = set.metadata[GGUFKeys.fileType]?.integer.flatMap(GGUFQuantization.init)
+    storedTypes = StoredTypes(tensors.types, configuration, usual: quantization?.usualType)
     store = tensors
     fingerprint = Checkpoint.fingerprint([], store.headerHashes)
   }
@@ -67,13 +76,29 @@ public final class Checkpoint: Sendable {
     let bundles = try PreparedStore(folder: folder, manifest: manifest, configuration: facts.configuration)
     location = folder
     (configuration, generationDefaults, metadata) = (facts.configuration, facts.generationDefaults, facts.metadata)
-    (surplus, skipped) = ([], bundles.skipped)
+    (surplus, skipped, missingFiles) = ([], bundles.skipped, [])
+    storedTypes = facts.storedTypes
     store = bundles
     fingerprint = "\(manifest.identity)"
   }
 
   /// All tensors of the checkpoint by official name.
   public var tensors: [String: TensorInfo] { store.tensors }
+
+  /// How the tensors of a GGUF model are stored, also of a prepared one that keeps it; nil for other checkpoints.
+  /// What lies in ``missingFiles`` is taken to be like the same tensors of other layers.
+  public let storedTypes: StoredTypes?
+
+  /// Tensors of a GGUF model that it needs and that lie in ``missingFiles``.
+  public var absentTensors: Int { (store as? GGUFStore)?.absentCount ?? 0 }
+
+  /// Tensors that a GGUF model needs, merged experts as one.
+  public var neededTensors: Int { absentTensors + ((store as? GGUFStore)?.types.count ?? 0) }
+
+  /// What a GGUF model was quantised to, where it says it.
+  public var quantization: GGUFQuantization? {
+    metadata?[GGUFKeys.fileType]?.integer.flatMap(GGUFQuantization.init)
+  }
 
   /// Number of files that hold tensors.
   public var fileCount: Int { store.fileCount }

@@ -3,7 +3,8 @@ import Foundation
 /// What lies at the path of a checkpoint.
 enum CheckpointKind {
   case folder
-  case gguf
+  /// A file, or a part of a split one.
+  case gguf(URL)
   /// The folder of a prepared model.
   case prepared
 
@@ -23,7 +24,7 @@ enum CheckpointKind {
     }
     guard isFolder.boolValue else {
       guard GGUFFile.isGGUF(path) else { throw wrong("a file", "\(place), or a GGUF file.") }
-      self = .gguf
+      self = .gguf(location)
       return
     }
     if PreparedFolder.isPrepared(location) {
@@ -34,17 +35,31 @@ enum CheckpointKind {
       throw wrong(
         "a prepared model that is not finished", "Give flotilla prepare the same arguments again: it goes on.")
     }
-    let configuration = location.appending(path: "config.json").path(percentEncoded: false)
-    guard FileManager.default.fileExists(atPath: configuration) else {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    // Folders of GGUF files have a config.json at times.
+    if !names.contains(where: { $0.contains(".safetensors") }), let file = try Self.onlyModel(names, path) {
+      self = .gguf(location.appending(path: file))
+      return
+    }
+    guard names.contains("config.json") else {
       if names.contains("snapshots") {
         throw wrong("a folder of the hub's cache", "Give one of the folders in its snapshots folder.")
       }
-      guard let file = names.filter({ $0.hasSuffix(".gguf") }).min() else {
-        throw wrong("a folder without config.json", "\(place).")
-      }
-      throw wrong("a folder with \(file)", "Give the path of that file.")
+      throw wrong("a folder without config.json", "\(place).")
     }
     self = .folder
+  }
+
+  /// The first file of the one GGUF model in a folder; nil where there is none.
+  private static func onlyModel(_ names: [String], _ folder: String) throws -> String? {
+    let files = names.filter { $0.hasSuffix(".gguf") && !$0.hasPrefix(".") }
+    // Parts of a model by its first part.
+    let models = Dictionary(grouping: files) { GGUFPartName($0)?.part(1).text ?? $0 }
+    guard models.count > 1 else { return models.first?.value.min() }
+    let shown = models.keys.sorted()
+    throw CheckpointError(
+      file: folder, subject: "checkpoint", expected: "one GGUF model in the folder",
+      found: "\(models.count): \(shown.prefix(5).joined(separator: ", "))\(shown.count > 5 ? ", …" : "")",
+      hint: "Give the path of the file that is meant; of a split model, of any part.")
   }
 }

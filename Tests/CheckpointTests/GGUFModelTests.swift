@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-private func values(_ source: TensorSource, _ rows: Range<Int>? = nil) -> [Float] {
+func values(_ source: TensorSource, _ rows: Range<Int>? = nil) -> [Float] {
   let rows = rows ?? 0..<source.rows
   return [Float](unsafeUninitializedCapacity: rows.count * source.columns) { out, count in
     source.readRows(rows, into: out.baseAddress!, stride: source.columns)
@@ -169,7 +169,10 @@ private func exported(
     arguments: [
       ("general.architecture", .string("llama"), "expected \"deepseek2\", found \"llama\""),
       ("general.architecture", nil, "expected \"deepseek2\", found nothing"),
-      ("split.count", .uint16(3), "expected 0 or 1, found 3"),
+      (
+        "split.count", .uint16(3),
+        "expected nothing or 1 in a file whose name is not like NAME-00001-of-00009.gguf, found 3"
+      ),
       ("deepseek2.block_count", nil, "expected an integer, 1 to 4096, found nothing"),
       ("deepseek2.block_count", .float32(4), "expected an integer, 1 to 4096, found 4.0"),
       ("deepseek2.embedding_length", .uint32(0), "expected an integer, 1 to 1048576, found 0"),
@@ -209,7 +212,10 @@ private func exported(
     let header = try GGUFFile(url).header
     for (name, type, expected) in [
       ("blk.0.attn_norm.weight", GGMLType.q8_0, "F32, F16, BF16"),
-      ("output.weight", .iq4_NL, "F32, F16, Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K, BF16"),
+      (
+        "output.weight", .mxfp4,
+        "F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16"
+      ),
     ] {
       let writer = try GGUFWriter(
         folder["\(type).gguf"], metadata: header.metadata,

@@ -32,6 +32,36 @@ struct ExportTests {
     }
   }
 
+  @Test("Several files, which any part opens")
+  func split() throws {
+    try withTemporaryPath { path in
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+      let run = try Run(["export", Self.tiny, path + "/m.gguf", "--split-max-size", "800K"])
+      #expect(run.status == 0 && run.errors == "")
+      let first = path + "/m-00001-of-00003.gguf"
+      #expect(run.text == "Wrote 3 files, \(first) and so on: F32, 1.86 MiB (F32 1.84 MiB).\n")
+      let trace = ["--token-ids", "0,5,6", "--greedy", "3", "--sha256", "-q"]
+      let expected = try Run(["trace", Self.tiny] + trace).output
+      #expect(try Run(["trace", path] + trace).output == expected)
+      let last = path + "/m-00003-of-00003.gguf"
+      #expect(try Run(["trace", last] + trace).output == expected)
+      try FileManager.default.removeItem(atPath: last)
+      let incomplete = try Run(["trace", first] + trace)
+      #expect(incomplete.status == 2)
+      #expect(
+        incomplete.errors.hasPrefix(
+          "error: m-00001-of-00003.gguf: field split.count: expected 3 files, found 1 of them missing: "
+            + "m-00003-of-00003.gguf\nhint: "))
+      // The tokenizer is in the first part.
+      #expect(
+        try Run(["tokenize", first], text: "Hello, 12345").output
+          == Run(["tokenize", Self.tiny], text: "Hello, 12345").output)
+    }
+    for size in ["0", "1T", "-5M", "99999999999G", ""] {
+      #expect(try Run(["export", Self.tiny, "/tmp/unused", "--split-max-size", size]).status == 2)
+    }
+  }
+
   @Test("Types in any case; fallbacks are told")
   func types() throws {
     try withTemporaryPath { path in

@@ -21,8 +21,12 @@ public struct GGUFExporter: Sendable {
     }
   }
 
-  /// Bytes of the finished file.
+  /// Bytes of the finished file, or of all parts together.
   public let fileBytes: Int
+  /// Tensors of each part, in order.
+  private let parts: [Range<Int>]
+  /// Number of files.
+  public var fileCount: Int { parts.count }
   /// Bytes by element type.
   public let bytesByType: [GGMLType: Int]
   /// Tensors that fall back, by reason.
@@ -32,21 +36,31 @@ public struct GGUFExporter: Sendable {
   private let metadata: GGUFMetadata
   private let tensors: [(plan: GGUFLayout.Tensor, type: GGMLType)]
 
-  /// - Parameter tokenizer: metadata of the tokenizer, without the ids that the configuration has.
+  /// - Parameters:
+  ///   - tokenizer: metadata of the tokenizer, without the ids that the configuration has.
+  ///   - partBytes: most bytes of tensors in a file; more make several files, a larger tensor one of its own.
   /// - Throws: ``CheckpointError`` where the model has something that the format cannot express.
-  public init(_ checkpoint: Checkpoint, _ mix: GGUFMix, tokenizer: [(String, GGUFValue)]) throws {
+  public init(
+    _ checkpoint: Checkpoint, _ mix: GGUFMix, tokenizer: [(String, GGUFValue)], partBytes: Int? = nil
+  ) throws {
     let model = checkpoint.configuration
     try model.requireGGUF(file: checkpoint.location.lastPathComponent)
     self.checkpoint = checkpoint
     let plans = GGUFLayout(configuration: model).tensors()
     tensors = plans.map { ($0, mix.type($0, model)) }
     metadata = GGUFExporter.metadata(checkpoint, mix, tokenizer)
-    fileBytes = try GGUFWriter.fileBytes(
-      metadata, tensors.map { .init($0.plan.name, $0.type, $0.plan.dimensions) }, file: "GGUF")
+    parts = try GGUFExporter.parts(tensors.map { Self.bytes($0.plan, $0.type) }, partBytes)
+    let (parts, tensors, metadata) = (parts, tensors, metadata)
+    fileBytes = try parts.indices.reduce(0) { sum, part in
+      sum
+        + (try GGUFWriter.fileBytes(
+          Self.metadata(metadata, part: part, parts, tensors.count), Self.declarations(tensors[parts[part]]),
+          file: "GGUF"))
+    }
     var sizes: [GGMLType: Int] = [:]
     var reasons: [Fallback: Int] = [:]
     for (plan, type) in tensors {
-      sizes[type, default: 0] += (type.bytes(columns: plan.dimensions[0]) ?? 0) * plan.rows
+      sizes[type, default: 0] += Self.bytes(plan, type)
       let wanted = mix.wanted(plan, model)
       guard wanted != type else { continue }
       reasons[Fallback(wanted: wanted, written: type, columns: plan.dimensions[0]), default: 0] += 1
@@ -59,7 +73,9 @@ public struct GGUFExporter: Sendable {
   ) -> GGUFMetadata {
     let model = checkpoint.configuration
     var name = checkpoint.location.standardizedFileURL.lastPathComponent
-    if checkpoint.metadata != nil, name.hasSuffix(".gguf") { name.removeLast(5) }
+    if checkpoint.metadata != nil, name.hasSuffix(".gguf") {
+      name = GGUFPartName(name)?.prefix ?? String(name.dropLast(5))
+    }
     var pairs: [(String, GGUFValue)] = [
       (GGUFKeys.architecture, .string(GGUFKeys.deepseek)), ("general.type", .string("model")),
       ("general.name", .string(name)),
@@ -79,29 +95,42 @@ public struct GGUFExporter: Sendable {
     return metadata
   }
 
-  /// Writes the file, which must not be there yet.
+  /// Writes the file, or its parts under names with numbers; none of them may be there yet.
   ///
   /// - Parameter progress: bytes written and bytes in total, now and then, on the calling thread. What it throws ends
   ///   the writing; of what was begun nothing stays.
-  /// - Throws: ``CheckpointError`` where the file exists, or the disk is too small.
-  public func write(to url: URL, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }) throws {
-    guard !FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) else {
+  /// - Returns: the files.
+  /// - Throws: ``CheckpointError`` where a file exists, or the disk is too small.
+  @discardableResult
+  public func write(
+    to url: URL, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+  ) throws -> [URL] {
+    let urls = urls(url)
+    for url in urls where FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) {
       throw CheckpointError(
         file: url.path(percentEncoded: false), subject: "output", expected: "a new file",
         found: "something there already", hint: "Name another file, or remove this one first.")
     }
-    let writer = try GGUFWriter(
-      url, metadata: metadata, tensors: tensors.map { .init($0.plan.name, $0.type, $0.plan.dimensions) })
+    try Disk.require(fileBytes, in: url.deletingLastPathComponent())
+    // They get their names together, at the end.
+    let writers = try parts.indices.map { part in
+      try GGUFWriter(
+        urls[part], metadata: Self.metadata(metadata, part: part, parts, tensors.count),
+        tensors: Self.declarations(tensors[parts[part]]))
+    }
     let total = bytesByType.values.reduce(0, +)
     var done = 0
     try progress(0, total)
-    for (plan, type) in tensors {
-      try write(try GGUFPart.parts(of: plan, type, checkpoint), plan.name, writer) { bytes in
-        done += bytes
-        try progress(done, total)
+    for (part, writer) in zip(parts, writers) {
+      for (plan, type) in tensors[part] {
+        try write(try GGUFPart.parts(of: plan, type, checkpoint), plan.name, writer) { bytes in
+          done += bytes
+          try progress(done, total)
+        }
       }
     }
-    try writer.finish()
+    for writer in writers { try writer.finish() }
+    return urls
   }
 
   /// Pieces between two reports of progress.

@@ -1,8 +1,12 @@
 /// The metadata keys of `deepseek2` files, as llama.cpp's converter writes them and llama.cpp reads them.
 enum GGUFKeys {
   static let architecture = "general.architecture"
+  static let fileType = "general.file_type"
   static let deepseek = "deepseek2"
+  /// Of the parts of a split model: how many, which (from 0), and the number of tensors in all.
   static let splitCount = "split.count"
+  static let splitNumber = "split.no"
+  static let splitTensors = "split.tensors.count"
 
   static let vocabulary = own("vocab_size")
   static let contextLength = own("context_length")

@@ -1,79 +1,105 @@
 import Crypto
 
-/// The tensors of a `deepseek2` GGUF file under their official names: merged experts one by one, `kv_b_proj` whole.
+/// The tensors of a `deepseek2` GGUF model under their official names: merged experts one by one, `kv_b_proj` whole.
 struct GGUFStore: TensorStore {
   private(set) var tensors: [String: TensorInfo] = [:]
   /// Tensors that nothing asks for, and those of layers behind the model's; both sorted.
   private(set) var surplus: [String] = []
   private(set) var skipped: [String] = []
   private var headRows: [String: HeadRows] = [:]
-  private let file: GGUFFile
+  private let files: [String: GGUFFile]
+  /// By the names in the files, of what the model needs.
+  private(set) var types: [String: ElementType] = [:]
+  /// Tensors that the model needs and that lie in parts which are not here.
+  private(set) var absentCount = 0
 
-  let fileCount = 1
-  var mappedFiles: [MappedFile] { [file.map] }
-  var tensorBytes: Int { file.header.tensors.reduce(0) { $0 + $1.byteRange.count } }
+  var fileCount: Int { files.count }
+  var mappedFiles: [MappedFile] { files.values.map(\.map) }
+  var tensorBytes: Int { files.values.reduce(0) { $0 + $1.header.tensors.reduce(0) { $0 + $1.byteRange.count } } }
   var headerHashes: [[UInt8]] {
-    var hash = SHA256()
-    hash.update(bufferPointer: file.headerBytes)
-    return [Array(hash.finalize())]
+    files.values.map { file in
+      var hash = SHA256()
+      hash.update(bufferPointer: file.headerBytes)
+      return Array(hash.finalize())
+    }
   }
 
-  /// Compares the file with what its configuration calls for.
+  /// A tensor and the file that it lies in.
+  private struct Place {
+    let file: GGUFFile
+    let tensor: GGUFTensor
+  }
+
+  /// Compares the files with what their configuration calls for.
   ///
-  /// - Throws: ``CheckpointError`` for the first required tensor that is absent or wrong.
-  init(_ file: GGUFFile, _ configuration: ModelConfiguration) throws {
-    self.file = file
-    let found = Dictionary(uniqueKeysWithValues: file.header.tensors.map { ($0.name, $0) })
+  /// - Throws: ``CheckpointError`` for the first required tensor that is wrong, or absent though all files are there.
+  init(_ set: GGUFFileSet, _ configuration: ModelConfiguration) throws {
+    files = Dictionary(uniqueKeysWithValues: set.files.map { ($0.name, $0) })
+    let found = Dictionary(
+      uniqueKeysWithValues: set.files.flatMap { file in
+        file.header.tensors.map { ($0.name, Place(file: file, tensor: $0)) }
+      })
     var layout = GGUFLayout(configuration: configuration)
     layout.splitsLatentUp = found["blk.0.attn_kv_b.weight"] == nil || found["blk.0.attn_k_b.weight"] != nil
     var required: Set<String> = []
     var keys: [String: TensorSource] = [:]
     for wanted in layout.tensors() {
-      guard let tensor = found[wanted.name] else { throw GGUFStore.absent(wanted, layout, found, file.name) }
-      let type = try GGUFStore.check(tensor, wanted, file.name)
-      required.insert(tensor.name)
+      guard let place = found[wanted.name] else {
+        guard !set.missing.isEmpty else { throw GGUFStore.absent(wanted, layout, Set(found.keys), set.name) }
+        absentCount += 1
+        continue
+      }
+      let type = try GGUFStore.check(place.tensor, wanted, place.file.name)
+      required.insert(wanted.name)
+      types[wanted.name] = type
       switch wanted.content {
-      case .plain(let name): add(name, tensor, type, part: 0, of: 1, isVector: wanted.dimensions.count == 1)
+      case .plain(let name): add(name, place, type, part: 0, of: 1, isVector: wanted.dimensions.count == 1)
       case .experts(let layer, let projection):
         let names = layout.expertNames(layer, projection)
-        for (index, name) in names.enumerated() { add(name, tensor, type, part: index, of: names.count) }
-      case .keys(let name): keys[name] = source(tensor, type)
+        for (index, name) in names.enumerated() { add(name, place, type, part: index, of: names.count) }
+      case .keys(let name): keys[name] = source(place, type)
       case .values(let name):
-        guard let keys = keys.removeValue(forKey: name) else { preconditionFailure("keys come before values") }
-        add(name, HeadRows(keys: keys, values: source(tensor, type), heads: configuration.heads), tensor, type)
+        // Keys come before values, but may lie in a part that is not here.
+        guard let keys = keys.removeValue(forKey: name) else { continue }
+        add(name, HeadRows(keys: keys, values: source(place, type), heads: configuration.heads), place, type)
       }
     }
-    for tensor in file.header.tensors where !required.contains(tensor.name) {
-      let layer = tensor.name.hasPrefix("blk.") ? Int(tensor.name.dropFirst(4).prefix { $0 != "." }) : nil
+    for name in found.keys.sorted() where !required.contains(name) {
+      let layer = name.hasPrefix("blk.") ? Int(name.dropFirst(4).prefix { $0 != "." }) : nil
       let isBehind = layer.map { $0 >= configuration.layers } ?? false
-      if isBehind { skipped.append(tensor.name) } else { surplus.append(tensor.name) }
+      if isBehind { skipped.append(name) } else { surplus.append(name) }
     }
-    skipped.sort()
-    surplus.sort()
   }
 
   /// A tensor of the file, or one of `count` equal parts of it along the last dimension.
   private mutating func add(
-    _ name: String, _ tensor: GGUFTensor, _ type: ElementType, part: Int, of count: Int, isVector: Bool = false
+    _ name: String, _ place: Place, _ type: ElementType, part: Int, of count: Int, isVector: Bool = false
   ) {
+    let tensor = place.tensor
     let size = tensor.byteRange.count / count
     let start = tensor.byteRange.lowerBound + part * size
     let shape = isVector ? [tensor.columns] : [tensor.rows / count, tensor.columns]
     tensors[name] = TensorInfo(
-      name: name, type: type, shape: shape, file: file.name, byteRange: start..<start + size)
+      name: name, type: type, shape: shape, file: place.file.name, byteRange: start..<start + size)
   }
 
-  private mutating func add(_ name: String, _ rows: HeadRows, _ values: GGUFTensor, _ type: ElementType) {
+  private mutating func add(_ name: String, _ rows: HeadRows, _ values: Place, _ type: ElementType) {
     headRows[name] = rows
     tensors[name] = TensorInfo(
       name: name, type: type, shape: [rows.heads * rows.keys.columns + rows.values.rows, rows.values.columns],
-      file: file.name, byteRange: values.byteRange)
+      file: values.file.name, byteRange: values.tensor.byteRange)
   }
 
-  private func source(_ tensor: GGUFTensor, _ type: ElementType) -> TensorSource {
-    TensorSource(
+  private func source(_ place: Place, _ type: ElementType) -> TensorSource {
+    let tensor = place.tensor
+    return TensorSource(
       name: tensor.name, rows: tensor.rows, columns: tensor.columns, type: type,
-      layout: .rows(.init(map: file.map, range: tensor.byteRange)))
+      layout: .rows(.init(map: place.file.map, range: tensor.byteRange)))
+  }
+
+  private func range(of tensor: TensorInfo) -> TensorSource.MappedRange {
+    guard let file = files[tensor.file] else { preconditionFailure("tensors come from the files") }
+    return TensorSource.MappedRange(map: file.map, range: tensor.byteRange)
   }
 
   func storedBytes(_ tensor: TensorInfo) -> Int {
@@ -83,14 +109,12 @@ struct GGUFStore: TensorStore {
 
   func matrix(_ tensor: TensorInfo) throws -> TensorSource {
     let layout: TensorSource.Layout =
-      headRows[tensor.name].map { .heads($0) } ?? .rows(.init(map: file.map, range: tensor.byteRange))
+      headRows[tensor.name].map { .heads($0) } ?? .rows(range(of: tensor))
     return TensorSource(
       name: tensor.name, rows: tensor.shape[0], columns: tensor.shape[1], type: tensor.type, layout: layout)
   }
 
-  func vector(_ tensor: TensorInfo) -> TensorSource.MappedRange {
-    TensorSource.MappedRange(map: file.map, range: tensor.byteRange)
-  }
+  func vector(_ tensor: TensorInfo) -> TensorSource.MappedRange { range(of: tensor) }
 
   /// The two parts of a split `kv_b_proj`.
   func headRows(_ name: String) -> HeadRows? { headRows[name] }
@@ -120,15 +144,18 @@ extension GGUFStore {
       let readable = GGMLType.allCases.filter { wanted.isPrecise ? plainTypes.contains($0) : ElementType($0) != nil }
       throw CheckpointError.tensor(
         tensor.name, file: file, expected: readable.map(\.name).joined(separator: ", "), found: tensor.type.name,
-        hint: "This type does not run: quantise the model to another, such as Q4_K, Q6_K or Q8_0.")
+        hint: wanted.isPrecise
+          ? "Norms and gates are never quantised: convert the checkpoint again."
+          : "This type does not run: fetch another quantisation of the model, such as Q4_K_M, Q6_K or Q8_0."
+      )
     }
     return type
   }
 
   private static func absent(
-    _ wanted: GGUFLayout.Tensor, _ layout: GGUFLayout, _ found: [String: GGUFTensor], _ file: String
+    _ wanted: GGUFLayout.Tensor, _ layout: GGUFLayout, _ found: Set<String>, _ file: String
   ) -> CheckpointError {
-    let missing = layout.tensors().count { found[$0.name] == nil }
+    let missing = layout.tensors().count { !found.contains($0.name) }
     return .tensor(
       wanted.name, file: file, expected: "dimensions \(wanted.dimensions)",
       found: missing > 1 ? "nothing; \(missing) required tensors are absent" : "nothing",

@@ -59,11 +59,6 @@ extension ModelConfiguration {
         GGUFKeys.architecture, "\"\(GGUFKeys.deepseek)\"",
         hint: "Flotilla runs the DeepSeek-V2 and V3 families (R1 is a V3).")
     }
-    let splits = try fields.integer(GGUFKeys.splitCount, 0...65_535, default: 0)
-    guard splits < 2 else {
-      throw fields.wrong(
-        GGUFKeys.splitCount, "0 or 1", hint: "Parts of a split file do not run alone: merge them into one file first.")
-    }
   }
 
   private static func vocabulary(_ fields: inout GGUFFields) throws -> Int {

@@ -6,6 +6,8 @@ struct PreparedFacts {
   let generationDefaults: GenerationDefaults
   /// Where the source was a GGUF file.
   let metadata: GGUFMetadata?
+  /// Where the model runs as that file was stored.
+  let storedTypes: StoredTypes?
 
   init(_ folder: URL, _ manifest: PreparedManifest) throws {
     let names = manifest.files.map(\.name)
@@ -22,7 +24,7 @@ struct PreparedFacts {
     guard name == PreparedFolder.metadata else {
       configuration = try ModelConfiguration.read(url).configuration
       generationDefaults = try GenerationDefaults(folder: folder, vocabulary: configuration.vocabularySize)
-      metadata = nil
+      (metadata, storedTypes) = (nil, nil)
       return
     }
     let file = try GGUFFile(url)
@@ -30,5 +32,6 @@ struct PreparedFacts {
       file.header.metadata, tiesEmbeddings: manifest.source.tiesEmbeddings, file: name)
     generationDefaults = try GenerationDefaults(file.header.metadata, file: name)
     metadata = file.header.metadata
+    storedTypes = try StoredTypes(file.header.metadata, configuration, file: name)
   }
 }

@@ -31,6 +31,7 @@ public enum PreparedFolder {
     // The parts of a split file are none of the model's business.
     var kept = GGUFMetadata()
     for (key, value) in metadata.pairs where !key.hasPrefix("split.") { _ = kept.append(key, value) }
+    for (key, value) in checkpoint.storedTypes?.metadata ?? [] { _ = kept.append(key, value) }
     let url = folder.appending(path: self.metadata)
     try GGUFWriter(url, metadata: kept, tensors: []).finish()
     let bytes = try readSmallFile(url, name: self.metadata)

@@ -90,10 +90,8 @@ public enum ElementConversion {
       KernelTable.best.dequantize(
         block, blocks: UnsafeRawBufferPointer(start: source, count: block.bytes(columns: count)),
         into: UnsafeMutableBufferPointer(start: out, count: count))
-    case .q4_0: OldBlocks.readQ4(source, count: count, into: out)
-    case .q5_0: OldBlocks.readQ5(source, count: count, into: out)
     default:
-      return false
+      return StoredBlocks.read(source, type, count: count, into: out)
     }
     return true
   }

@@ -21,9 +21,15 @@ public enum ElementType: String, Sendable, CaseIterable {
   case q4_0 = "Q4_0"
   case q4_1 = "Q4_1"
   case q5_0 = "Q5_0"
+  case q5_1 = "Q5_1"
   case q8_0 = "Q8_0"
+  case q2_K = "Q2_K"
+  case q3_K = "Q3_K"
   case q4_K = "Q4_K"
+  case q5_K = "Q5_K"
   case q6_K = "Q6_K"
+  case iq4_NL = "IQ4_NL"
+  case iq4_XS = "IQ4_XS"
 
   /// The types of safetensors files.
   static let plain: [ElementType] = allCases.filter { !$0.isBlock }
@@ -42,6 +48,11 @@ public enum ElementType: String, Sendable, CaseIterable {
     }
   }
 
+  /// Whether blocks of this format hold the numbers of a tensor of this type, one for one.
+  public func isHeld(by block: BlockFormat) -> Bool {
+    self.block == block || StoredBlocks.repacker(self, block) != nil
+  }
+
   /// Bytes of one element; blocks have no such thing.
   public var bytes: Int {
     switch self {
@@ -49,7 +60,8 @@ public enum ElementType: String, Sendable, CaseIterable {
     case .f32, .i32, .u32: 4
     case .f16, .bf16, .i16, .u16: 2
     case .f8e4m3, .f8e5m2, .i8, .u8, .bool: 1
-    case .q4_0, .q4_1, .q5_0, .q8_0, .q4_K, .q6_K: preconditionFailure("\(rawValue) has no size of one element")
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS:
+      preconditionFailure("\(rawValue) has no size of one element")
     }
   }
 
@@ -63,8 +75,21 @@ public enum ElementType: String, Sendable, CaseIterable {
 
 extension GGMLType {
   static let blocks: [ElementType: GGMLType] = [
-    .q4_0: .q4_0, .q4_1: .q4_1, .q5_0: .q5_0, .q8_0: .q8_0, .q4_K: .q4_K, .q6_K: .q6_K,
+    .q4_0: .q4_0, .q4_1: .q4_1, .q5_0: .q5_0, .q5_1: .q5_1, .q8_0: .q8_0, .q2_K: .q2_K, .q3_K: .q3_K, .q4_K: .q4_K,
+    .q5_K: .q5_K, .q6_K: .q6_K, .iq4_NL: .iq4_NL, .iq4_XS: .iq4_XS,
   ]
+
+  /// Nil for the types that GGUF files do not have.
+  init?(_ type: ElementType) {
+    switch type {
+    case .f32: self = .f32
+    case .f16: self = .f16
+    case .bf16: self = .bf16
+    default:
+      guard let block = GGMLType.blocks[type] else { return nil }
+      self = block
+    }
+  }
 }
 
 extension ElementType {

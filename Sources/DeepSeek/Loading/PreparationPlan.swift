@@ -33,16 +33,10 @@ struct PreparationPlan {
   /// Most weights of a piece, where its matrix can be cut.
   private static let pieceWeights = 1 << 24
 
-  /// - Throws: `CheckpointError` where the checkpoint is a prepared model already.
+  /// - Throws: `CheckpointError`.
   init(_ checkpoint: Checkpoint, _ formats: WeightFormats, bundles wanted: Set<BundleName>) throws {
     self.checkpoint = checkpoint
     self.formats = formats
-    guard !formats.followsFile else {
-      throw CheckpointError(
-        file: checkpoint.location.lastPathComponent, subject: "--quant", expected: "a format for every part",
-        found: formats.description,
-        hint: "Blocks that are stored in the format are taken as they are: try q4_K or q8_0.")
-    }
     var items: [BundleName: [PreparedInventory.Item]] = [:]
     PreparedInventory(checkpoint.configuration).forEach { item in
       if wanted.contains(item.bundle) { items[item.bundle, default: []].append(item) }
@@ -80,30 +74,25 @@ struct PreparationPlan {
     case .vector: .rows(.f32)
     case .stored: .rows(try checkpoint.matrix(item.source.name).type)
     case .matrix: .panels(try checkpoint.matrix(item.source.name).runFormat(format(item)))
-    case .keys, .values:
-      .panels(try checkpoint.matrix(item.source.name).runFormat(formats.format(.latentUp, columns: item.shape[2])))
-    case .keysTransposed:
-      .panels(try checkpoint.matrix(item.source.name).runFormat(formats.keysTransposed(checkpoint.configuration)))
+    case .keys: .panels(try checkpoint.matrix(item.source.name).runFormat(latentUp(item).key))
+    case .keysTransposed: .panels(try checkpoint.matrix(item.source.name).runFormat(latentUp(item).keyTransposed))
+    case .values: .panels(try checkpoint.matrix(item.source.name).runFormat(latentUp(item).value))
     }
+  }
+
+  private func latentUp(
+    _ item: PreparedInventory.Item
+  ) -> (key: WeightFormat, keyTransposed: WeightFormat, value: WeightFormat) {
+    formats.latentUp(item.source.name, checkpoint.configuration)
   }
 
   /// The format in which the loader asks for a matrix.
   private func format(_ item: PreparedInventory.Item) -> WeightFormat {
-    let columns = item.shape[1]
-    let part: WeightFormats.Part
-    switch item.source.part {
-    case .gates: return .f32
-    case .attention: part = .attention
-    case .denseFeedForward: part = .dense
-    case .sharedExperts: part = .shared
-    case .routedExperts: part = .experts
-    case .head: part = .head
-    case .embedding, .norms, .mtp: preconditionFailure("\(item.name) is no matrix in panels")
+    if item.source.part == .gates { return .f32 }
+    guard let format = formats.format(item.source, of: checkpoint.configuration) else {
+      preconditionFailure("\(item.name) is no matrix in panels")
     }
-    guard let layer = item.source.layer, item.name.hasSuffix(".down_proj.weight") else {
-      return formats.format(part, columns: columns)
-    }
-    return formats.down(part, layer: layer, of: checkpoint.configuration.layers, columns: columns)
+    return format
   }
 
   /// Rows of a piece: whole panels, and whole blocks of scales where the source has them.

@@ -13,6 +13,23 @@ extension WeightFormats {
     stored(part)?.matrices[name] ?? kept(down(part, layer: layer, of: layers, columns: columns), name)
   }
 
+  /// The format of a matrix that is packed whole; nil for embedding, gates and norms.
+  func format(_ parameter: Parameter, of model: ModelConfiguration) -> WeightFormat? {
+    let part: Part
+    switch parameter.part {
+    case .attention: part = .attention
+    case .denseFeedForward: part = .dense
+    case .sharedExperts: part = .shared
+    case .routedExperts: part = .experts
+    case .head: part = .head
+    case .embedding, .gates, .norms, .mtp: return nil
+    }
+    guard let layer = parameter.layer, parameter.name.hasSuffix(".down_proj.weight") else {
+      return format(part, parameter.name, columns: parameter.shape[1])
+    }
+    return down(part, parameter.name, layer: layer, of: model.layers, columns: parameter.shape[1])
+  }
+
   /// The formats of a head's parts of a layer's `kv_b_proj`: keys `[nopeDimension, latentRank]`, the same transposed,
   /// values `[valueDimension, latentRank]`.
   public func latentUp(

@@ -17,6 +17,8 @@ public struct WeightFormats: Sendable, Equatable {
   private var hasFinerDown = false
   /// Parts whose format nobody said.
   private var unsaid: Set<Part> = []
+  /// Whether somebody said "stored": the formats of a GGUF file, and nothing else.
+  public private(set) var saysStored = false
   /// How they run where the checkpoint is a GGUF file with blocks.
   private var storedFormats: StoredFormats?
   /// What parts in fp8 run as where the checkpoint is known.
@@ -62,9 +64,10 @@ public struct WeightFormats: Sendable, Equatable {
 
   private static func named(_ name: String, natural: WeightFormat) throws(WeightFormatsError) -> WeightFormats {
     switch name.lowercased() {
-    case "auto":
+    case "auto", "stored":
       var formats = WeightFormats(natural)
       formats.unsaid = Set(Part.allCases)
+      formats.saysStored = name.lowercased() == "stored"
       return formats
     case "q4_k_s": return WeightFormats(.q4_K)
     case "q4_k_m":
@@ -111,7 +114,8 @@ public struct WeightFormats: Sendable, Equatable {
   /// Lets parts that nobody said run as a GGUF file has them, and parts in fp8 as an FP8 checkpoint has them, matrix
   /// by matrix.
   public mutating func follow(_ checkpoint: Checkpoint) {
-    storedFormats = unsaid.isEmpty ? nil : StoredFormats(checkpoint)
+    let types = unsaid.isEmpty ? nil : checkpoint.storedTypes
+    storedFormats = types.flatMap { StoredFormats($0, checkpoint.configuration) }
     let coded = Set(Part.allCases.filter { formats[$0] == .fp8 })
     keptFormats = coded.isEmpty ? nil : KeptFormats(checkpoint, parts: coded)
   }
@@ -128,20 +132,39 @@ public struct WeightFormats: Sendable, Equatable {
   public var followsFile: Bool { storedFormats != nil }
 
   func stored(_ part: Part) -> StoredFormats? { unsaid.contains(part) ? storedFormats : nil }
+
+  /// Stored types of the parts that nobody said which no run format holds, and what they run in instead, sorted.
+  public var inexact: [(stored: ElementType, run: WeightFormat)] {
+    var widest: [ElementType: WeightFormat] = [:]
+    for part in Part.allCases {
+      for (type, format) in stored(part)?.inexact[part] ?? [:] {
+        let other = widest[type] ?? format
+        widest[type] = format.bitsPerWeight > other.bitsPerWeight ? format : other
+      }
+    }
+    return widest.sorted { $0.key.rawValue < $1.key.rawValue }.map { (stored: $0.key, run: $0.value) }
+  }
 }
 
 extension WeightFormats: CustomStringConvertible {
-  /// ``spelling``, or what there is where a file decides: "q4_K+q6_K as stored", "fp8+f32 as stored,head=q8_0".
+  /// For people: ``spelling``, or what there is where a file decides: "q4_K+q6_K as stored", "f32+fp8 as stored".
   public var description: String {
     guard let storedFormats else {
       return text { $0 == .fp8 ? keptFormats?.name ?? $0.rawValue : $0.rawValue }
     }
-    let said = Part.allCases.filter { !unsaid.contains($0) }.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
-    return (["\(storedFormats.names) as stored"] + said).joined(separator: ",")
+    return (["\(storedFormats.names) \(inexact.isEmpty ? "as stored" : "requantised")"] + saidTexts)
+      .joined(separator: ",")
   }
 
   /// A format's name, or what differs from it: text that ``init(parsing:natural:)`` takes.
-  public var spelling: String { text(\.rawValue) }
+  public var spelling: String {
+    saysStored || followsFile ? (["stored"] + saidTexts).joined(separator: ",") : text(\.rawValue)
+  }
+
+  /// Parts that somebody named.
+  private var saidTexts: [String] {
+    Part.allCases.filter { !unsaid.contains($0) }.map { "\($0.rawValue)=\(formats[$0]!.rawValue)" }
+  }
 
   private func text(_ word: (WeightFormat) -> String) -> String {
     let base = formats[.experts]!

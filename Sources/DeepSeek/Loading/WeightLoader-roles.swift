@@ -82,7 +82,7 @@ extension WeightLoader {
 
   /// Rows of `kv_b_proj` per head: first the key's content part, then the value.
   func upProjections(_ name: String) throws -> UpProjections {
-    if let prepared = checkpoint.prepared { return try mappedUpProjections(LatentUpNames(name), prepared) }
+    if let prepared = checkpoint.prepared { return try mappedUpProjections(name, prepared) }
     let source = try checkpoint.matrix(name)
     let formats = formats.latentUp(name, configuration)
     let (nope, value) = (configuration.nopeDimension, configuration.valueDimension)
@@ -113,13 +113,12 @@ extension WeightLoader {
 }
 
 extension WeightLoader {
-  private func mappedUpProjections(_ names: LatentUpNames, _ prepared: PreparedStore) throws -> UpProjections {
-    func mapped(_ name: String) throws -> [PackedMatrix] {
-      try self.mapped(name, prepared) { self.formats.format(.latentUp, columns: $0) }
-    }
-    let keysTransposed = try self.mapped(names.keysTransposed, prepared) { _ in formats.keysTransposed(configuration) }
+  private func mappedUpProjections(_ name: String, _ prepared: PreparedStore) throws -> UpProjections {
+    let (names, formats) = (LatentUpNames(name), formats.latentUp(name, configuration))
     return UpProjections(
-      key: try mapped(names.keys), keyTransposed: keysTransposed, value: try mapped(names.values))
+      key: try mapped(names.keys, prepared) { _ in formats.key },
+      keyTransposed: try mapped(names.keysTransposed, prepared) { _ in formats.keyTransposed },
+      value: try mapped(names.values, prepared) { _ in formats.value })
   }
 }
 

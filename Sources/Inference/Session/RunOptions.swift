@@ -8,6 +8,8 @@ public struct RunOptions: Sendable {
   public var model: URL
   /// Run formats of the weights, as `WeightFormats` reads them; "auto": bf16 for bf16 checkpoints, else f32.
   public var formats = "auto"
+  /// Types of a GGUF file that no run format holds run in the nearest one.
+  public var requantizes = false
   /// How caches hold latents; nil: as fits the weights.
   public var cacheFormat: CacheFormat?
   /// Compute threads of a rank; nil: the cores of the host, divided among its ranks.

@@ -65,7 +65,7 @@ struct Opened {
         for: configuration, ranks: fleet.rankCount, coordinator: fleet.coordinator, router: options.routerRank,
         coordinatorExperts: options.coordinatorExperts)
     }
-    formats = try WeightFormats(quant: options.formats, for: checkpoint)
+    formats = try WeightFormats(quant: options.formats, requantizes: options.requantizes, for: checkpoint)
     if let prepared = checkpoint.prepared {
       try prepared.require(placement.bundles(of: fleet.rank))
     } else if !options.checks.isEmpty {

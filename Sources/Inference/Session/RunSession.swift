@@ -88,8 +88,12 @@ public final class RunSession {
       engine: engine.statistics, phases: phases, ranks: ranks,
       parametersInTotal: parametersInTotal, tokensComputed: engine.statistics.rowsComputed,
       loadSeconds: loadSeconds, expertLayers: configuration.moeLayers.count,
-      expertsPerLayer: configuration.routedExperts, expertsPerToken: configuration.expertsPerToken)
+      expertsPerLayer: configuration.routedExperts, expertsPerToken: configuration.expertsPerToken,
+      conversions: conversions)
   }
+
+  /// What became of a GGUF file's tensors that do not run as they lie, a line for each way.
+  public var conversions: [String] { WeightConversions(checkpoint, formats).texts }
 }
 
 // MARK: - Loading

@@ -32,12 +32,14 @@ public struct RunSummary: Sendable {
   public var expertLayers: Int
   public var expertsPerLayer: Int
   public var expertsPerToken: Int
+  /// What became of a GGUF file's tensors that do not run as they lie, a line for each way.
+  public var conversions: [String]
 
   public init(
     model: String, checkpoint: String, formats: String, cacheFormat: CacheFormat, instructionSet: InstructionSet,
     threads: [Int], limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
     parametersInTotal: Int, tokensComputed: Int, loadSeconds: Double, expertLayers: Int, expertsPerLayer: Int,
-    expertsPerToken: Int
+    expertsPerToken: Int, conversions: [String] = []
   ) {
     self.model = model
     self.checkpoint = checkpoint
@@ -55,6 +57,7 @@ public struct RunSummary: Sendable {
     self.expertLayers = expertLayers
     self.expertsPerLayer = expertsPerLayer
     self.expertsPerToken = expertsPerToken
+    self.conversions = conversions
   }
 
   /// Weights that met a token, over all ranks, divided by tokens: counted from what ran.

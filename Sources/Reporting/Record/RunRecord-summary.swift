@@ -23,7 +23,8 @@ extension RunRecord {
       ranks: summary.ranks.count, threads: summary.threads, format: summary.formats,
       cacheFormat: summary.cacheFormat.rawValue, instructionSet: summary.instructionSet.rawValue,
       contextSize: summary.limits.contextSize,
-      prefillChunk: summary.limits.prefillChunk, maxSequences: summary.limits.maxSequences)
+      prefillChunk: summary.limits.prefillChunk, maxSequences: summary.limits.maxSequences,
+      conversions: summary.conversions.isEmpty ? nil : summary.conversions)
     loadSeconds = finite(summary.loadSeconds)
     tokens = Tokens(
       prompt: engine.promptTokens, generated: engine.generatedTokens, computed: summary.tokensComputed,

@@ -17,6 +17,7 @@ import Kernels
 /// | `model.expert_layers`, `.experts_per_layer`, `.experts_per_token` | |
 /// | `setup.ranks`, `.threads` | number of ranks; compute threads of each |
 /// | `setup.format`, `.cache_format`, `.instruction_set` | run format of the weights; of cached latents; of the coordinator |
+/// | `setup.conversions` | of a GGUF file: what does not run as it is stored, a line for each way; absent where all does |
 /// | `setup.context_size`, `.prefill_chunk`, `.max_sequences` | limits of the engine |
 /// | `load_seconds` | from the start of loading to ready |
 /// | `tokens.prompt`, `.generated`, `.computed` | read; drawn; through the layers |
@@ -88,9 +89,10 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var contextSize: Int
     public var prefillChunk: Int
     public var maxSequences: Int
+    public var conversions: [String]?
 
     enum CodingKeys: String, CodingKey {
-      case ranks, threads, format
+      case ranks, threads, format, conversions
       case cacheFormat = "cache_format"
       case instructionSet = "instruction_set"
       case contextSize = "context_size"

@@ -64,13 +64,15 @@ extension ThroughputReport {
   }
 
   private var facts: [Fact] {
-    [
-      Fact(name: "model", value: model), Fact(name: "tokens", value: tokens),
-      Fact(name: "loading", value: Format.seconds(record.loadSeconds)),
-      Fact(name: "prefill", value: speed(record.rates.prefill, record.tokens.prompt, record.seconds.prefill)),
-      Fact(name: "decode", value: speed(record.rates.decode, record.tokens.inDecodeSteps, record.seconds.decode)),
-      Fact(name: "first token", value: firstToken), Fact(name: "parameters", value: parameters),
-    ]
+    let conversions = (record.setup.conversions ?? []).joined(separator: "; ")
+    return [Fact(name: "model", value: model)]
+      + (conversions.isEmpty ? [] : [Fact(name: "weights", value: conversions)]) + [
+        Fact(name: "tokens", value: tokens),
+        Fact(name: "loading", value: Format.seconds(record.loadSeconds)),
+        Fact(name: "prefill", value: speed(record.rates.prefill, record.tokens.prompt, record.seconds.prefill)),
+        Fact(name: "decode", value: speed(record.rates.decode, record.tokens.inDecodeSteps, record.seconds.decode)),
+        Fact(name: "first token", value: firstToken), Fact(name: "parameters", value: parameters),
+      ]
   }
 
   private var model: String {

@@ -53,12 +53,15 @@ struct CheckpointFacts: Encodable {
   let surplus: [String]
   let skipped: Int
   let assumedFields: [String]
+  /// Of a GGUF model: how it would run.
+  let run: RunFacts?
 
-  init(_ checkpoint: Checkpoint) {
+  init(_ checkpoint: Checkpoint, _ run: RunFacts?) {
+    self.run = run
     let model = checkpoint.configuration
     let inventory = ParameterInventory(model)
     name = checkpoint.location.standardizedFileURL.lastPathComponent
-    fingerprint = checkpoint.fingerprint
+    fingerprint = checkpoint.missingFiles.isEmpty ? checkpoint.fingerprint : nil
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(model)
@@ -69,7 +72,8 @@ struct CheckpointFacts: Encodable {
     cacheBytesPerToken = LatentCache.bytesPerPosition(
       layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
       format: .automatic(
-        for: (try? WeightFormats(quant: "auto", for: checkpoint)) ?? WeightFormats(checkpoint.naturalFormat)))
+        for: run?.formats ?? (try? WeightFormats(quant: "auto", for: checkpoint))
+          ?? WeightFormats(checkpoint.naturalFormat)))
     surplus = checkpoint.surplus
     skipped = checkpoint.skipped.count
     assumedFields = model.assumedFields
@@ -80,7 +84,7 @@ struct CheckpointFacts: Encodable {
     let configuration = model.configuration
     let inventory = ParameterInventory(configuration)
     name = model.name
-    (fingerprint, files, fileFormat, bytes) = (nil, nil, nil, nil)
+    (fingerprint, files, fileFormat, bytes, run) = (nil, nil, nil, nil, nil)
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(configuration)
@@ -187,8 +191,11 @@ extension CheckpointFacts {
       ("vocabulary", Format.exact(shape.vocabulary)),
     ]
     if let files, let fileFormat, let bytes {
-      lines.append(("files", "\(files) \(fileFormat), \(Format.bytes(bytes)) of tensors"))
+      let missing = run?.missingFiles.count ?? 0
+      let count = missing > 0 ? "\(files) of \(files + missing)" : "\(files)"
+      lines.append(("files", "\(count) \(fileFormat), \(Format.bytes(bytes)) of tensors"))
     }
+    lines += run?.lines ?? []
     if let fingerprint { lines.append(("fingerprint", String(fingerprint.prefix(16)))) }
     return lines
   }

@@ -16,9 +16,11 @@ struct Export: ParsableCommand {
       projections of some layers in Q6_K). Rows that 256 does not divide become Q4_1 where Q4_K is asked for and \
       Q8_0 where Q6_K is, rows that 32 does not divide F16; the summary says how many.
 
+      --split-max-size cuts the file as llama.cpp's gguf-split does: OUT-00001-of-00009.gguf and so on.
+
       EXAMPLES
         flotilla export DeepSeek-V2-Lite v2-lite.gguf --type Q4_K_M
-        flotilla export DeepSeek-R1 r1-bf16.gguf
+        flotilla export DeepSeek-R1 r1-bf16.gguf --split-max-size 50G
       """)
 
   @Argument(help: ArgumentHelp("Hugging Face folder of a checkpoint, or a GGUF file.", valueName: "model"))
@@ -29,6 +31,11 @@ struct Export: ParsableCommand {
 
   @Option(help: "Element type of the matrices. Default: BF16 where all weights are stored so, else F32.")
   var type: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Most bytes of tensors in a file, as 500M or 50G (powers of 1000); more make several files.", valueName: "size"))
+  var splitMaxSize: ByteCount?
 
   @Flag(name: .shortAndLong, help: "No progress, no summary.")
   var quiet = false
@@ -44,11 +51,13 @@ struct Export: ParsableCommand {
     let checkpoint = try Checkpoint.open(URL(filePath: model))
     if let warning = checkpoint.warning, !quiet { warn(warning) }
     let mix = type.flatMap(GGUFMix.init(name:)) ?? (checkpoint.naturalFormat == .bf16 ? .bf16 : .f32)
-    let exporter = try GGUFExporter(checkpoint, mix, tokenizer: try checkpoint.tokenizerMetadata())
+    let exporter = try GGUFExporter(
+      checkpoint, mix, tokenizer: try checkpoint.tokenizerMetadata(), partBytes: splitMaxSize?.bytes)
     let progress = ProgressLine("Writing", .bytes, isQuiet: quiet)
+    let files: [URL]
     do {
       TerminationSignal.install()
-      try exporter.write(to: URL(filePath: output)) {
+      files = try exporter.write(to: URL(filePath: output)) {
         progress.update($0, of: $1)
         if Fleet.isInterrupted { throw Interrupted() }
       }
@@ -58,14 +67,15 @@ struct Export: ParsableCommand {
       throw Failure(cause: error, status: .failure)
     }
     progress.finish()
-    if !quiet { try StandardOutput.write(summary(exporter, mix)) }
+    if !quiet { try StandardOutput.write(summary(exporter, mix, files)) }
   }
 
-  private func summary(_ exporter: GGUFExporter, _ mix: GGUFMix) -> String {
+  private func summary(_ exporter: GGUFExporter, _ mix: GGUFMix, _ files: [URL]) -> String {
     let types = exporter.bytesByType.sorted { ($0.value, $1.key.name) > ($1.value, $0.key.name) }
       .map { "\($0.key.name) \(Format.bytes($0.value))" }
+    let first = printable(files.count > 1 ? files[0].path(percentEncoded: false) : output)
     var lines = [
-      "Wrote \(printable(output)): \(mix.rawValue), \(Format.bytes(exporter.fileBytes)) ("
+      "Wrote \(files.count > 1 ? "\(files.count) files, \(first) and so on" : first): \(mix.rawValue), \(Format.bytes(exporter.fileBytes)) ("
         + types.joined(separator: ", ") + ")."
     ]
     let fallbacks = exporter.fallbacks.sorted {

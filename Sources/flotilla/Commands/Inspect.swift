@@ -9,7 +9,9 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a checkpoint is, what each rank of a run would hold, and what to download.",
     discussion: """
-      Reads config.json and the headers of the safetensors files, no weights. --like needs no checkpoint at all: it \
+      Reads config.json and the headers of the safetensors files, or a GGUF file's, no weights. Of a split GGUF model \
+      the first part is enough: it tells whether the model will run, in what formats, and which parts are missing. \
+      The exit code is 2 where it will not run with the given options. --like needs no checkpoint at all: it \
       tells what each rank would hold before anything is downloaded. Shapes with a name: tiny, mini, bench-3b, \
       v2-lite, v2, r1.
 
@@ -19,6 +21,7 @@ struct Inspect: ParsableCommand {
       EXAMPLES
         flotilla inspect DeepSeek-R1 --quant q4_K
         flotilla inspect /models/DeepSeek-R1
+        flotilla inspect DeepSeek-R1-Q4_K_M-00001-of-00009.gguf
         flotilla inspect --like r1 --placement-for 8 --quant q4_K
         flotilla inspect DeepSeek-R1 --placement-for 8 --write-placement r1.json
       """)
@@ -41,6 +44,9 @@ struct Inspect: ParsableCommand {
 
   @Option(help: Quantization.help)
   var quant = Quantization.auto
+
+  @Flag(help: Quantization.requantizeHelp)
+  var requantize = false
 
   @Flag(
     help: """
@@ -88,14 +94,15 @@ struct Inspect: ParsableCommand {
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
-    let formats = try subject.formats(quant.text)
+    let run = try subject.runFacts(quant.text, requantizes: requantize)
+    let formats = try run?.formats ?? subject.formats(quant.text)
     if verify {
       guard let prepared = subject.prepared else {
         throw UsageError("--verify: expected a prepared model, found another", hint: "flotilla prepare makes one")
       }
       try BundleVerification(folder: prepared.folder, manifest: nil, json: false).run(prepared, for: placement)
     }
-    let facts = subject.facts(formats)
+    let facts = subject.facts(run, formats)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
@@ -106,6 +113,7 @@ struct Inspect: ParsableCommand {
     }
     if let warning = subject.warning { warn(warning) }
     for text in subject.notes + [placement?.idleNote].compactMap(\.self) { note(text) }
+    if let error = run?.error { throw error }
   }
 
   private struct Report: Encodable {
@@ -151,7 +159,7 @@ private enum Subject {
     if let shape = try ModelShape(folderWithoutWeights: url) {
       self = .shape(shape, note: "no safetensors files in the folder: this is what config.json alone tells")
     } else {
-      self = .checkpoint(try Checkpoint.open(url))
+      self = .checkpoint(try Checkpoint.open(url, allowsMissingParts: true))
     }
   }
 
@@ -177,9 +185,15 @@ private enum Subject {
     return checkpoint.prepared
   }
 
-  func facts(_ formats: WeightFormats) -> CheckpointFacts {
+  /// Of a GGUF model.
+  func runFacts(_ quant: String, requantizes: Bool) throws -> RunFacts? {
+    guard case .checkpoint(let checkpoint) = self else { return nil }
+    return try RunFacts(checkpoint, quant: quant, requantizes: requantizes)
+  }
+
+  func facts(_ run: RunFacts?, _ formats: WeightFormats) -> CheckpointFacts {
     switch self {
-    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint)
+    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run)
     case .shape(let shape, _): CheckpointFacts(shape, formats)
     }
   }

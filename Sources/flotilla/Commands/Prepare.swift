@@ -29,6 +29,9 @@ struct Prepare: ParsableCommand {
   @Option(help: Quantization.help)
   var quant = Quantization.auto
 
+  @Flag(help: Quantization.requantizeHelp)
+  var requantize = false
+
   @Option(
     help: ArgumentHelp("Which experts, as 0-31,40, or none. Default: all.", valueName: "ids"))
   var experts: String?
@@ -54,7 +57,7 @@ struct Prepare: ParsableCommand {
     guard ProcessRank.current.isFirst else { return }
     let checkpoint = try Checkpoint.open(URL(filePath: model))
     if let warning = checkpoint.warning, !quiet { warn(warning) }
-    let formats = try WeightFormats(quant: quant.text, for: checkpoint)
+    let formats = try WeightFormats(quant: quant.text, requantizes: requantize, for: checkpoint)
     TerminationSignal.install()
     let preparation = try Preparation(
       checkpoint, formats: formats, bundles: try bundles(checkpoint), into: URL(filePath: output),
@@ -76,7 +79,7 @@ struct Prepare: ParsableCommand {
       throw Failure(cause: error, status: .failure)
     }
     line.finish()
-    if !quiet { try StandardOutput.write(summary(manifest)) }
+    if !quiet { try StandardOutput.write(summary(manifest, formats, WeightConversions(checkpoint, formats))) }
   }
 
   private func bundles(_ checkpoint: Checkpoint) throws -> Set<BundleName> {
@@ -92,11 +95,14 @@ struct Prepare: ParsableCommand {
     return names
   }
 
-  private func summary(_ manifest: PreparedManifest) -> String {
+  private func summary(
+    _ manifest: PreparedManifest, _ formats: WeightFormats, _ conversions: WeightConversions
+  ) -> String {
     let experts = manifest.bundles.compactMap { if case .expert(let id) = $0.name { id } else { nil } }
     let others = manifest.bundles.map(\.name).filter { if case .expert = $0 { false } else { true } }.map(\.text)
     let held = others + (experts.isEmpty ? [] : ["experts \(ExpertRanges.text(experts))"])
-    return "Prepared \(printable(output)): \(manifest.formats), \(manifest.bundles.count) bundles of "
+    return "Prepared \(printable(output)): \(formats), \(manifest.bundles.count) bundles of "
       + "\(Format.bytes(manifest.bytes)) in all (\(held.joined(separator: ", "))).\n"
+      + conversions.texts.map { $0 + ".\n" }.joined()
   }
 }

@@ -90,7 +90,11 @@ struct Tokenize: ParsableCommand {
     }
     let manifest = url.appending(path: PreparedManifest.fileName).path(percentEncoded: false)
     if isFolder.boolValue, FileManager.default.fileExists(atPath: manifest) { return try ofCheckpoint(url) }
-    if isFolder.boolValue { return try Tokenizer(folder: url) }
+    if isFolder.boolValue {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      let isGGUF = !names.contains("tokenizer.json") && names.contains { $0.hasSuffix(".gguf") }
+      return isGGUF ? try ofCheckpoint(url) : try Tokenizer(folder: url)
+    }
     if path.hasSuffix(".gguf") { return try ofCheckpoint(url) }
     let configuration = url.deletingLastPathComponent().appending(path: "tokenizer_config.json")
     let hasConfiguration = FileManager.default.fileExists(atPath: configuration.path(percentEncoded: false))
@@ -98,7 +102,7 @@ struct Tokenize: ParsableCommand {
   }
 
   private static func ofCheckpoint(_ url: URL) throws -> Tokenizer {
-    guard let tokenizer = try Checkpoint.open(url).tokenizer() else {
+    guard let tokenizer = try Checkpoint.open(url, allowsMissingParts: true).tokenizer() else {
       throw UsageError(
         "\(url.lastPathComponent): expected a tokenizer, found none",
         hint: "Export a checkpoint that has a tokenizer.json")

@@ -31,9 +31,14 @@ struct Quantization: ExpressibleByArgument, Sendable {
     Run format of the weights: auto, f32, bf16, fp8, q8_0, q6_K, q4_K, q4_1 or Q4_K_M; also by part, as \
     q4_K,head=q8_0 or experts=q4_K,attention=q8_0 (parts: \
     \(WeightFormats.Part.allCases.map(\.rawValue).joined(separator: ", "))). auto runs the blocks of a \
-    GGUF file as they are; else it is fp8 for official FP8 checkpoints, bf16 where all weights are stored so, else f32.
+    GGUF file as they are (see --requantize); else it is fp8 for official FP8 checkpoints, bf16 where all weights are stored so, else f32.
     """,
     valueName: "format")
+
+  static let requantizeHelp: ArgumentHelp = """
+    GGUF files, --quant auto: run types that no kernel has (Q5_1, Q2_K, Q3_K, Q5_K, IQ4_NL, IQ4_XS) in the nearest \
+    run format: Q2_K and Q3_K in q4_K, the others in q6_K.
+    """
 }
 
 /// How attention's cache holds what it remembers.
@@ -50,6 +55,9 @@ struct ModelOptions: ParsableArguments {
 
   @Option(help: Quantization.help)
   var quant = Quantization.auto
+
+  @Flag(help: Quantization.requantizeHelp)
+  var requantize = false
 
   @Option(
     help: """

@@ -56,6 +56,7 @@ enum DistributedRun {
     if isCoordinator && !isQuiet {
       if let warning = session.checkpoint.warning { warn(warning) }
       if let text = session.placement.idleNote { note(text) }
+      if !session.formats.inexact.isEmpty { note(session.conversions.joined(separator: "; ")) }
       if let text = fleet.cores.domainsNote { note(text) }
     }
     return session
@@ -76,6 +77,7 @@ extension RunOptions {
   init(_ model: ModelOptions, _ placement: PlacementOptions) throws {
     self.init(model: try model.argument.url(), version: Flotilla.version)
     formats = model.quant.text
+    requantizes = model.requantize
     cacheFormat = model.cacheType.format
     threads = model.threads
     checks = model.checks
