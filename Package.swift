@@ -34,7 +34,6 @@ let package = Package(
       name: "ExpertParallel",
       dependencies: [
         "DeepSeek", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
-        .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),
     .target(

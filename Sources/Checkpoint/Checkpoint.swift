@@ -64,8 +64,7 @@ public final class Checkpoint: Sendable {
     (surplus, skipped) = (tensors.surplus, tensors.skipped)
     self.location = location
     (metadata, missingFiles) = (set.metadata, set.missing)
-    let quantization = set.metadata[GGUFKeys.fileType]?.integer.flatMap(GGUFQuantization.init)
-    storedTypes = StoredTypes(tensors.types, configuration, usual: quantization?.usualType)
+    storedTypes = StoredTypes(tensors.types, configuration, usual: GGUFQuantization(set.metadata)?.usualType)
     store = tensors
     fingerprint = Checkpoint.fingerprint([], store.headerHashes)
   }
@@ -96,9 +95,7 @@ public final class Checkpoint: Sendable {
   public var neededTensors: Int { absentTensors + ((store as? GGUFStore)?.types.count ?? 0) }
 
   /// What a GGUF model was quantised to, where it says it.
-  public var quantization: GGUFQuantization? {
-    metadata?[GGUFKeys.fileType]?.integer.flatMap(GGUFQuantization.init)
-  }
+  public var quantization: GGUFQuantization? { metadata.flatMap { GGUFQuantization($0) } }
 
   /// Number of files that hold tensors.
   public var fileCount: Int { store.fileCount }
@@ -176,9 +173,6 @@ public final class Checkpoint: Sendable {
     var hash = SHA256()
     for part in configuration { hash.update(data: part) }
     for header in headers.sorted(by: { $0.lexicographicallyPrecedes($1) }) { hash.update(data: header) }
-    return hash.finalize().map { byte in
-      let text = String(byte, radix: 16)
-      return text.count == 1 ? "0" + text : text
-    }.joined()
+    return "\(Digest(hash.finalize()))"
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Kernels
 import Synchronization
 
 /// A program that this one started, its input given and its output read as it comes.
@@ -69,18 +70,12 @@ package struct ChildProcess {
           errors: String(decoding: errors, as: UTF8.self))
       }
       if let since = cancelledAt {
-        if now() - since > patience { kill(-process, SIGKILL) }
+        if MonotonicClock.seconds() - since > patience { kill(-process, SIGKILL) }
       } else if isCancelled() {
-        cancelledAt = now()
+        cancelledAt = MonotonicClock.seconds()
         kill(-process, SIGTERM)
       }
     }
-  }
-
-  private static func now() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   private static func ending(_ status: Int32) -> Ending {

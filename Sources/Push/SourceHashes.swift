@@ -30,7 +30,7 @@ final class SourceHashes: Sendable {
         if isCancelled() { throw PushInterrupted() }
         hash.update(data: bytes)
       }
-      let text = hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      let text = "\(Digest(hash.finalize()))"
       known[bundle] = text
       return text
     }

@@ -149,18 +149,7 @@ private func exported(
   private func failure(_ changes: [(String, GGUFValue?)], tensors: Bool = false) throws -> String {
     let folder = try TemporaryFolder()
     let (_, _, url) = try exported("tiny-f32", .bf16, to: folder)
-    let original = try GGUFFile(url)
-    var metadata = GGUFMetadata()
-    for (key, value) in original.header.metadata.pairs {
-      let change = changes.first { $0.0 == key }
-      if let new = change == nil ? value : change?.1 { _ = metadata.append(key, new) }
-    }
-    for (key, value) in changes { if let value { _ = metadata.append(key, value) } }
-    let kept = tensors ? original.header.tensors : []
-    let writer = try GGUFWriter(
-      folder["changed.gguf"], metadata: metadata, tensors: kept.map { .init($0.name, $0.type, $0.dimensions) })
-    for tensor in kept { try writer.write(original.bytes(of: tensor), to: tensor.name) }
-    try writer.finish()
+    try rewrite(url, to: folder["changed.gguf"], changes) { _ in tensors }
     return try #require(throws: CheckpointError.self) { try Checkpoint.open(folder["changed.gguf"]) }.description
   }
 

@@ -3,9 +3,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Writes a GGUF file anew with other metadata, or other tensors.
+/// Writes a GGUF file anew with other metadata, or other tensors, in its place or in another.
 func rewrite(
-  _ url: URL, _ changes: [(String, GGUFValue?)], keeping isKept: (GGUFTensor) -> Bool = { _ in true }
+  _ url: URL, to target: URL? = nil, _ changes: [(String, GGUFValue?)],
+  keeping isKept: (GGUFTensor) -> Bool = { _ in true }
 ) throws {
   let original = try GGUFFile(url)
   var metadata = GGUFMetadata()
@@ -16,7 +17,7 @@ func rewrite(
   for (key, value) in changes { if let value { _ = metadata.append(key, value) } }
   let kept = original.header.tensors.filter(isKept)
   let writer = try GGUFWriter(
-    url, metadata: metadata, tensors: kept.map { .init($0.name, $0.type, $0.dimensions) })
+    target ?? url, metadata: metadata, tensors: kept.map { .init($0.name, $0.type, $0.dimensions) })
   for tensor in kept { try writer.write(original.bytes(of: tensor), to: tensor.name) }
   try writer.finish()
 }

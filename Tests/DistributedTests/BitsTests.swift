@@ -15,6 +15,13 @@ struct BitsTests {
     return try #require(job.output.first)
   }
 
+  /// Rank 0 with the scalar kernels, two more with the fastest.
+  private func withOneScalarRank(_ arguments: [String]) throws -> Job {
+    try Job(
+      "flotilla", arguments, ranks: 1, launcher: ["-x", "FLOTILLA_ISA=scalar"],
+      more: [":", "-n", "2", try Job.executable("flotilla")] + arguments)
+  }
+
   @Test("Ranks 1 to 6 and without mpirun", arguments: ["f32", "bf16", "q4_K", "q8_0"])
   func ranks(format: String) throws {
     let expected = try hash("tiny-f32", ["--quant", format], ranks: nil)
@@ -59,9 +66,7 @@ struct BitsTests {
       ]
       let expected = try flotilla(arguments, ranks: nil)
       #expect(expected.status == 0 && expected.output.first?.count == 64, "\(expected.errors)")
-      let mixed = try Job(
-        "flotilla", arguments, ranks: 1, launcher: ["-x", "FLOTILLA_ISA=scalar"],
-        more: [":", "-n", "2", try Job.executable("flotilla")] + arguments)
+      let mixed = try withOneScalarRank(arguments)
       #expect(mixed.output == expected.output, "\(mixed.errors)")
       let placement = try scatteredPlacement(experts: model == "mini" ? 32 : 16, ranks: 2, in: folder)
       for (ranks, more) in [
@@ -143,9 +148,7 @@ struct BitsTests {
       "0,5,77,300,21,9,14,8,2,30",
       "--token-ids", "17,4", "--token-ids", "406",
     ]
-    let job = try Job(
-      "flotilla", arguments, ranks: 1, launcher: ["-x", "FLOTILLA_ISA=scalar"],
-      more: [":", "-n", "2", try Job.executable("flotilla")] + arguments)
+    let job = try withOneScalarRank(arguments)
     #expect(job.output.first == expected, "\(job.errors)")
   }
 }

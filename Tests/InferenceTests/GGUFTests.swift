@@ -17,16 +17,9 @@ struct GGUFTests {
     try body(url)
   }
 
-  /// Hash of all logits of two prompts and their continuations.
   private func hash(_ model: URL) throws -> (hash: String, format: String) {
-    var options = RunOptions(model: model, version: "test")
-    options.threads = 1
-    let session = try RunSession(options, fleet: Fleet(timeout: .seconds(10), hub: options.coordinator))
-    let (engine, fabric) = (try #require(session.engine), try #require(session.fabric))
-    fabric.wantsLogits = true
-    let tracer = Tracer(model: engine.model, fabric: fabric, chunk: 64)
-    let traces = try tracer.trace(prompts: [[0, 5, 6, 7, 8, 100, 33], [17]], greedy: 3, together: false)
-    return (TraceFile.hash(traces), session.formats.description)
+    let (hash, session) = try run(model)
+    return (hash, session.formats.description)
   }
 
   @Test("The same bits where no weight is rounded", arguments: Fixtures.checkpoints)

@@ -81,7 +81,8 @@ private func options(_ model: URL, _ quant: String, requantizes: Bool) -> RunOpt
   return options
 }
 
-private func run(
+/// Hash of all logits of two prompts and their continuations.
+func run(
   _ model: URL, _ quant: String = "auto", requantizes: Bool = false
 ) throws -> (hash: String, session: RunSession) {
   let options = options(model, quant, requantizes: requantizes)

@@ -83,7 +83,7 @@ public struct GGUFExporter: Sendable {
     pairs += checkpoint.generationDefaults.ggufMetadata
     pairs += model.ggufMetadata
     pairs += [
-      ("general.file_type", .uint32(mix.fileType)), ("general.quantization_version", .uint32(2)),
+      (GGUFKeys.fileType, .uint32(mix.fileType)), ("general.quantization_version", .uint32(2)),
     ]
     if let bos = model.bosToken { pairs.append((GGUFKeys.beginOfSentence, .uint32(UInt32(bos)))) }
     let ends = checkpoint.generationDefaults.eosTokens ?? model.eosTokens

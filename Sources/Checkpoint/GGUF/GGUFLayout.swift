@@ -30,6 +30,16 @@ struct GGUFLayout {
   /// Files of before 2025 hold `kv_b_proj` in one piece.
   var splitsLatentUp = true
 
+  init(configuration: ModelConfiguration) { self.configuration = configuration }
+
+  /// As the tensors of a file are laid out.
+  ///
+  /// - Parameter has: whether there is a tensor of a name.
+  init(configuration: ModelConfiguration, has: (String) -> Bool) {
+    self.init(configuration: configuration)
+    splitsLatentUp = !has("blk.0.attn_kv_b.weight") || has("blk.0.attn_k_b.weight")
+  }
+
   /// Official names of a projection of every expert, by expert.
   func expertNames(_ layer: Int, _ projection: Projection) -> [String] {
     (0..<configuration.routedExperts).map { expert in

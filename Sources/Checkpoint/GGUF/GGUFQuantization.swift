@@ -10,9 +10,9 @@ public struct GGUFQuantization: Sendable, Equatable {
     39: "NVFP4",
   ]
 
-  /// Nil for numbers that are not known.
-  init?(_ number: Int) {
-    guard let name = Self.names[number] else { return nil }
+  /// Nil where the file does not say it, or by a number that is not known.
+  init?(_ metadata: GGUFMetadata) {
+    guard let number = metadata[GGUFKeys.fileType]?.integer, let name = Self.names[number] else { return nil }
     self.name = name
   }
 

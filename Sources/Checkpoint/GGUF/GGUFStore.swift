@@ -1,5 +1,3 @@
-import Crypto
-
 /// The tensors of a `deepseek2` GGUF model under their official names: merged experts one by one, `kv_b_proj` whole.
 struct GGUFStore: TensorStore {
   private(set) var tensors: [String: TensorInfo] = [:]
@@ -16,13 +14,7 @@ struct GGUFStore: TensorStore {
   var fileCount: Int { files.count }
   var mappedFiles: [MappedFile] { files.values.map(\.map) }
   var tensorBytes: Int { files.values.reduce(0) { $0 + $1.header.tensors.reduce(0) { $0 + $1.byteRange.count } } }
-  var headerHashes: [[UInt8]] {
-    files.values.map { file in
-      var hash = SHA256()
-      hash.update(bufferPointer: file.headerBytes)
-      return Array(hash.finalize())
-    }
-  }
+  var headerHashes: [[UInt8]] { files.values.map { Digest(of: $0.headerBytes).bytes } }
 
   /// A tensor and the file that it lies in.
   private struct Place {
@@ -39,8 +31,7 @@ struct GGUFStore: TensorStore {
       uniqueKeysWithValues: set.files.flatMap { file in
         file.header.tensors.map { ($0.name, Place(file: file, tensor: $0)) }
       })
-    var layout = GGUFLayout(configuration: configuration)
-    layout.splitsLatentUp = found["blk.0.attn_kv_b.weight"] == nil || found["blk.0.attn_k_b.weight"] != nil
+    let layout = GGUFLayout(configuration: configuration) { found[$0] != nil }
     var required: Set<String> = []
     var keys: [String: TensorSource] = [:]
     for wanted in layout.tensors() {

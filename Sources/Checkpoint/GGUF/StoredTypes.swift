@@ -19,8 +19,7 @@ public struct StoredTypes: Sendable, Equatable {
   ///   - usual: the type where there is none in any layer; nil: that of most blocks.
   init(_ types: [String: ElementType], _ configuration: ModelConfiguration, usual: ElementType? = nil) {
     self.types = types
-    var layout = GGUFLayout(configuration: configuration)
-    layout.splitsLatentUp = types["blk.0.attn_kv_b.weight"] == nil || types["blk.0.attn_k_b.weight"] != nil
+    let layout = GGUFLayout(configuration: configuration) { types[$0] != nil }
     let likeness = Likeness(types, usual)
     for tensor in layout.tensors() where tensor.dimensions.count > 1 {
       let rows = Rows(type: types[tensor.name] ?? likeness.type(tensor), columns: tensor.dimensions[0])

@@ -1,12 +1,17 @@
 extension BundleName {
+  /// The words of those that are not experts, and the numbers of those that are.
+  public static func sorted(_ bundles: [BundleName]) -> (others: [String], experts: [Int]) {
+    let experts = bundles.compactMap { if case .expert(let id) = $0 { id } else { nil } }
+    return (bundles.filter { if case .expert = $0 { false } else { true } }.map(\.text), experts)
+  }
+
   /// Bundles as people write them: "dense,gates,0-31,40"; numbers are experts.
   ///
   /// - Parameters:
   ///   - bundles: ascending.
   ///   - most: the most ranges of experts to name.
   public static func list(_ bundles: [BundleName], most: Int = .max) -> String {
-    let experts = bundles.compactMap { if case .expert(let id) = $0 { id } else { nil } }
-    let others = bundles.filter { if case .expert = $0 { false } else { true } }.map(\.text)
+    let (others, experts) = sorted(bundles)
     return (others + (experts.isEmpty ? [] : [ExpertRanges.text(experts, most: most)])).joined(separator: ",")
   }
 

@@ -9,10 +9,13 @@ public struct Digest: Sendable, Hashable, CustomStringConvertible {
 
   private init(bytes: [UInt8]) { self.bytes = bytes }
 
+  /// Of what was hashed piece by piece.
+  public init(_ hash: SHA256.Digest) { bytes = Array(hash) }
+
   public init(of bytes: UnsafeRawBufferPointer) {
     var hash = SHA256()
     hash.update(bufferPointer: bytes)
-    self.bytes = Array(hash.finalize())
+    self.init(hash.finalize())
   }
 
   public init(of bytes: [UInt8]) { self = bytes.withUnsafeBytes { Digest(of: $0) } }

@@ -13,11 +13,6 @@ extension PreparedStore {
     try PreparedVerification(manifest, of: folder).run(bundles, pool: pool, progress: progress) { throw $0 }
   }
 
-  private func waves(_ count: Int, _ pool: ThreadPool) -> [Range<Int>] {
-    let step = pool.threads * 4
-    return stride(from: 0, to: count, by: step).map { $0..<min($0 + step, count) }
-  }
-
   private static let pageStretch = 64 << 20
 
   /// Brings the pages of some bundles into memory.
@@ -60,7 +55,7 @@ extension PreparedStore {
     }
     let total = stretches.reduce(0) { $0 + $1.1.count }
     var done = 0
-    for wave in waves(stretches.count, pool) {
+    for wave in pool.waves(stretches.count) {
       let failures = TileResults<CheckpointError>(count: wave.count)
       pool.run(tiles: wave.count) { tile in
         let (file, bytes) = stretches[wave.lowerBound + tile]

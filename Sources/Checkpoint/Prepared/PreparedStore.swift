@@ -141,8 +141,7 @@ public final class PreparedStore: TensorStore {
   }
 
   private func missing(_ bundles: [BundleName]) -> CheckpointError {
-    let experts = bundles.compactMap { if case .expert(let id) = $0 { id } else { nil } }
-    var names = bundles.filter { if case .expert = $0 { false } else { true } }.map(\.text)
+    var (names, experts) = BundleName.sorted(bundles)
     if !experts.isEmpty { names.append("expert " + ExpertRanges.text(experts)) }
     let options = experts.isEmpty ? "--experts none" : "--experts \(ExpertRanges.text(experts))"
     let dense = bundles.contains(.dense) ? "" : " --no-dense"

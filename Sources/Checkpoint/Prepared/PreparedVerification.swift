@@ -45,8 +45,7 @@ public struct PreparedVerification {
     let total = pieces.reduce(0) { $0 + $1.range.count }
     var done = 0
     var damaged: Set<BundleName> = []
-    for start in stride(from: 0, to: pieces.count, by: pool.threads * 4) {
-      let wave = start..<min(start + pool.threads * 4, pieces.count)
+    for wave in pool.waves(pieces.count) {
       let differences = TileResults<CheckpointError>(count: wave.count)
       pool.run(tiles: wave.count) { differences[$0] = Self.difference(pieces[wave.lowerBound + $0]) }
       for (tile, piece) in pieces[wave].enumerated() {
@@ -99,26 +98,4 @@ public struct PreparedVerification {
       found: found == expected ? "other bytes" : "\(found)",
       hint: "The bundle is damaged: copy it again, or prepare it again.")
   }
-}
-
-/// What the tiles of a run on a thread pool find; tiles write different elements.
-final class TileResults<Element>: @unchecked Sendable {
-  private let base: UnsafeMutableBufferPointer<Element?>
-
-  init(count: Int) {
-    base = .allocate(capacity: count)
-    base.initialize(repeating: nil)
-  }
-
-  deinit {
-    base.deinitialize()
-    base.deallocate()
-  }
-
-  subscript(tile: Int) -> Element? {
-    get { base[tile] }
-    set { base[tile] = newValue }
-  }
-
-  var first: Element? { base.lazy.compactMap { $0 }.first }
 }

@@ -79,30 +79,23 @@ extension GGMLType {
     .q5_K: .q5_K, .q6_K: .q6_K, .iq4_NL: .iq4_NL, .iq4_XS: .iq4_XS,
   ]
 
+  private static let all = blocks.merging([.f32: .f32, .f16: .f16, .bf16: .bf16]) { block, _ in block }
+
   /// Nil for the types that GGUF files do not have.
   init?(_ type: ElementType) {
-    switch type {
-    case .f32: self = .f32
-    case .f16: self = .f16
-    case .bf16: self = .bf16
-    default:
-      guard let block = GGMLType.blocks[type] else { return nil }
-      self = block
-    }
+    guard let found = Self.all[type] else { return nil }
+    self = found
   }
+
+  /// Nil for the types of GGUF that do not run.
+  fileprivate var element: ElementType? { Self.all.first { $0.value == self }?.key }
 }
 
 extension ElementType {
   /// Nil for the types of GGUF that do not run.
   init?(_ type: GGMLType) {
-    switch type {
-    case .f32: self = .f32
-    case .f16: self = .f16
-    case .bf16: self = .bf16
-    default:
-      guard let block = GGMLType.blocks.first(where: { $0.value == type })?.key else { return nil }
-      self = block
-    }
+    guard let found = type.element else { return nil }
+    self = found
   }
 }
 

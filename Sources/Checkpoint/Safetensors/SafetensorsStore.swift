@@ -1,5 +1,3 @@
-import Crypto
-
 /// The tensors of a Hugging Face folder.
 struct SafetensorsStore: TensorStore {
   let configuration: ModelConfiguration
@@ -11,13 +9,7 @@ struct SafetensorsStore: TensorStore {
 
   var tensorBytes: Int { shards.tensors.values.reduce(0) { $0 + $1.byteRange.count } }
 
-  var headerHashes: [[UInt8]] {
-    shards.files.map { file in
-      var hash = SHA256()
-      hash.update(bufferPointer: file.headerBytes)
-      return Array(hash.finalize())
-    }
-  }
+  var headerHashes: [[UInt8]] { shards.files.map { Digest(of: $0.headerBytes).bytes } }
 
   func storedBytes(_ tensor: TensorInfo) -> Int {
     tensor.byteRange.count + (shards.tensors[ParameterNames.scale(of: tensor.name)]?.byteRange.count ?? 0)

@@ -38,23 +38,6 @@ struct KeptFormats: Sendable, Equatable {
   }
 }
 
-extension WeightFormats.Part {
-  /// The part whose format a matrix takes; nil for what is no matrix or has the same format in every run.
-  fileprivate init?(_ parameter: Parameter, of model: ModelConfiguration) {
-    guard parameter.shape.count == 2 else { return nil }
-    switch parameter.part {
-    case .attention:
-      self = parameter.layer.map(ParameterNames.latentUp) == parameter.name ? .latentUp : .attention
-    case .denseFeedForward: self = .dense
-    case .sharedExperts: self = .shared
-    case .routedExperts: self = .experts
-    case .head: self = .head
-    case .embedding where model.tiesEmbeddings: self = .head
-    case .embedding, .gates, .norms, .mtp: return nil
-    }
-  }
-}
-
 extension WeightFormat {
   /// What a matrix of a part in fp8 runs as: the codes of blocks of 128 x 128 as they are, else what loses nothing.
   init(keeping type: ElementType, block: ModelConfiguration.BlockSize?) {

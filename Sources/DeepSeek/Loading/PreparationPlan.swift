@@ -71,28 +71,12 @@ struct PreparationPlan {
 
   private func layout(_ item: PreparedInventory.Item) throws -> PreparedTensor.Layout {
     switch item.content {
-    case .vector: .rows(.f32)
-    case .stored: .rows(try checkpoint.matrix(item.source.name).type)
-    case .matrix: .panels(try checkpoint.matrix(item.source.name).runFormat(format(item)))
-    case .keys: .panels(try checkpoint.matrix(item.source.name).runFormat(latentUp(item).key))
-    case .keysTransposed: .panels(try checkpoint.matrix(item.source.name).runFormat(latentUp(item).keyTransposed))
-    case .values: .panels(try checkpoint.matrix(item.source.name).runFormat(latentUp(item).value))
+    case .vector: return .rows(.f32)
+    case .stored: return .rows(try checkpoint.matrix(item.source.name).type)
+    case .matrix, .keys, .keysTransposed, .values:
+      let wanted = formats.format(item, of: checkpoint.configuration)
+      return .panels(try checkpoint.matrix(item.source.name).runFormat(wanted))
     }
-  }
-
-  private func latentUp(
-    _ item: PreparedInventory.Item
-  ) -> (key: WeightFormat, keyTransposed: WeightFormat, value: WeightFormat) {
-    formats.latentUp(item.source.name, checkpoint.configuration)
-  }
-
-  /// The format in which the loader asks for a matrix.
-  private func format(_ item: PreparedInventory.Item) -> WeightFormat {
-    if item.source.part == .gates { return .f32 }
-    guard let format = formats.format(item.source, of: checkpoint.configuration) else {
-      preconditionFailure("\(item.name) is no matrix in panels")
-    }
-    return format
   }
 
   /// Rows of a piece: whole panels, and whole blocks of scales where the source has them.

@@ -35,34 +35,8 @@ public struct PreparedSizes: Sendable {
     case .vector: return .rows(.f32)
     case .stored: return .rows(stored)
     case .matrix, .keys, .keysTransposed, .values:
-      let wanted = format(item, formats, model)
+      let wanted = formats.format(item, of: model)
       return .panels(wanted == .fp8 ? WeightFormat(keeping: stored, block: model.quantizationBlock) : wanted)
     }
-  }
-
-  /// The format in which the loader asks for a matrix.
-  private static func format(
-    _ item: PreparedInventory.Item, _ formats: WeightFormats, _ model: ModelConfiguration
-  ) -> WeightFormat {
-    let columns = item.shape[item.shape.count - 1]
-    switch item.content {
-    case .keys, .values: return formats.format(.latentUp, columns: columns)
-    case .keysTransposed: return formats.keysTransposed(model)
-    case .matrix, .vector, .stored: break
-    }
-    let part: WeightFormats.Part
-    switch item.source.part {
-    case .gates: return .f32
-    case .attention: part = .attention
-    case .denseFeedForward: part = .dense
-    case .sharedExperts: part = .shared
-    case .routedExperts: part = .experts
-    case .head: part = .head
-    case .embedding, .norms, .mtp: preconditionFailure("\(item.name) is no matrix in panels")
-    }
-    guard let layer = item.source.layer, item.name.hasSuffix(".down_proj.weight") else {
-      return formats.format(part, columns: columns)
-    }
-    return formats.down(part, layer: layer, of: model.layers, columns: columns)
   }
 }

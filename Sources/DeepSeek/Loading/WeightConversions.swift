@@ -40,14 +40,9 @@ public struct WeightConversions: Sendable, Equatable {
         add(rows.type, format, formats)
       }
     }
-    if model.tiesEmbeddings, let rows = types.matrices[ParameterNames.embedding] {
-      add(rows.type, formats.format(.head, ParameterNames.embedding, columns: model.hidden), formats)
-    }
   }
 
-  private mutating func add(
-    _ stored: ElementType, _ run: WeightFormat, _ formats: WeightFormats, isOtherFormOfKeys: Bool = false
-  ) {
+  private mutating func add(_ stored: ElementType, _ run: WeightFormat, _ formats: WeightFormats) {
     let kind: Item.Kind
     switch (stored.isBlock, run.block) {
     case (true, let block?):
@@ -60,7 +55,7 @@ public struct WeightConversions: Sendable, Equatable {
       kind = .quantised
     case (false, nil): return
     }
-    items[Item(stored: stored, run: run, kind: kind, isOtherFormOfKeys: isOtherFormOfKeys), default: 0] += 1
+    items[Item(stored: stored, run: run, kind: kind, isOtherFormOfKeys: false), default: 0] += 1
   }
 
   private mutating func addLatentUp(

@@ -13,21 +13,28 @@ extension WeightFormats {
     stored(part)?.matrices[name] ?? kept(down(part, layer: layer, of: layers, columns: columns), name)
   }
 
-  /// The format of a matrix that is packed whole; nil for embedding, gates and norms.
+  /// The format of a matrix that is packed whole; nil for gates, norms, and an embedding that is no head.
   func format(_ parameter: Parameter, of model: ModelConfiguration) -> WeightFormat? {
-    let part: Part
-    switch parameter.part {
-    case .attention: part = .attention
-    case .denseFeedForward: part = .dense
-    case .sharedExperts: part = .shared
-    case .routedExperts: part = .experts
-    case .head: part = .head
-    case .embedding, .gates, .norms, .mtp: return nil
-    }
+    guard let part = Part(parameter, of: model) else { return nil }
     guard let layer = parameter.layer, parameter.name.hasSuffix(".down_proj.weight") else {
       return format(part, parameter.name, columns: parameter.shape[1])
     }
     return down(part, parameter.name, layer: layer, of: model.layers, columns: parameter.shape[1])
+  }
+
+  /// The format in which the loader asks for a matrix of a prepared model.
+  func format(_ item: PreparedInventory.Item, of model: ModelConfiguration) -> WeightFormat {
+    switch item.content {
+    case .keys: return latentUp(item.source.name, model).key
+    case .keysTransposed: return latentUp(item.source.name, model).keyTransposed
+    case .values: return latentUp(item.source.name, model).value
+    case .matrix where item.source.part == .gates: return .f32
+    case .matrix, .vector, .stored: break
+    }
+    guard let format = format(item.source, of: model) else {
+      preconditionFailure("\(item.name) is no matrix in panels")
+    }
+    return format
   }
 
   /// The formats of a head's parts of a layer's `kv_b_proj`: keys `[nopeDimension, latentRank]`, the same transposed,
@@ -51,5 +58,22 @@ extension WeightFormats {
       return stored.matrices.contains { $0.key.contains(".self_attn.") && $0.value.block != nil }
     }
     return format(.attention, columns: 256).block != nil
+  }
+}
+
+extension WeightFormats.Part {
+  /// The part whose format a matrix takes; nil for what is no matrix or has the same format in every run.
+  init?(_ parameter: Parameter, of model: ModelConfiguration) {
+    guard parameter.shape.count == 2 else { return nil }
+    switch parameter.part {
+    case .attention:
+      self = parameter.layer.map(ParameterNames.latentUp) == parameter.name ? .latentUp : .attention
+    case .denseFeedForward: self = .dense
+    case .sharedExperts: self = .shared
+    case .routedExperts: self = .experts
+    case .head: self = .head
+    case .embedding where model.tiesEmbeddings: self = .head
+    case .embedding, .gates, .norms, .mtp: return nil
+    }
   }
 }

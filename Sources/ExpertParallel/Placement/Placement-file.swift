@@ -1,5 +1,4 @@
 import Checkpoint
-import Crypto
 import Foundation
 import StrictJSON
 
@@ -82,11 +81,7 @@ extension Placement {
   }
 
   /// SHA-256 of ``json``, in hexadecimal: what ranks compare.
-  public var hash: String {
-    SHA256.hash(data: Data(json.utf8)).map { byte in
-      (byte < 16 ? "0" : "") + String(byte, radix: 16)
-    }.joined()
-  }
+  public var hash: String { "\(Digest(of: Array(json.utf8)))" }
 
   fileprivate struct PlacementReader {
     let file: String

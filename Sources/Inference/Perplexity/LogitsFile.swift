@@ -26,7 +26,7 @@ public struct LogitsIdentity: Codable, Sendable, Equatable {
         withUnsafeBytes(of: Int64(token).littleEndian) { hash.update(bufferPointer: $0) }
       }
     }
-    text = hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    text = "\(Digest(hash.finalize()))"
   }
 
   /// Whether logits of `other` can be compared with these: all but the format is the same.

@@ -41,17 +41,15 @@ public final class Fleet {
     self.session = session
     coordinator = try Self.agree(on: hub, session.world)
     exchange = try MPIExchange(communicator: session.world, hub: coordinator, timeout: timeout)
-    cores = try Self.share(processors, machine, session.world)
+    cores = try Self.share(processors, machine, session.world, Self.neighbours(exchange))
     if staysInDomain { cores.processors?.keepThisThread() }
   }
 
   /// Every rank tells which processors it may use; those of one host divide them.
   private static func share(
-    _ processors: ProcessorSet, _ machine: MachineCores, _ world: Communicator
+    _ processors: ProcessorSet, _ machine: MachineCores, _ world: Communicator, _ neighbours: [Int]
   ) throws -> CoreShare {
     let masks = try world.allGather(processors.bytes).map { ProcessorSet(bytes: $0) }
-    let name = world.hostNames[world.rank]
-    let neighbours = (0..<world.size).filter { world.hostNames[$0] == name }
     return CoreShare(
       of: neighbours.firstIndex(of: world.rank) ?? 0, masks: neighbours.map { masks[$0] }, on: machine)
   }
@@ -76,9 +74,11 @@ public final class Fleet {
   public var defaultThreads: Int { cores.threads }
 
   /// The ranks that share this rank's host, by name.
-  func ranksOnThisHost() -> [Int] {
-    let host = exchange.hostName(of: rank)
-    return (0..<rankCount).filter { exchange.hostName(of: $0) == host }
+  func ranksOnThisHost() -> [Int] { Self.neighbours(exchange) }
+
+  private static func neighbours(_ exchange: any Exchange) -> [Int] {
+    let host = exchange.hostName(of: exchange.rank)
+    return (0..<exchange.rankCount).filter { exchange.hostName(of: $0) == host }
   }
 
   /// The orderly end; every rank comes here.

@@ -18,7 +18,7 @@ public enum TraceFile {
       trace.logits.withUnsafeBytes { hash.update(bufferPointer: $0) }
       trace.greedyLogits.withUnsafeBytes { hash.update(bufferPointer: $0) }
     }
-    return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    return "\(Digest(hash.finalize()))"
   }
 
   private struct Tensor {

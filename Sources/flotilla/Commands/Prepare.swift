@@ -98,8 +98,7 @@ struct Prepare: ParsableCommand {
   private func summary(
     _ manifest: PreparedManifest, _ formats: WeightFormats, _ conversions: WeightConversions
   ) -> String {
-    let experts = manifest.bundles.compactMap { if case .expert(let id) = $0.name { id } else { nil } }
-    let others = manifest.bundles.map(\.name).filter { if case .expert = $0 { false } else { true } }.map(\.text)
+    let (others, experts) = BundleName.sorted(manifest.bundles.map(\.name))
     let held = others + (experts.isEmpty ? [] : ["experts \(ExpertRanges.text(experts))"])
     return "Prepared \(printable(output)): \(formats), \(manifest.bundles.count) bundles of "
       + "\(Format.bytes(manifest.bytes)) in all (\(held.joined(separator: ", "))).\n"
