@@ -43,6 +43,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "Launch", dependencies: ["Push", "ExpertParallel", "Kernels"], swiftSettings: strict),
+    .target(
       name: "Inference",
       dependencies: [
         "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
@@ -54,7 +56,7 @@ let package = Package(
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "Push", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
+        "Reporting", "Inference", "Launch", "Push", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

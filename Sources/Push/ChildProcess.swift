@@ -78,7 +78,7 @@ package struct ChildProcess {
     }
   }
 
-  private static func ending(_ status: Int32) -> Ending {
+  package static func ending(_ status: Int32) -> Ending {
     status & 0x7F == 0 ? .exited((status >> 8) & 0xFF) : .killed(status & 0x7F)
   }
 
@@ -129,7 +129,9 @@ package struct ChildProcess {
   }
 
   /// Starts a program in a process group of its own, with no signal blocked or ignored.
-  private static func spawn(_ arguments: [String], _ streams: [Int32]) throws -> pid_t {
+  ///
+  /// - Parameter streams: its standard input, output and errors.
+  package static func spawn(_ arguments: [String], _ streams: [Int32]) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     var attributes = posix_spawnattr_t()
     posix_spawn_file_actions_init(&actions)

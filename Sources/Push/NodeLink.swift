@@ -1,10 +1,16 @@
 import Foundation
 
 /// Runs scripts and rsync for one node, and says what went wrong in terms of that node.
-struct NodeLink: Sendable {
+package struct NodeLink: Sendable {
   let host: String
   let shell: RemoteShell
   let isCancelled: @Sendable () -> Bool
+
+  package init(host: String, shell: RemoteShell, isCancelled: @escaping @Sendable () -> Bool) {
+    self.host = host
+    self.shell = shell
+    self.isCancelled = isCancelled
+  }
 
   /// Runs a script there.
   ///
@@ -35,7 +41,7 @@ struct NodeLink: Sendable {
     }
   }
 
-  func lines(_ script: [UInt8]) throws -> [String] {
+  package func lines(_ script: [UInt8]) throws -> [String] {
     var lines: [String] = []
     try run(script) { lines.append($0) }
     return lines
@@ -50,7 +56,7 @@ struct NodeLink: Sendable {
   ///   - progress: called with the bytes so far.
   ///   - broken: called with what went wrong when there will be another attempt.
   ///   - again: called before that attempt, after a pause.
-  func transfer(
+  package func transfer(
     _ command: [String], progress: (Int) -> Void, broken: (String) -> Void, again: () throws -> Void
   ) throws {
     for attempt in 1...Self.attempts {

@@ -34,7 +34,7 @@ struct Flotilla: ParsableCommand {
       """,
     version: version,
     groupedSubcommands: [
-      CommandGroup(name: "Run a model:", subcommands: [Generate.self, Trace.self]),
+      CommandGroup(name: "Run a model:", subcommands: [Generate.self, Chat.self, LaunchCommand.self, Trace.self]),
       CommandGroup(name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self]),
       CommandGroup(
         name: "Prepare and look:",

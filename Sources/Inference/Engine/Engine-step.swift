@@ -111,8 +111,9 @@ extension Engine {
     return []
   }
 
-  private func finish(_ sequence: GeneratedSequence, _ reason: FinishReason) -> [GenerationEvent] {
+  func finish(_ sequence: GeneratedSequence, _ reason: FinishReason) -> [GenerationEvent] {
     active.removeAll { $0 === sequence }
+    if keepsFinished { parked.append(sequence) }
     return [.finished(sequence: sequence.id, reason, text: sequence.remainingText())]
   }
 }

@@ -35,6 +35,13 @@ public final class Engine {
     reasoningMarks = (tokenizer?.id(of: "<think>"), tokenizer?.id(of: "</think>"))
   }
 
+  /// Whether finished sequences are set aside with their caches, for ``resume(_:as:keeping:)``, and each gets a cache of
+  /// the whole context.
+  public var keepsFinished = false
+
+  /// Tokens of all prompts that were asked for and not read before.
+  public internal(set) var promptTokens = 0
+
   /// Whether every sequence is finished or parked.
   public var isIdle: Bool { active.isEmpty && waiting.isEmpty }
 
@@ -44,7 +51,8 @@ public final class Engine {
   @discardableResult
   public func add(_ request: GenerationRequest) throws -> Int {
     try verify(request)
-    let capacity = capacity(for: request)
+    let capacity = keepsFinished ? limits.contextSize : capacity(for: request)
+    promptTokens += request.prompt.count
     let sequence = makeSequence(request) { [model] in model.makeCache(capacity: capacity) }
     waiting.append(sequence)
     return sequence.id

@@ -56,7 +56,7 @@ struct Generate: ParsableCommand {
       for prompt in try prompt.encoded(by: session) {
         try engine.add(length.request(prompt, sampling.options(defaults: defaults)))
       }
-      try generate(engine, printer)
+      try generate(session, engine, printer)
       let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
       try printer.end(finished)
       try record?.append(finished)
@@ -64,8 +64,9 @@ struct Generate: ParsableCommand {
   }
 
   /// Until all sequences are finished or the user interrupts.
-  private func generate(_ engine: Engine, _ printer: any GenerationPrinter) throws {
+  private func generate(_ session: RunSession, _ engine: Engine, _ printer: any GenerationPrinter) throws {
     while !engine.isIdle {
+      LauncherLink.report(session)
       let events = Fleet.isInterrupted ? engine.cancel() : try engine.step()
       for event in events { try printer.show(event) }
       try StandardOutput.flush()

@@ -35,6 +35,7 @@ enum DistributedRun {
   ) throws {
     let fleet = try Fleet(timeout: timeout, staysInDomain: staysInDomain, hub: hub)
     do {
+      if fleet.rank == fleet.coordinator { try LauncherLink.attach() }
       try body(fleet)
       try StandardOutput.flush()
       try fleet.end()
