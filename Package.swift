@@ -36,10 +36,11 @@ let package = Package(
         "DeepSeek", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
       ],
       swiftSettings: strict),
+    .target(name: "Nodes", dependencies: ["Kernels"], swiftSettings: strict),
     .target(
       name: "Push",
       dependencies: [
-        "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON", .product(name: "Crypto", package: "swift-crypto"),
+        "Nodes", "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON", .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),
     .target(
@@ -54,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "Push", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
+        "Reporting", "Inference", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -83,8 +84,9 @@ let package = Package(
     .testTarget(
       name: "ExpertParallelTests", dependencies: ["ExpertParallel", "TestSupport"],
       swiftSettings: strict),
+    .testTarget(name: "NodesTests", dependencies: ["Nodes", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "PushTests", dependencies: ["Push", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
+      name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -4,6 +4,7 @@ import Foundation
 import Inference
 import Kernels
 import MessagePassing
+import Nodes
 import Push
 import Reporting
 import Tokenization

@@ -32,7 +32,7 @@ public struct RemoteShell: Sendable, Equatable {
   }
 
   /// Whether a host is this machine and needs no remote shell.
-  func isLocal(_ host: String) -> Bool { localNames.contains(host) }
+  package func isLocal(_ host: String) -> Bool { localNames.contains(host) }
 
   /// The command that runs a script from standard input there. The login shell sees one plain word.
   package func script(on host: String) -> [String] { isLocal(host) ? ["sh"] : words + [host, "sh"] }
