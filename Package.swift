@@ -36,14 +36,16 @@ let package = Package(
         "DeepSeek", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
       ],
       swiftSettings: strict),
+    .target(name: "Nodes", dependencies: ["Kernels"], swiftSettings: strict),
     .target(
       name: "Push",
       dependencies: [
-        "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON", .product(name: "Crypto", package: "swift-crypto"),
+        "Nodes", "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON",
+        .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),
     .target(
-      name: "Launch", dependencies: ["Push", "ExpertParallel", "Kernels"], swiftSettings: strict),
+      name: "Launch", dependencies: ["Nodes", "ExpertParallel", "Kernels"], swiftSettings: strict),
     .target(
       name: "Inference",
       dependencies: [
@@ -56,7 +58,8 @@ let package = Package(
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "Launch", "Push", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
+        "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
+        "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -85,8 +88,9 @@ let package = Package(
     .testTarget(
       name: "ExpertParallelTests", dependencies: ["ExpertParallel", "TestSupport"],
       swiftSettings: strict),
+    .testTarget(name: "NodesTests", dependencies: ["Nodes", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "PushTests", dependencies: ["Push", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
+      name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -1,4 +1,4 @@
-import Push
+import Nodes
 
 /// How a launched job ended, for the exit code and for the person.
 public struct JobEnding: Sendable, Equatable {

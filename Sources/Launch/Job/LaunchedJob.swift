@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import Kernels
-import Push
+import Nodes
 
 /// A job under mpirun, seen from outside: this process owns the terminal, and the coordinator talks to it over a
 /// socket. One thread waits for everything.

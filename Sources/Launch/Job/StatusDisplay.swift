@@ -80,7 +80,8 @@ extension RunStatus {
   /// "decode: 128 tokens, 34.2 tokens/s, slowest rank 3 (n2)"
   var text: String {
     let amount = total.map { "\(tokens) of \($0) tokens" } ?? "\(tokens) tokens"
-    let rate = tokensPerSecond > 0 ? String(format: ", %.\(tokensPerSecond < 100 ? 1 : 0)f tokens/s", tokensPerSecond) : ""
+    let digits = tokensPerSecond < 100 ? 1 : 0
+    let rate = tokensPerSecond > 0 ? String(format: ", %.\(digits)f tokens/s", tokensPerSecond) : ""
     let who = slowest.map { ", slowest rank \($0.rank) (\($0.host))" } ?? ""
     return "\(phase.rawValue): \(amount)\(rate)\(who)"
   }

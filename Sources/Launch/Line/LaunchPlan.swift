@@ -1,4 +1,4 @@
-import Push
+import Nodes
 
 /// Where the ranks of a job run and how they are started.
 public struct LaunchPlan: Sendable, Equatable {

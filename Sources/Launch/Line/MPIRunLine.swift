@@ -1,5 +1,5 @@
 import ExpertParallel
-import Push
+import Nodes
 
 /// The line that starts a job: what one would have to write by hand, each part with its reason.
 ///

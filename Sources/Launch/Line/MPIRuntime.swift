@@ -1,4 +1,4 @@
-import Push
+import Nodes
 
 /// Which Open MPI starts the ranks: its runtime's parameters changed with version 5.
 public enum MPIRuntime: Sendable, Equatable {

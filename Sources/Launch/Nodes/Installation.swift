@@ -1,5 +1,5 @@
 import Foundation
-import Push
+import Nodes
 import Synchronization
 
 /// Brings the program to nodes that lack it or have another: the same file at the same path.
@@ -31,13 +31,14 @@ public struct Installation: Sendable {
   private func install(on host: String, _ isCancelled: @escaping @Sendable () -> Bool) throws {
     let link = NodeLink(host: host, shell: shell, isCancelled: isCancelled)
     let folder = (program as NSString).deletingLastPathComponent
-    _ = try link.lines(NodeScripts.whole("mkdir -p \(ShellText.quoted(folder)) || exit 1"))
+    _ = try link.lines(NodeScript.bytes("mkdir -p \(ShellText.quoted(folder)) || exit 1"))
     var words = ["rsync", "-a", "--no-owner", "--no-group"]
     if !shell.isLocal(host) { words += ["-e", ShellText.rsyncCommand(shell.words)] }
     words += ["--", program] + companions + [shell.location(folder, on: host) + "/"]
-    try link.transfer(words, progress: { _ in }, broken: { _ in }, again: {})
+    let child = try link.started { try ChildProcess.run(words, isCancelled: isCancelled) { _ in } }
+    guard child.ending == .exited(0) else { throw link.failure("rsync failed", child.errors) }
     let lines = try link.lines(
-      NodeScripts.whole("\(ShellText.quoted(program)) --version 2>&1 </dev/null | head -n 1"))
+      NodeScript.bytes("\(ShellText.quoted(program)) --version 2>&1 </dev/null | head -n 1"))
     guard let version = lines.first, version.first?.isNumber == true else {
       throw LaunchError(
         "\(host): \(program): expected a program that runs there, found: \(lines.first ?? "no word")",

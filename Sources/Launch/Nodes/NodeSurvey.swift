@@ -1,4 +1,4 @@
-import Push
+import Nodes
 import Synchronization
 
 /// What a launcher asks each node before it starts a job there.
@@ -32,7 +32,7 @@ public struct NodeSurvey: Sendable, Equatable {
   }
 
   static func script(program: String) -> [UInt8] {
-    NodeScripts.whole(
+    NodeScript.bytes(
       """
       echo "domains $(ls -d /sys/devices/system/node/node[0-9]* 2>/dev/null | wc -l)"
       echo "processors $(nproc 2>/dev/null)"

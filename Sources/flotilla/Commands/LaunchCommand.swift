@@ -3,7 +3,7 @@ import Foundation
 import Inference
 import Kernels
 import Launch
-import Push
+import Nodes
 import Reporting
 
 struct LaunchCommand: ParsableCommand {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Kernels
 import Launch
-import Push
+import Nodes
 
 /// On which machines, with how many ranks.
 struct NodeOptions: ParsableArguments {

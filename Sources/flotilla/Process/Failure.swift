@@ -5,6 +5,7 @@ import Inference
 import Kernels
 import Launch
 import MessagePassing
+import Nodes
 import Push
 import Reporting
 import Tokenization

@@ -32,7 +32,7 @@ package struct ChildProcess {
   ///   - input: standard input.
   ///   - isCancelled: asked ten times a second.
   ///   - output: called with what standard output gives.
-  /// - Throws: ``PushError`` where it cannot be started.
+  /// - Throws: ``NodeError`` where it cannot be started.
   package static func run(
     _ arguments: [String], input: [UInt8] = [], isCancelled: () -> Bool, output: ([UInt8]) -> Void
   ) throws -> ChildProcess {
@@ -158,8 +158,8 @@ package struct ChildProcess {
     return process
   }
 
-  private static func failure(_ action: String, _ code: Int32) -> PushError {
-    PushError(
+  private static func failure(_ action: String, _ code: Int32) -> NodeError {
+    NodeError(
       "expected to \(action), found \(String(cString: strerror(code)))",
       hint: code == ENOENT ? "install it, or put it into PATH" : "")
   }

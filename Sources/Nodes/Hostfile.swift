@@ -1,4 +1,3 @@
-import ExpertParallel
 import Foundation
 
 /// Open MPI's hostfile: which nodes there are, and how many ranks each takes.
@@ -30,6 +29,8 @@ public struct Hostfile: Sendable, Equatable {
   /// Of all nodes: the number of ranks that `mpirun` starts without `-n`.
   public var slots: Int { hosts.reduce(0) { $0 + $1.slots } }
 
+  /// As many as a placement can have.
+  static let mostRanks = 1 << 16
   static let mostBytes = 1 << 20
 
   /// - Throws: ``HostfileError`` with line and column.
@@ -77,9 +78,9 @@ public struct Hostfile: Sendable, Equatable {
       hosts[known].slots += 1
     }
     self.hosts = hosts.filter { $0.slots > 0 }
-    guard (1...Placement.mostRanks).contains(slots) else {
+    guard (1...Self.mostRanks).contains(slots) else {
       throw HostfileError(
-        file: file, line: nil, column: nil, expected: "1 to \(Placement.mostRanks) slots in all", found: "\(slots)",
+        file: file, line: nil, column: nil, expected: "1 to \(Self.mostRanks) slots in all", found: "\(slots)",
         hint: "a line for each node: name slots=1")
     }
   }

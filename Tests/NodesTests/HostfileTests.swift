@@ -1,5 +1,5 @@
 import Foundation
-import Push
+import Nodes
 import TestSupport
 import Testing
 

@@ -1,5 +1,3 @@
-import ExpertParallel
-
 /// A line of a hostfile: `name key=value ...`, then perhaps a comment.
 struct HostfileLine {
   let file: String
@@ -79,9 +77,9 @@ struct HostfileLine {
       throw error(at: position + 1, "a number behind \(key.text)=", found(), "\(key.text)=1")
     }
     let isDecimal = number.text.utf8.allSatisfy { (48...57).contains($0) } && number.text.utf8.count <= 9
-    guard isDecimal, let value = Int(number.text), value <= Placement.mostRanks else {
+    guard isDecimal, let value = Int(number.text), value <= Hostfile.mostRanks else {
       throw error(
-        at: number.column, "a number from 0 to \(Placement.mostRanks) behind \(key.text)=",
+        at: number.column, "a number from 0 to \(Hostfile.mostRanks) behind \(key.text)=",
         "\"\(number.text.prefix(40))\"", "\(key.text)=1")
     }
     return (value, number.column)

@@ -6,7 +6,9 @@ import Synchronization
 /// - Parameters:
 ///   - most: so many at a time.
 ///   - tick: called on this thread ten times a second.
-package func concurrently(_ count: Int, most: Int, tick: () -> Void = {}, _ body: @escaping @Sendable (Int) -> Void) {
+package func concurrently(
+  _ count: Int, most: Int, tick: () -> Void = {}, _ body: @escaping @Sendable (Int) -> Void
+) {
   final class Numbers: Sendable {
     let next = Mutex(0)
     let ended = Mutex(0)

@@ -1,22 +1,23 @@
 import Foundation
 
-/// Runs scripts and rsync for one node, and says what went wrong in terms of that node.
+/// Runs scripts and programs for one node, and says what went wrong in terms of that node.
 package struct NodeLink: Sendable {
-  let host: String
-  let shell: RemoteShell
-  let isCancelled: @Sendable () -> Bool
+  package let host: String
+  package let shell: RemoteShell
+  package let isCancelled: @Sendable () -> Bool
 
+  /// - Parameter isCancelled: asked ten times a second, from any thread.
   package init(host: String, shell: RemoteShell, isCancelled: @escaping @Sendable () -> Bool) {
     self.host = host
     self.shell = shell
     self.isCancelled = isCancelled
   }
 
-  /// Runs a script there.
+  /// Runs a script there, as ``NodeScript`` writes it.
   ///
   /// - Parameter line: called with each of its lines as it comes.
-  /// - Throws: ``PushError``, ``PushInterrupted``.
-  func run(_ script: [UInt8], line: (String) -> Void = { _ in }) throws {
+  /// - Throws: ``NodeError``, ``NodeInterrupted``.
+  package func run(_ script: [UInt8], line: (String) -> Void = { _ in }) throws {
     var cutter = LineCutter()
     var isInside = false
     var isWhole = false
@@ -25,8 +26,8 @@ package struct NodeLink: Sendable {
         cutter.add(bytes) { text in
           // What the login itself prints stands before.
           switch text {
-          case NodeScripts.begin: isInside = true
-          case NodeScripts.end: isWhole = true
+          case NodeScript.begin: isInside = true
+          case NodeScript.end: isWhole = true
           default: if isInside && !isWhole { line(text) }
           }
         }
@@ -34,7 +35,7 @@ package struct NodeLink: Sendable {
     }
     switch child.ending {
     case .exited(0) where isWhole: return
-    case .cancelled: throw PushInterrupted()
+    case .cancelled: throw NodeInterrupted()
     case .exited(0): throw failure("the script did not run there", child.errors)
     case .exited(let code): throw failure(isInside ? "a command failed there" : "not reachable", child.errors, code)
     case .killed(let signal): throw failure("the connection was killed by signal \(signal)", child.errors)
@@ -47,60 +48,22 @@ package struct NodeLink: Sendable {
     return lines
   }
 
-  /// How often a transfer is tried when its connection breaks.
-  private static let attempts = 4
-
-  /// Runs an rsync; after a broken connection it goes on where it was.
-  ///
-  /// - Parameters:
-  ///   - progress: called with the bytes so far.
-  ///   - broken: called with what went wrong when there will be another attempt.
-  ///   - again: called before that attempt, after a pause.
-  package func transfer(
-    _ command: [String], progress: (Int) -> Void, broken: (String) -> Void, again: () throws -> Void
-  ) throws {
-    for attempt in 1...Self.attempts {
-      var cutter = LineCutter()
-      let child = try started {
-        try ChildProcess.run(command, isCancelled: isCancelled) { bytes in
-          cutter.add(bytes) { text in if let done = Rsync.progress(text) { progress(done) } }
-        }
-      }
-      switch child.ending {
-      case .exited(0): return
-      case .cancelled: throw PushInterrupted()
-      case .exited(let code) where Rsync.broken.contains(code) && attempt < Self.attempts:
-        broken(Self.lastWords(child.errors))
-        try pause(Double(1 << attempt))
-        try again()
-      case .exited(let code): throw failure("rsync failed", child.errors, code)
-      case .killed(let signal): throw failure("rsync was killed by signal \(signal)", child.errors)
-      }
-    }
-  }
-
-  private func pause(_ seconds: Double) throws {
-    for _ in 0..<Int(seconds * 10) {
-      if isCancelled() { throw PushInterrupted() }
-      usleep(100_000)
-    }
-  }
-
-  private func started(_ body: () throws -> ChildProcess) throws -> ChildProcess {
-    do { return try body() } catch var error as PushError {
+  /// Runs a program; what keeps it from starting is said of this node.
+  package func started(_ body: () throws -> ChildProcess) throws -> ChildProcess {
+    do { return try body() } catch var error as NodeError {
       error.node = host
       throw error
     }
   }
 
-  private func failure(_ text: String, _ errors: String, _ code: Int32? = nil) -> PushError {
+  package func failure(_ text: String, _ errors: String, _ code: Int32? = nil) -> NodeError {
     let words = Self.lastWords(errors)
     let status = code.map { " (code \($0))" } ?? ""
-    return PushError("\(text)\(status): \(words.isEmpty ? "no word why" : words)", node: host, hint: hint(errors))
+    return NodeError("\(text)\(status): \(words.isEmpty ? "no word why" : words)", node: host, hint: hint(errors))
   }
 
   /// The line that says most: rsync's and ssh's first complaint, without what follows from it.
-  private static func lastWords(_ errors: String) -> String {
+  package static func lastWords(_ errors: String) -> String {
     let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
       .filter { !$0.isEmpty && !$0.hasPrefix("Warning: Permanently added") }
     let chosen = lines.first { $0.contains("No space left") } ?? lines.first ?? ""
