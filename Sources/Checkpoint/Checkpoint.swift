@@ -40,6 +40,14 @@ public final class Checkpoint: Sendable {
   /// The bundles, where this is a prepared model.
   public var prepared: PreparedStore? { store as? PreparedStore }
 
+  /// - Throws: ``CheckpointError`` where this is a prepared model, of which nothing can be made.
+  public func requireSource() throws {
+    guard prepared != nil else { return }
+    throw CheckpointError(
+      file: location.lastPathComponent, subject: "checkpoint", expected: "a Hugging Face folder or GGUF file",
+      found: "a prepared model", hint: "Give the checkpoint that it was made from.")
+  }
+
   private init(folder: URL) throws {
     let (configuration, bytes) = try ModelConfiguration.read(folder.appending(path: "config.json"))
     generationDefaults = try GenerationDefaults(folder: folder, vocabulary: configuration.vocabularySize)

@@ -17,6 +17,9 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
     self.hint = hint
   }
 
+  /// Whether a disk is too small: no fault of the checkpoint or the options.
+  public var isOfDisk: Bool { subject == "disk" }
+
   public var description: String {
     let text = "\(file): \(subject): expected \(expected), found \(found). Hint: \(hint)"
     return CheckpointError.printable(text)

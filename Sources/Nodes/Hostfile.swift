@@ -9,7 +9,8 @@ import Foundation
 /// ```
 ///
 /// What `mpirun` would decide by itself (a line without slots means the cores of that node) is refused, since the
-/// bundles must lie where the ranks will run.
+/// bundles must lie where the ranks will run. As with `mpirun`, names without user and domain tell nodes apart, and all
+/// names of this machine are one node.
 public struct Hostfile: Sendable, Equatable {
   public struct Host: Sendable, Equatable {
     /// As `ssh` takes it, with `user@` where the file has it.
@@ -23,8 +24,11 @@ public struct Hostfile: Sendable, Equatable {
     }
   }
 
-  /// In the order of the file, each once.
+  /// Each once, in the order in which ranks are counted: this machine first, wherever the file has it, then as in the
+  /// file. So does `mpirun` of Open MPI 4; that of Open MPI 5 keeps the order of what it is given.
   public let hosts: [Host]
+  /// Whether the file has this machine, and not first.
+  public let movesThisMachine: Bool
 
   /// Of all nodes: the number of ranks that `mpirun` starts without `-n`.
   public var slots: Int { hosts.reduce(0) { $0 + $1.slots } }
@@ -54,30 +58,37 @@ public struct Hostfile: Sendable, Equatable {
     try self.init(text: text, file: path)
   }
 
-  /// - Parameter file: the name for errors.
-  public init(text: String, file: String) throws(HostfileError) {
+  /// - Parameters:
+  ///   - file: the name for errors.
+  ///   - machine: the one that starts the ranks.
+  public init(text: String, file: String, machine: LocalHost = .current) throws(HostfileError) {
     var hosts: [Host] = []
+    var nodes: [String] = []
     let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
       var reader = HostfileLine(file: file, number: index + 1, scalars: Array(line))
       guard let entry = try reader.read() else { continue }
-      guard let known = hosts.firstIndex(where: { $0.name == entry.name }) else {
+      let node = machine.isNamed(entry.name) ? "localhost" : LocalHost.node(entry.name)
+      guard let known = nodes.firstIndex(of: node) else {
         guard let slots = entry.slots else {
           throw reader.error(
             at: 1, "slots=N behind \(entry.name)", "none",
             "without it mpirun takes the number of cores, which is not known here")
         }
         hosts.append(Host(name: entry.name, slots: slots))
+        nodes.append(node)
         continue
       }
       guard entry.slots == nil else {
+        let first = hosts[known].name
         throw reader.error(
-          at: 1, "the name \(entry.name) once, or again without slots for one rank more", "slots a second time",
+          at: 1, "the name \(first) once, or again without slots for one rank more",
+          "slots a second time" + (first == entry.name ? "" : ": \(entry.name) is the same machine"),
           "mpirun refuses it too: add the slots up in one line")
       }
       hosts[known].slots += 1
     }
-    self.hosts = hosts.filter { $0.slots > 0 }
+    self.init(hosts: hosts.filter { $0.slots > 0 }, machine: machine)
     guard (1...Self.mostRanks).contains(slots) else {
       throw HostfileError(
         file: file, line: nil, column: nil, expected: "1 to \(Self.mostRanks) slots in all", found: "\(slots)",
@@ -85,7 +96,12 @@ public struct Hostfile: Sendable, Equatable {
     }
   }
 
-  public init(hosts: [Host]) { self.hosts = hosts }
+  /// - Parameter hosts: each once, in any order.
+  public init(hosts: [Host], machine: LocalHost = .current) {
+    let own = hosts.filter { machine.isNamed($0.name) }
+    self.hosts = own + hosts.filter { !machine.isNamed($0.name) }
+    movesThisMachine = self.hosts != hosts
+  }
 }
 
 /// A hostfile that `mpirun` would not take, or not as it stands.

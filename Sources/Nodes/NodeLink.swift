@@ -16,8 +16,10 @@ package struct NodeLink: Sendable {
   /// Runs a script there, as ``NodeScript`` writes it.
   ///
   /// - Parameter line: called with each of its lines as it comes.
+  /// - Returns: the last lines of its standard error.
   /// - Throws: ``NodeError``, ``NodeInterrupted``.
-  package func run(_ script: [UInt8], line: (String) -> Void = { _ in }) throws {
+  @discardableResult
+  package func run(_ script: [UInt8], line: (String) -> Void = { _ in }) throws -> String {
     var cutter = LineCutter()
     var isInside = false
     var isWhole = false
@@ -34,7 +36,7 @@ package struct NodeLink: Sendable {
       }
     }
     switch child.ending {
-    case .exited(0) where isWhole: return
+    case .exited(0) where isWhole: return child.errors
     case .cancelled: throw NodeInterrupted()
     case .exited(0): throw failure("the script did not run there", child.errors)
     case .exited(let code): throw failure(isInside ? "a command failed there" : "not reachable", child.errors, code)

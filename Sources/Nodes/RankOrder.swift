@@ -6,6 +6,8 @@ public enum RankOrder: String, Sendable, CaseIterable {
   case slot
 
   /// `[hosts]`: the ranks of each host, ascending.
+  ///
+  /// - Parameter hosts: in the order of ``Hostfile/hosts``.
   public func ranks(of hosts: [Hostfile.Host]) -> [[Int]] {
     var ranks = [[Int]](repeating: [], count: hosts.count)
     var next = 0

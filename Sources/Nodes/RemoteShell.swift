@@ -6,7 +6,6 @@ public struct RemoteShell: Sendable, Equatable {
   public let words: [String]
   /// Whether this very machine is reached without it.
   public let knowsThisMachine: Bool
-  let localNames: Set<String>
 
   /// A missing key is an error at once and never a question; a node that is gone is noticed within a minute.
   package static let sshOptions = [
@@ -14,13 +13,7 @@ public struct RemoteShell: Sendable, Equatable {
   ]
 
   /// ssh, and no detour to this machine itself.
-  public static func ssh() -> RemoteShell {
-    let name = ProcessInfo.processInfo.hostName
-    let short = name.split(separator: ".").first.map(String.init) ?? name
-    return RemoteShell(
-      words: ["ssh"] + sshOptions, knowsThisMachine: true,
-      localNames: ["localhost", "127.0.0.1", "::1", name, short])
-  }
+  public static func ssh() -> RemoteShell { RemoteShell(words: ["ssh"] + sshOptions, knowsThisMachine: true) }
 
   /// A command of the user's, as rsync's `-e` takes it; ssh gets our options behind theirs, where the first one counts.
   ///
@@ -28,18 +21,25 @@ public struct RemoteShell: Sendable, Equatable {
   public static func command(_ text: String) -> RemoteShell? {
     guard let words = ShellText.words(rsyncCommand: text) else { return nil }
     let isSSH = words[0].split(separator: "/").last == "ssh"
-    return RemoteShell(words: words + (isSSH ? sshOptions : []), knowsThisMachine: false, localNames: [])
+    return RemoteShell(words: words + (isSSH ? sshOptions : []), knowsThisMachine: false)
   }
 
   /// Whether a host is this machine and needs no remote shell.
-  package func isLocal(_ host: String) -> Bool { localNames.contains(host) }
+  package func isLocal(_ host: String) -> Bool { knowsThisMachine && LocalHost.current.isNamed(host) }
 
-  /// The command that runs a script from standard input there. The login shell sees one plain word.
-  package func script(on host: String) -> [String] { isLocal(host) ? ["sh"] : words + [host, "sh"] }
+  /// The command that runs a script from standard input there, in the login folder. The login shell sees one plain word.
+  package func script(on host: String) -> [String] {
+    isLocal(host) ? ["sh", "-c", "cd; exec sh"] : words + [host, "sh"]
+  }
 
   /// A folder or file there, as rsync takes it.
+  ///
+  /// - Parameter path: a relative one begins at the login folder.
   package func location(_ path: String, on host: String) -> String {
-    guard !isLocal(host) else { return path }
+    guard !isLocal(host) else {
+      // Absolute, so that rsync takes no colon in it for the end of a host's name.
+      return path.hasPrefix("/") ? path : (ProcessInfo.processInfo.environment["HOME"] ?? ".") + "/" + path
+    }
     guard host.contains(":") else { return "\(host):\(path)" }
     let parts = host.split(separator: "@")
     return (parts.count == 2 ? "\(parts[0])@" : "") + "[\(parts[parts.count - 1])]:\(path)"

@@ -38,7 +38,8 @@ struct FarVerification {
   ) throws -> [FileDamage] {
     var damages: [FileDamage] = []
     var isComplete = false
-    try link.run(scripts.verify(BundleName.list(bundles), program: path)) { line in
+    let list = bundles.isEmpty ? BundleName.none : BundleName.list(bundles)
+    let errors = try link.run(scripts.verify(list, program: path)) { line in
       guard let event = (try? StrictJSON.parse(Array(line.utf8)))?.object else { return }
       func text(_ name: String) -> String { event[name]?.string ?? "" }
       switch event["event"]?.string {
@@ -52,7 +53,7 @@ struct FarVerification {
       }
     }
     guard isComplete else {
-      throw PushError("\(path) there: expected a verdict on \(bundles.count) bundles, found none", node: link.host)
+      throw link.failure("\(path) there: expected a verdict on \(bundles.count) bundles, found none", errors)
     }
     return damages
   }

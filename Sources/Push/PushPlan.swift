@@ -19,7 +19,7 @@ public struct PushPlan: Sendable, Equatable {
     public var bundles: [BundleName] { (needed + copies).sorted() }
   }
 
-  /// In the order of the hostfile.
+  /// In the order of ``Hostfile/hosts``.
   public internal(set) var nodes: [Node]
   private let sizes: [BundleName: Int]
 

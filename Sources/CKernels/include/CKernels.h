@@ -184,4 +184,12 @@ static inline void fk_pause(void) {
 #endif
 }
 
+/// Files in memory whose SIGBUS becomes one line of text and an exit code. The path is copied.
+/// False where there is no memory for it.
+bool fk_watch_mapping(const void *start, size_t bytes, const char *path);
+/// Before it is unmapped.
+void fk_forget_mapping(const void *start);
+/// What stands before the path, at most 255 bytes. After MPI has started, which has a handler of its own.
+void fk_name_process(const char *name);
+
 #endif

@@ -43,6 +43,7 @@ public struct GGUFExporter: Sendable {
   public init(
     _ checkpoint: Checkpoint, _ mix: GGUFMix, tokenizer: [(String, GGUFValue)], partBytes: Int? = nil
   ) throws {
+    try checkpoint.requireSource()
     let model = checkpoint.configuration
     try model.requireGGUF(file: checkpoint.location.lastPathComponent)
     self.checkpoint = checkpoint

@@ -47,6 +47,13 @@ final class BundleFile: Sendable {
     guard rename(temporary, final) == 0 else { throw Disk.failure(URL(filePath: final), "finish it", errno) }
   }
 
+  /// Of a begun file; nil where there is none.
+  static func size(_ bundle: BundleName, in folder: URL) -> Int? {
+    var status = stat()
+    let path = folder.appending(path: bundle.partialName).path(percentEncoded: false)
+    return stat(path, &status) == 0 ? Int(status.st_size) : nil
+  }
+
   /// Bytes of the disk that a begun file has already.
   static func allocated(_ bundle: BundleName, in folder: URL) -> Int {
     var status = stat()

@@ -15,11 +15,15 @@ extension BundleName {
     return (others + (experts.isEmpty ? [] : [ExpertRanges.text(experts, most: most)])).joined(separator: ",")
   }
 
-  /// Reads what ``list(_:most:)`` writes.
+  /// What stands for no bundle at all.
+  public static let none = "none"
+
+  /// Reads what ``list(_:most:)`` writes, and ``none``.
   ///
   /// - Parameter limit: all experts are below.
   /// - Returns: ascending; nil where the text is something else or names one twice.
   public static func bundles(_ list: String, below limit: Int) -> [BundleName]? {
+    if list == none { return [] }
     var chosen: Set<BundleName> = []
     for item in list.split(separator: ",", omittingEmptySubsequences: false) {
       switch item {

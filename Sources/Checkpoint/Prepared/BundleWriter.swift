@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Synchronization
 
 /// Writes the bundles of a prepared model, piece by piece, and its manifest at the end. What an earlier run finished
@@ -36,40 +37,62 @@ public final class BundleWriter: Sendable {
   private let earlier: [PreparedBundle]
   /// Pieces that earlier runs finished.
   public let finished: Set<Piece>
-  /// Wanted bundles that the folder has already.
+  /// Wanted bundles that the folder has already, as its manifest says.
   public let kept: [BundleName]
+  /// Wanted bundles that the folder has already, and not as its manifest says: they are made again.
+  public let damaged: [BundleName]
 
-  /// Opens a folder, new, empty, or one that a preparation of the same began, and reserves the room.
+  /// Opens a folder, new, empty, or one that a preparation of the same began, and reserves the room. What it refuses is
+  /// left as it was.
   ///
   /// - Parameters:
+  ///   - bundles: what the folder is to hold besides what it holds. Those that it has are compared with its manifest.
+  ///   - checks: on whose threads, and what is told meanwhile.
   ///   - startsAnew: removes what an earlier preparation left.
-  ///   - bundles: what the folder is to hold besides what it holds.
   /// - Throws: ``CheckpointError``: the folder belongs to something else, or the disk is too small.
   public init(
-    _ folder: URL, bundles: [PreparedBundle], source: PreparedSource, formats: String, version: String,
-    startsAnew: Bool = false
+    _ folder: URL, bundles: [PreparedBundle], subject: PreparationSubject, checks: Checks, startsAnew: Bool = false
   ) throws {
     self.folder = folder
-    let subject = PreparationSubject(version: version, formats: formats, source: source)
     self.subject = subject
-    try Self.make(folder)
     try Self.claim(folder, startsAnew: startsAnew)
-    // A folder of something else is refused before anything is written into it.
     earlier = try Self.earlierBundles(folder, subject)
-    let journal = try PreparationJournal(folder: folder, subject: subject)
-    let identity = PreparedManifest(version: version, formats: formats, source: source, files: [], bundles: []).identity
-    let complete = Set(earlier.map(\.name)).intersection(bundles.map(\.name)).sorted()
-    kept = complete
-    let wanted = bundles.filter { !complete.contains($0.name) }
+    // A folder of something else is refused before anything is written into it.
+    let begun = try PreparationJournal.exists(in: folder) ? PreparationJournal(folder: folder, subject: subject) : nil
+    let there = Set(earlier.map(\.name)).intersection(bundles.map(\.name)).sorted()
+    damaged = try Self.damaged(there, in: folder, checks)
+    let kept = there.filter { [damaged] in !damaged.contains($0) }
+    self.kept = kept
+    let wanted = bundles.filter { !kept.contains($0.name) }
     self.bundles = Dictionary(uniqueKeysWithValues: wanted.map { ($0.name, $0) })
     let needed = wanted.reduce(0) { $0 + max(0, $1.bytes - Self.present($1, in: folder)) }
-    try Disk.require(needed + (64 << 20), in: folder)
+    try Disk.require(needed, reserve: 64 << 20, in: folder)
+    let isNew = try Self.make(folder)
+    let journal = try begun ?? PreparationJournal(folder: folder, subject: subject)
+    do {
+      let (state, finished) = try Self.begin(wanted, in: folder, journal, subject.identity)
+      self.state = Mutex(state)
+      self.finished = finished
+    } catch {
+      if begun == nil { journal.remove() }
+      if isNew { rmdir(folder.path(percentEncoded: false)) }
+      throw error
+    }
+    self.journal = Mutex(journal)
+  }
+
+  /// Finds what earlier runs finished of bundles, and opens the files of those that are not whole.
+  private static func begin(
+    _ wanted: [PreparedBundle], in folder: URL, _ journal: PreparationJournal, _ identity: Digest
+  ) throws -> (State, finished: Set<Piece>) {
     var state = State()
     var finished: Set<Piece> = []
     for bundle in wanted {
       let file = folder.appending(path: bundle.name.fileName)
       let isThere = (try? PreparedStore.open(bundle, file, identity: identity)) != nil
-      if !isThere, !PreparedFolder.exists(bundle.name.partialName, in: folder) { journal.forget(bundle.name) }
+      // One that was cut, or came from elsewhere, is none of which the journal tells.
+      let begun = BundleFile.size(bundle.name, in: folder)
+      if begun.map({ $0 != bundle.bytes }) ?? !isThere { try journal.forget(bundle.name) }
       var missing = 0
       for (tensor, entry) in bundle.tensors.enumerated() {
         for index in entry.hashes.indices {
@@ -79,15 +102,15 @@ public final class BundleWriter: Sendable {
       }
       state.missing[bundle.name] = missing
       // Whole, and only the manifest was not written any more.
-      if isThere && missing == 0 { continue }
+      if isThere && begun == nil && missing == 0 { continue }
       state.files[bundle.name] = try BundleFile(bundle, in: folder, identity: identity)
     }
-    self.finished = finished
-    self.journal = Mutex(journal)
-    self.state = Mutex(state)
+    return (state, finished)
   }
 
-  private static func make(_ folder: URL) throws {
+  /// - Returns: whether there was nothing before.
+  private static func make(_ folder: URL) throws -> Bool {
+    let isNew = !FileManager.default.fileExists(atPath: folder.path(percentEncoded: false))
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
@@ -95,11 +118,13 @@ public final class BundleWriter: Sendable {
         file: folder.path(percentEncoded: false), subject: "output", expected: "a folder to write",
         found: "\(error.localizedDescription)", hint: "Name a folder that may be made.")
     }
+    return isNew
   }
 
   /// Makes sure that the folder is for prepared models.
   private static func claim(_ folder: URL, startsAnew: Bool) throws {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))
+    // What cannot be listed is not there, or will be refused when it is to be made.
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
     let isOurs = PreparedFolder.isPrepared(folder) || PreparationJournal.exists(in: folder)
     guard names.isEmpty || isOurs else {
       throw CheckpointError(
@@ -125,7 +150,28 @@ public final class BundleWriter: Sendable {
     return name == bundle.fileName || name == bundle.partialName
   }
 
-  /// Bundles that the folder's manifest has and that lie there whole.
+  /// What is read again before it is taken for right.
+  public struct Checks {
+    public let pool: ThreadPool
+    /// Bytes so far and in all.
+    public let progress: ByteProgress
+
+    public init(pool: ThreadPool, progress: @escaping ByteProgress) {
+      self.pool = pool
+      self.progress = progress
+    }
+  }
+
+  /// Those of some bundles of the folder's manifest that differ from it.
+  private static func damaged(_ bundles: [BundleName], in folder: URL, _ checks: Checks) throws -> [BundleName] {
+    guard !bundles.isEmpty else { return [] }
+    var files: Set<String> = []
+    try PreparedVerification(PreparedManifest(folder: folder), of: folder)
+      .run(bundles, pool: checks.pool, progress: checks.progress) { files.insert($0.file) }
+    return bundles.filter { files.contains($0.fileName) }
+  }
+
+  /// Bundles that the folder's manifest has and that lie there in their size.
   private static func earlierBundles(_ folder: URL, _ subject: PreparationSubject) throws -> [PreparedBundle] {
     guard PreparedFolder.isPrepared(folder) else { return [] }
     let manifest = try PreparedManifest(folder: folder)
@@ -154,9 +200,10 @@ public final class BundleWriter: Sendable {
     precondition(bytes.count == range.count, "\(bytes.count) bytes for a piece of \(range.count)")
     let file = state.withLock { $0.files[piece.bundle] }
     guard let file else { preconditionFailure("\(piece.bundle.text) is whole") }
-    try file.write(bytes, at: range.lowerBound)
     let record = PreparationJournal.Piece(bundle: piece.bundle, tensor: piece.tensor, piece: piece.index)
+    // Before it is written: where the bytes are a mapped file's, a failing disk shows here, and not as the output's.
     let digest = Digest(of: bytes)
+    try file.write(bytes, at: range.lowerBound)
     state.withLock { $0.fresh.append((record, digest)) }
   }
 
@@ -183,6 +230,7 @@ public final class BundleWriter: Sendable {
 
   /// Writes small files and the manifest: from here on the folder is a prepared model.
   public func finish(_ checkpoint: Checkpoint) throws -> PreparedManifest {
+    try checkpoint.requireUnchanged()
     try flush()
     precondition(state.withLock { $0.files.isEmpty }, "all bundles are whole")
     let finished = journal.withLock { $0.finished }
@@ -203,7 +251,7 @@ public final class BundleWriter: Sendable {
       bundles: all.values.sorted { $0.name < $1.name })
     try Disk.replace(folder.appending(path: PreparedManifest.fileName), with: manifest.json)
     try Disk.sync(folder: folder)
-    journal.withLock { $0.remove() }
+    try journal.withLock { try $0.conclude(Set(manifest.bundles.map(\.name))) }
     return manifest
   }
 }

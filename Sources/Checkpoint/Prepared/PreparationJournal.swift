@@ -1,7 +1,8 @@
 import Foundation
 
 /// What a preparation has finished, in the folder that it writes: lines of text behind one that says what is prepared.
-/// A line is there only when the piece that it names has reached the disk.
+/// A line is there only when the piece that it names has reached the disk; one of a bundle's name alone takes back
+/// those before it.
 package final class PreparationJournal {
   /// A finished piece of a bundle.
   package struct Piece: Hashable {
@@ -20,6 +21,7 @@ package final class PreparationJournal {
   private static let name = ".preparation"
   private let descriptor: Int32
   private let url: URL
+  private let subject: PreparationSubject
   package private(set) var finished: [Piece: Digest] = [:]
 
   static func exists(in folder: URL) -> Bool { PreparedFolder.exists(name, in: folder) }
@@ -32,6 +34,7 @@ package final class PreparationJournal {
   /// - Throws: ``CheckpointError``.
   package init(folder: URL, subject: PreparationSubject) throws {
     url = folder.appending(path: Self.name)
+    self.subject = subject
     descriptor = try Self.locked(url, in: folder)
     let lines = try Self.lines(url)
     guard let first = lines.first else {
@@ -46,8 +49,13 @@ package final class PreparationJournal {
     // What follows a damaged line is done again.
     var valid = first.utf8.count + 1
     for line in lines.dropFirst() {
-      guard let (piece, digest) = Self.parse(line) else { break }
-      finished[piece] = digest
+      if let (piece, digest) = Self.parse(line) {
+        finished[piece] = digest
+      } else if let bundle = BundleName(String(line)) {
+        finished = finished.filter { $0.key.bundle != bundle }
+      } else {
+        break
+      }
       valid += line.utf8.count + 1
     }
     guard ftruncate(descriptor, off_t(valid)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
@@ -96,11 +104,19 @@ package final class PreparationJournal {
   /// Adds pieces that have reached the disk, and brings the lines there too.
   package func add(_ pieces: [(Piece, Digest)]) throws {
     for (piece, digest) in pieces { finished[piece] = digest }
-    try append(pieces.map { "\($0.0.bundle.text) \($0.0.tensor) \($0.0.piece) \($0.1)\n" }.joined())
+    try append(pieces.map { Self.line($0.0, $0.1) }.joined())
   }
 
-  /// Forgets a bundle whose file is gone.
-  func forget(_ bundle: BundleName) { finished = finished.filter { $0.key.bundle != bundle } }
+  private static func line(_ piece: Piece, _ digest: Digest) -> String {
+    "\(piece.bundle.text) \(piece.tensor) \(piece.piece) \(digest)\n"
+  }
+
+  /// Forgets a bundle whose file is gone or was changed, also for runs to come.
+  package func forget(_ bundle: BundleName) throws {
+    guard finished.contains(where: { $0.key.bundle == bundle }) else { return }
+    finished = finished.filter { $0.key.bundle != bundle }
+    try append(bundle.text + "\n")
+  }
 
   private func append(_ text: String) throws {
     var text = text
@@ -117,27 +133,43 @@ package final class PreparationJournal {
     if failed { throw Disk.failure(url, "write it", errno) }
   }
 
-  /// The preparation is over.
+  /// The preparation of some bundles is over; what is finished of others is kept for the runs that want them.
+  func conclude(_ bundles: Set<BundleName>) throws {
+    let others = finished.filter { !bundles.contains($0.key.bundle) }
+      .map { Self.line($0.key, $0.value) }.sorted()
+    guard !others.isEmpty else { return remove() }
+    try Disk.replace(url, with: Array((subject.text + "\n" + others.joined()).utf8))
+  }
+
+  /// For one that holds nothing worth keeping.
   func remove() { unlink(url.path(percentEncoded: false)) }
 }
 
 /// What is prepared: the first line of a journal.
-package struct PreparationSubject: Equatable {
+public struct PreparationSubject: Sendable, Equatable {
   let version: String
   let formats: String
   let source: PreparedSource
+  /// The source's files. A sample of the weights cannot tell that one was changed between two runs.
+  let files: [FileStamp]
 
-  package init(version: String, formats: String, source: PreparedSource) {
+  public init(version: String, formats: String, source: PreparedSource, files: [FileStamp] = []) {
     self.version = version
     self.formats = formats
     self.source = source
+    self.files = files
+  }
+
+  /// Of the prepared model, see ``PreparedManifest/identity``.
+  var identity: Digest {
+    PreparedManifest(version: version, formats: formats, source: source, files: [], bundles: []).identity
   }
 
   var text: String {
     let json = JSONText.bytes(
       .members([
         "flotilla_prepared": .int(PreparedManifest.formatVersion), "version": .text(version),
-        "formats": .text(formats), "source": source.json,
+        "formats": .text(formats), "source": source.json, "files": .array(files.map(\.json)),
       ]))
     return String(decoding: json, as: UTF8.self)
   }
@@ -147,10 +179,21 @@ package struct PreparationSubject: Equatable {
     guard let fields = try? Fields(try parseJSON(Array(line.utf8), file: "journal"), "journal"),
       let begun = try? PreparationSubject(
         version: fields.text("version", most: 100), formats: fields.text("formats", most: 1000),
-        source: PreparedSource(fields.fields("source"))),
+        source: PreparedSource(fields.fields("source")),
+        files: fields.list("files", most: 1 << 16).map { try FileStamp($0) }),
       (try? fields.integer("flotilla_prepared", 0...Int.max)) == PreparedManifest.formatVersion
     else { return ("a preparation that this version began", "one of another version, or a damaged one") }
-    return difference(from: begun)
+    return difference(from: begun) ?? changedFile(since: begun)
+  }
+
+  private func changedFile(since begun: PreparationSubject) -> (expected: String, found: String)? {
+    let names = Set(files.map(\.name)).union(begun.files.map(\.name)).sorted()
+    func stamp(_ name: String, _ files: [FileStamp]) -> FileStamp? { files.first { $0.name == name } }
+    guard let changed = names.first(where: { stamp($0, files) != stamp($0, begun.files) }) else { return nil }
+    return (
+      "the files of \(begun.source.name) as they were when it was begun",
+      "\(changed) changed since then, so that pieces of both would be mixed"
+    )
   }
 
   func difference(from begun: PreparationSubject) -> (expected: String, found: String)? {

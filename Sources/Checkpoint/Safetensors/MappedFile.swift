@@ -1,13 +1,18 @@
 import Foundation
+import Kernels
 
 /// A file mapped read-only into memory. Opening it touches none of its pages.
 final class MappedFile: @unchecked Sendable {
   let name: String
   let bytes: UnsafeRawBufferPointer
+  /// As the file was when it was opened.
+  let stamp: FileStamp
+  private let url: URL
 
   /// - Throws: ``CheckpointError`` where the file is absent, no plain file, or cannot be read.
   init(_ url: URL, name: String) throws {
     self.name = name
+    self.url = url
     let descriptor = open(url.path(percentEncoded: false), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw MappedFile.failure(name, errno)
@@ -15,6 +20,7 @@ final class MappedFile: @unchecked Sendable {
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw MappedFile.failure(name, errno) }
+    stamp = FileStamp(name: name, status)
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw CheckpointError(
         file: name, subject: "file", expected: "a plain file", found: "a folder or a device",
@@ -29,10 +35,18 @@ final class MappedFile: @unchecked Sendable {
       throw MappedFile.failure(name, errno)
     }
     bytes = UnsafeRawBufferPointer(start: address, count: size)
+    MappedMemory.watch(bytes, path: url.standardizedFileURL.path(percentEncoded: false))
   }
 
   deinit {
+    MappedMemory.forget(bytes)
     if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
+  }
+
+  /// Whether the file is still the one that was opened, and as it was.
+  var isUnchanged: Bool {
+    var status = stat()
+    return stat(url.path(percentEncoded: false), &status) == 0 && FileStamp(name: name, status) == stamp
   }
 
   /// Gives the pages that lie wholly inside `range` back to the system; reading them again reads the file.

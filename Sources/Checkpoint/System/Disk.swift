@@ -1,21 +1,30 @@
 import Foundation
 
 enum Disk {
-  /// Bytes that may still be written below `folder`; nil where the system does not tell.
+  /// Bytes that may still be written below `folder`, which need not be there yet; nil where the system does not tell.
   static func free(_ folder: URL) -> Int? {
     var status = statvfs()
-    guard statvfs(folder.path(percentEncoded: false), &status) == 0 else { return nil }
+    var place = folder.standardizedFileURL
+    while statvfs(place.path(percentEncoded: false), &status) != 0 {
+      guard errno == ENOENT, place.pathComponents.count > 1 else { return nil }
+      place.deleteLastPathComponent()
+    }
     let (bytes, overflow) = Int(status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
     return overflow ? nil : bytes
   }
 
+  /// - Parameter reserve: bytes that are to be left over.
   /// - Throws: ``CheckpointError`` with the needed and the free bytes.
-  static func require(_ bytes: Int, in folder: URL) throws {
-    guard let free = free(folder), free < bytes else { return }
-    func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }
+  static func require(_ bytes: Int, reserve: Int = 0, in folder: URL) throws {
+    guard let free = free(folder), free < bytes + reserve else { return }
+    func text(_ bytes: Int) -> String {
+      bytes < 1 << 30
+        ? String(format: "%.1f MiB", Double(bytes) / 0x1p20) : String(format: "%.2f GiB", Double(bytes) / 0x1p30)
+    }
     throw CheckpointError(
-      file: folder.path(percentEncoded: false), subject: "disk", expected: "\(gib(bytes)) of free space",
-      found: gib(free), hint: "Free \(gib(bytes - free)) or choose a folder on another disk.")
+      file: folder.path(percentEncoded: false), subject: "disk",
+      expected: "\(text(bytes)) of free space" + (reserve > 0 ? " and \(text(reserve)) in reserve" : ""),
+      found: text(free), hint: "Free \(text(bytes + reserve - free)) or choose a folder on another disk.")
   }
 
   /// Puts a file with new contents in the place of `url` in one step, synced.

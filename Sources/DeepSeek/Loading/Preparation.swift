@@ -16,25 +16,28 @@ public final class Preparation: Sendable {
   public let bytesBefore: Int
   /// Bundles that were whole before.
   public var kept: [BundleName] { writer.kept }
+  /// Bundles that were there and damaged, and are made again.
+  public var damaged: [BundleName] { writer.damaged }
 
   /// Checks everything, and begins or continues the folder.
   ///
-  /// - Parameter bundles: what is wanted; multi-token prediction is left out where the checkpoint has none.
+  /// - Parameters:
+  ///   - bundles: what is wanted; multi-token prediction is left out where the checkpoint has none.
+  ///   - threads: on which those that are there already are compared with the manifest.
+  ///   - checking: bytes compared so far and in all. What it throws ends the work.
   /// - Throws: `CheckpointError`.
   public init(
     _ checkpoint: Checkpoint, formats: WeightFormats, bundles: Set<BundleName>, into folder: URL, version: String,
-    startsAnew: Bool = false
+    startsAnew: Bool = false, threads: Int = 1, checking: @escaping ByteProgress = { _, _ in }
   ) throws {
-    if checkpoint.prepared != nil {
-      throw CheckpointError(
-        file: checkpoint.location.lastPathComponent, subject: "checkpoint",
-        expected: "a Hugging Face folder or GGUF file",
-        found: "a prepared model", hint: "Give the checkpoint that it was made from.")
-    }
+    try checkpoint.requireSource()
     let plan = try PreparationPlan(checkpoint, formats, bundles: bundles)
     let writer = try BundleWriter(
-      folder, bundles: plan.bundles, source: checkpoint.preparedSource(), formats: formats.spelling,
-      version: version, startsAnew: startsAnew)
+      folder, bundles: plan.bundles,
+      subject: PreparationSubject(
+        version: version, formats: formats.spelling, source: checkpoint.preparedSource(),
+        files: checkpoint.sourceFiles),
+      checks: .init(pool: ThreadPool(threads: threads), progress: checking), startsAnew: startsAnew)
     let kept = Set(writer.kept)
     let wanted = plan.jobs.filter { !kept.contains($0.pieces[0].bundle) }
     jobs = wanted.filter { !$0.pieces.allSatisfy(writer.finished.contains) }

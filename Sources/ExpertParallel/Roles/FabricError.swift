@@ -7,6 +7,8 @@ public struct FabricError: Error, Sendable, Equatable, CustomStringConvertible {
     case fault
     /// A rank sent what it should not have sent.
     case invalidMessage
+    /// A rank cannot open what it is to run.
+    case unusable
     /// Ranks do not run the same thing.
     case disagreement
     /// The coordinator ended the job; seen by the other ranks.

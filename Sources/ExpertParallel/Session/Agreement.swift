@@ -20,12 +20,15 @@ public struct Agreement: Codable, Sendable, Equatable {
   public var host: String
   public var process: Int32
   public var threads: Int
+  /// Why this rank cannot take part at all, with what a person can do about it; nil where it can.
+  public var failure: String?
 
-  public init(_ entries: [Entry], host: String, process: Int32, threads: Int) {
+  public init(_ entries: [Entry], host: String, process: Int32, threads: Int, failure: String? = nil) {
     self.entries = entries
     self.host = host
     self.process = process
     self.threads = threads
+    self.failure = failure.map { String($0.prefix(4000)) }
   }
 
   /// The first thing in which another rank differs, in words. Nil where there is none.

@@ -98,6 +98,10 @@ public final class Handshake {
   }
 
   private func welcomeAll() throws {
+    if let error = whoCannot() {
+      try fail(error.description)
+      throw error
+    }
     for (rank, theirs) in agreements.enumerated() {
       guard let theirs, let difference = mine.difference(to: theirs) else { continue }
       let error = FabricError(
@@ -110,6 +114,17 @@ public final class Handshake {
       try ServiceMessage.send(.welcome, epoch: 0, to: rank, over: exchange)
     }
     isWelcome = true
+  }
+
+  /// The first rank that cannot take part; the others that cannot are named behind it.
+  private func whoCannot() -> FabricError? {
+    let found = agreements.enumerated().compactMap { rank, theirs in
+      theirs?.failure.map { (rank: rank, host: String(theirs?.host.prefix(100) ?? ""), text: $0) }
+    }
+    guard let first = found.first else { return nil }
+    let others = found.dropFirst().map { "\($0.rank) on \($0.host)" }
+    let more = others.isEmpty ? "" : "(so on rank \(others.joined(separator: ", rank "))) "
+    return FabricError(reason: .unusable, rank: first.rank, host: first.host, text: more + first.text)
   }
 
   private func wait(_ what: String, until isEnough: () -> Bool) throws {

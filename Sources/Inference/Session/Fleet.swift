@@ -41,6 +41,9 @@ public final class Fleet {
     self.session = session
     coordinator = try Self.agree(on: hub, session.world)
     exchange = try MPIExchange(communicator: session.world, hub: coordinator, timeout: timeout)
+    if exchange.rankCount > 1 {
+      MappedMemory.nameProcess("rank \(exchange.rank) on host \(exchange.hostName(of: exchange.rank)): ")
+    }
     cores = try Self.share(processors, machine, session.world, Self.neighbours(exchange))
     if staysInDomain { cores.processors?.keepThisThread() }
   }

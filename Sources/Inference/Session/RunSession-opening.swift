@@ -13,22 +13,26 @@ extension RunSession {
       Agreement.Entry("version", options.version, hint: "install the same version on every node"),
       Agreement.Entry("binary", binaryHash(), hint: "copy the same binary to every node"),
     ]
+    var failure: String?
     switch opened {
     case .success(let opened):
+      // Of prepared models the checkpoint's hash differs with the format, which tells more.
+      let formats = "give every rank the same --quant, and every node the model prepared in the same format"
       entries += [
+        .init("weight format", opened.formats.description, hint: formats),
         .init("checkpoint", opened.checkpoint.fingerprint, hint: "copy the same checkpoint to every node"),
         .init("placement", opened.placement.hash, hint: "give every rank the same placement"),
-        .init("weight format", opened.formats.description, hint: "give every rank the same --quant"),
         .init("cache format", opened.cacheFormat.rawValue, hint: "give every rank the same --cache-type"),
         .init(
           "memory", opened.memory, hint: "use more nodes, fewer ranks on a node, or a smaller --quant or --ctx-size"),
       ]
     case .failure(let error):
-      entries.append(.init("checkpoint", "not usable: \(error)", hint: "the path must lead to it on every node"))
+      let (path, text) = (options.model.path(percentEncoded: false), "\(error)")
+      failure = text.hasPrefix(path) ? text : "\(path): \(text)"
     }
     return Agreement(
       entries, host: fleet.exchange.hostName(of: fleet.rank), process: ProcessInfo.processInfo.processIdentifier,
-      threads: threads)
+      threads: threads, failure: failure)
   }
 
   /// SHA-256 of the running program.

@@ -5,7 +5,8 @@ public struct LaunchPlan: Sendable, Equatable {
   public enum Place: Sendable, Equatable {
     /// This machine only, so many ranks.
     case here(ranks: Int)
-    /// These hosts, with so many ranks each as they have slots.
+    /// These hosts, with so many ranks each as they have slots; in the order of ``Hostfile/hosts``, which both
+    /// versions of `mpirun` keep.
     case hosts([Hostfile.Host])
     /// Where a batch system says; its launcher knows the nodes.
     case allocation
@@ -47,5 +48,5 @@ public struct LaunchPlan: Sendable, Equatable {
     }
   }
 
-  static func isThisMachine(_ name: String) -> Bool { RemoteShell.ssh().isLocal(name) }
+  static func isThisMachine(_ name: String) -> Bool { LocalHost.current.isNamed(name) }
 }

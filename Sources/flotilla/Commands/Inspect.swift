@@ -57,7 +57,7 @@ struct Inspect: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "With --verify: these bundles and nothing else, as dense,gates,mtp,0-31,40; numbers are experts.",
+      "With --verify: these bundles and nothing else, as dense,gates,mtp,0-31,40, or none; numbers are experts.",
       valueName: "bundles"))
   var bundles: String?
 

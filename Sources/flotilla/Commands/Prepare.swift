@@ -59,9 +59,19 @@ struct Prepare: ParsableCommand {
     if let warning = checkpoint.warning, !quiet { warn(warning) }
     let formats = try WeightFormats(quant: quant.text, requantizes: requantize, for: checkpoint)
     TerminationSignal.install()
+    let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let checks = ProgressLine("Comparing what is there", .bytes, isQuiet: quiet)
     let preparation = try Preparation(
       checkpoint, formats: formats, bundles: try bundles(checkpoint), into: URL(filePath: output),
-      version: Flotilla.version, startsAnew: force)
+      version: Flotilla.version, startsAnew: force, threads: threads
+    ) {
+      checks.update($0, of: $1)
+      if Fleet.isInterrupted { throw Interrupted() }
+    }
+    checks.finish()
+    if !preparation.damaged.isEmpty {
+      warn("damaged, and made again: \(preparation.damaged.map(\.fileName).joined(separator: ", "))")
+    }
     if !quiet, preparation.bytesBefore > 0 {
       note("\(Format.bytes(preparation.bytesBefore)) of \(Format.bytes(preparation.bytes)) are there already")
     }
@@ -69,7 +79,7 @@ struct Prepare: ParsableCommand {
     let manifest: PreparedManifest
     do {
       // Rate and time left are those of what this run does.
-      manifest = try preparation.run(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount) {
+      manifest = try preparation.run(threads: threads) {
         line.update($0 - preparation.bytesBefore, of: $1 - preparation.bytesBefore)
         if Fleet.isInterrupted { throw Interrupted() }
       }

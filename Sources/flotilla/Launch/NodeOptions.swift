@@ -72,7 +72,7 @@ struct NodeOptions: ParsableArguments {
     // The hostfile's reader knows what a name may hold.
     let text = list.map { "\($0.name) slots=1" }.joined(separator: "\n")
     do { _ = try Hostfile(text: text, file: "of --hosts") } catch { throw ValidationError("--hosts: \(error)") }
-    return list.map { Hostfile.Host(name: $0.name, slots: $0.slots) }
+    return Hostfile(hosts: list.map { .init(name: $0.name, slots: $0.slots) }).hosts
   }
 
   var shell: RemoteShell { rsh.flatMap(RemoteShell.command) ?? .ssh() }

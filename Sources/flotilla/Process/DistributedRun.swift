@@ -63,14 +63,16 @@ enum DistributedRun {
     return session
   }
 
-  /// Error and hint; ranks other than the coordinator say who they are.
+  /// Error and hint; ranks say who they are, since what they read lies on their own nodes.
   private static func text(_ error: any Error, _ fleet: Fleet) -> String {
     let (words, hint) = Failure.words(of: error)
     let reason = printable(words) + (hint.map { "\nhint: \(printable($0))" } ?? "")
-    guard fleet.rank != fleet.coordinator else { return reason }
+    let isCoordinator = fleet.rank == fleet.coordinator
+    let namesRank = error is FabricError
+    guard fleet.rankCount > 1, !isCoordinator || !(namesRank || ExitStatus.isCommon(error)) else { return reason }
     let who = "rank \(fleet.rank) on host \(fleet.hostName)"
     // Names another rank already.
-    return error is FabricError ? "\(reason) (seen from \(who))" : "\(who): \(reason)"
+    return namesRank ? "\(reason) (seen from \(who))" : "\(who): \(reason)"
   }
 }
 

@@ -40,14 +40,28 @@ extension ExitStatus {
   init(of error: any Error) {
     switch error {
     case let failure as Failure: self = failure.status
+    case let error as CheckpointError where error.isOfDisk: self = .failure
     case is UsageError, is CheckpointError, is TokenizationError, is PlacementError, is RequestError,
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
       is LogitsFileError, is HostfileError, is LaunchError:
       self = .usage
     case let error as PushError: self = error.isUsage ? .usage : .failure
+    case let error as FabricError where error.reason == .unusable: self = .usage
     case is FabricError, is RankLost, is MPIError, is MPIExchangeError, is LinkError: self = .fabric
     case is Interrupted: self = .interrupted
     default: self = .failure
+    }
+  }
+}
+
+extension ExitStatus {
+  /// Whether an error lies in what all ranks were given, so that no one of them can be named for it.
+  static func isCommon(_ error: any Error) -> Bool {
+    switch error {
+    case is UsageError, is PlacementError, is RequestError, is InputError, is RecordError, is UnknownInstructionSet,
+      is Interrupted:
+      true
+    default: false
     }
   }
 }
