@@ -35,6 +35,10 @@ enum CheckpointKind {
       throw wrong(
         "a prepared model that is not finished", "Give flotilla prepare the same arguments again: it goes on.")
     }
+    if PreparedFolder.exists(PreparedFolder.pushStage, in: location) {
+      throw wrong(
+        "a prepared model that an unfinished push brings", "Run the same flotilla push again: it goes on.")
+    }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     // Folders of GGUF files have a config.json at times.
     if !names.contains(where: { $0.contains(".safetensors") }), let file = try Self.onlyModel(names, path) {

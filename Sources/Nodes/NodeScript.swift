@@ -2,7 +2,7 @@
 /// words begin, since a login may print others.
 package enum NodeScript {
   static let begin = "flotilla-begin"
-  static let end = "flotilla-end"
+  package static let end = "flotilla-end"
 
   /// - Parameter setting: assignments that come first, each line ended.
   package static func bytes(setting: String = "", _ body: String) -> [UInt8] {

@@ -62,7 +62,7 @@ struct NodePush {
       say(.warning("\($0); trying again"))
     } again: {
       // What a killed rsync left is gone on with. Where the node is still away, rsync will say so.
-      do { try link.run(scripts.claim(node)) } catch is PushError {}
+      do { try link.run(scripts.claim(node, breaking: nil)) } catch is PushError {}
     }
   }
 

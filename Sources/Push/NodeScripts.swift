@@ -1,8 +1,9 @@
+import Checkpoint
 import Nodes
 
 /// What push runs on a node: scripts for `sh` and the tools that every Linux has.
 struct NodeScripts {
-  static let stage = ".push"
+  static let stage = PreparedFolder.pushStage
 
   /// The destination on the node, without a slash at its end.
   let folder: String
@@ -56,12 +57,29 @@ struct NodeScripts {
   /// The text of a manifest that is there.
   func readManifest() -> [UInt8] { script("cat \"$d/manifest.json\"\necho") }
 
-  /// Makes the folders, leaves this node's sign, and saves what a killed rsync left under a temporary name.
-  func claim(_ node: Int) -> [UInt8] {
+  /// Of the push that writes to the folder, below it.
+  var lock: String { "\(Self.stage)/.lock" }
+
+  /// Makes the folders, takes the lock, leaves this node's sign, and saves what a killed rsync left under a temporary
+  /// name. Says "held" and whose the lock is, where it is another's.
+  ///
+  /// - Parameter gone: whose lock is taken away first.
+  func claim(_ node: Int, breaking gone: PushHolder?) -> [UInt8] {
     script(
       """
       mkdir -p "$d/\(Self.stage)" || exit 1
       s="$d/\(Self.stage)"
+      l="$d/\(lock)"
+      h=
+      [ -f "$l" ] && read -r h < "$l"
+      [ -n "$h" ] && [ "$h" = \(ShellText.quoted(gone?.text ?? "")) ] && rm -f "$l"
+      (set -C; echo \(ShellText.quoted(PushHolder(run: run).text)) > "$l") 2>/dev/null
+      h=
+      read -r h < "$l" || exit 1
+      case $h in
+      "\(run) "*) ;;
+      *) echo "held $h"; echo \(NodeScript.end); exit 0 ;;
+      esac
       for m in "$s"/.at-*; do
         case $m in
         */.at-\(run)-*) ;;
@@ -79,6 +97,21 @@ struct NodeScripts {
           mv -f "$t" "$s/$n"
         fi
       done
+      """)
+  }
+
+  /// Takes back what ``claim(_:breaking:)`` did; what was sent stays.
+  func release() -> [UInt8] {
+    script(
+      """
+      l="$d/\(lock)"
+      h=
+      [ -f "$l" ] && read -r h < "$l"
+      case $h in
+      "\(run) "*) rm -f "$l" ;;
+      esac
+      rm -f "$d/\(Self.stage)"/.at-\(run)-*
+      rmdir "$d/\(Self.stage)" 2>/dev/null
       """)
   }
 

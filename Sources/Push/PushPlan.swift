@@ -21,6 +21,8 @@ public struct PushPlan: Sendable, Equatable {
 
   /// In the order of ``Hostfile/hosts``.
   public internal(set) var nodes: [Node]
+  /// On how many nodes each bundle is to lie at least.
+  public let copies: Int
   private let sizes: [BundleName: Int]
 
   /// - Parameters:
@@ -41,6 +43,7 @@ public struct PushPlan: Sendable, Equatable {
         "--copies: expected 1 to \(hostfile.hosts.count), the number of nodes, found \(copies)",
         hint: "a second copy on the same node would be of no use", isUsage: true)
     }
+    self.copies = copies
     sizes = Dictionary(uniqueKeysWithValues: manifest.bundles.map { ($0.name, $0.bytes) })
     nodes = zip(hostfile.hosts, order.ranks(of: hostfile.hosts)).map { host, ranks in
       var needed = Set(ranks.flatMap { placement.bundles(of: $0) })

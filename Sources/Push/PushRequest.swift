@@ -10,7 +10,7 @@ public struct PushRequest: Sendable {
   /// The file's text.
   let manifestBytes: [UInt8]
   public let plan: PushPlan
-  /// The folder on the nodes. A relative one begins where a login does.
+  /// The folder on the nodes, see ``PushDestination/path``.
   public let destination: String
   public let shell: RemoteShell
   /// Where `flotilla` may be on the nodes, the likeliest first.

@@ -88,7 +88,7 @@ extension PushRun {
     return [
       PushError(
         "\(request.destination): expected room for \(mib(missing)) and \(mib(Self.reserve)) in reserve, found "
-          + "\(mib(free)): \(missing + Self.reserve - free) bytes are missing", node: request.plan.nodes[node].host,
+          + "\(mib(free)): \(mib(missing + Self.reserve - free)) are missing", node: request.plan.nodes[node].host,
         hint: "make room there, or give another folder with --to")
     ]
   }
@@ -114,41 +114,5 @@ extension PushRun {
       node, .note("flotilla \(request.version) there: found \(found); verifying with sha256sum, which names files only")
     )
     return .sha256sum
-  }
-
-  /// Makes the folders, and finds nodes that share one; the first of them gets the bundles of all.
-  ///
-  /// - Throws: ``PushFailures``, ``PushInterrupted``.
-  public func claim() throws {
-    let nodes = states.indices.filter { states[$0].phase == .waiting }
-    try forEach(nodes) { node in try self.link(node).run(self.scripts.claim(node)) }
-    try forEach(nodes) { node in
-      let seen = try self.link(node).lines(self.scripts.look()).compactMap { line in
-        line.hasPrefix("at ") ? Int(line.dropFirst(3)) : nil
-      }
-      if let first = seen.min(), first < node { self.settle(node, .shares(first)) }
-    }
-    try join()
-  }
-
-  private func join() throws {
-    var failures: [PushError] = []
-    let states = states
-    for state in states {
-      guard case .shares(let first) = state.phase else { continue }
-      progress.withLock { progress in
-        let all = Set(progress.states[first].bundles).union(state.bundles).sorted()
-        progress.states[first].bundles = all
-        progress.states[first].bytes = request.plan.bytes(of: all)
-      }
-    }
-    for first in Set(states.compactMap { if case .shares(let first) = $0.phase { first } else { nil } }).sorted() {
-      let (survey, bundles) = progress.withLock { ($0.surveys[first], $0.states[first].bundles) }
-      if let survey {
-        failures += roomFailures(first, bundles, survey)
-        progress.withLock { $0.states[first].present = request.plan.bytes(of: survey.present(bundles, request.plan)) }
-      }
-    }
-    if !failures.isEmpty { throw PushFailures(errors: failures) }
   }
 }

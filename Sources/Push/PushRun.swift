@@ -16,6 +16,8 @@ public final class PushRun: Sendable {
     var surveys: [Survey?]
     var verifiers: [Verifier?]
     var events: [PushEvent] = []
+    /// Whether folders of nodes may hold our lock.
+    var isClaimed = false
   }
   let progress: Mutex<Progress>
 

@@ -64,6 +64,44 @@ struct PreparedManifestTests {
     }
   }
 
+  @Test("What a journal forgets stays forgotten; what others want of it is kept") func forgetting() throws {
+    let folder = try TemporaryFolder()
+    let subject = PreparationSubject(version: "1", formats: "bf16", source: manifest.source)
+    func piece(_ bundle: BundleName, _ index: Int) -> PreparationJournal.Piece {
+      .init(bundle: bundle, tensor: 0, piece: index)
+    }
+    let digest = Digest(of: [9])
+    do {
+      let journal = try PreparationJournal(folder: folder.url, subject: subject)
+      try journal.add([(piece(.dense, 0), digest), (piece(.expert(7), 0), digest)])
+      try journal.forget(.dense)
+      try journal.add([(piece(.dense, 1), digest)])
+    }
+    do {
+      let journal = try PreparationJournal(folder: folder.url, subject: subject)
+      #expect(journal.finished == [piece(.dense, 1): digest, piece(.expert(7), 0): digest])
+      try journal.conclude([.dense])
+    }
+    let last = try PreparationJournal(folder: folder.url, subject: subject)
+    #expect(last.finished == [piece(.expert(7), 0): digest])
+    try last.conclude([.expert(7)])
+    #expect(!FileManager.default.fileExists(atPath: folder[".preparation"].path))
+  }
+
+  @Test("A disk that is too small: told with the reserve, and nothing is left") func smallDisk() throws {
+    let folder = try TemporaryFolder()
+    let huge = PreparedBundle(
+      name: .dense, laying: [("a", .rows(.f32), [1 << 20, 1 << 26], 1 << 48)])
+    let error = try #require(throws: CheckpointError.self) {
+      try BundleWriter(
+        folder["new/model"], bundles: [huge],
+        subject: PreparationSubject(version: "1", formats: "f32", source: manifest.source),
+        checks: .init(pool: ThreadPool(threads: 1)) { _, _ in })
+    }
+    #expect(error.isOfDisk && error.expected.hasSuffix("of free space and 64.0 MiB in reserve"), "\(error)")
+    #expect(!FileManager.default.fileExists(atPath: folder["new"].path))
+  }
+
   @Test("A journal forgets its torn end and refuses another subject") func journal() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "journal-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

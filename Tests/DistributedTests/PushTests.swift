@@ -2,83 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Real rsync to nodes that are folders here: a stand-in for ssh enters a node's folder, where a relative destination
-/// begins.
 @Suite("Push", .serialized)
 struct PushTests {
-  private struct Lab {
-    let folder: URL
-    var source: URL { folder.appending(path: "a model's") }
-    var hostfile: String { folder.appending(path: "hosts").filePath }
-
-    /// - Parameters:
-    ///   - model: a fixture, prepared.
-    ///   - setting: what a node's shell is to do first.
-    init(_ folder: URL, nodes: Int = 3, model: String = "tiny-mtp", setting: String = "") throws {
-      self.folder = folder
-      let prepared = try flotilla(["prepare", Fixtures.url(model).filePath, source.filePath, "--quiet"], ranks: nil)
-      #expect(prepared.status == 0, "\(prepared.errors)")
-      let lines = (0..<nodes).map { "n\($0) slots=1\n" }
-      try lines.joined().write(toFile: hostfile, atomically: true, encoding: .utf8)
-      try agent(setting)
-    }
-
-    /// Rewrites the stand-in.
-    func agent(_ setting: String) throws {
-      let path = folder.appending(path: "the agent").filePath
-      let script = """
-        #!/bin/sh
-        host=$1
-        shift
-        mkdir -p "\(folder.filePath)/nodes/$host" && cd "\(folder.filePath)/nodes/$host" || exit 255
-        \(setting)
-        echo "Welcome to $host"
-        exec sh -c "$*"
-        """
-      // rsync's own words must come first.
-      let quiet = script.replacing("echo \"Welcome", with: "[ \"$1\" = sh ] && echo \"Welcome")
-      try quiet.write(toFile: path, atomically: true, encoding: .utf8)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
-    }
-
-    func node(_ index: Int) -> URL { folder.appending(path: "nodes/n\(index)/to it") }
-
-    func push(_ more: [String] = [], limit: Double = 60, meanwhile: (Job.Running) -> Bool = { _ in true }) throws -> Job
-    {
-      let agent = "'" + folder.appending(path: "the agent").filePath + "'"
-      return try flotilla(
-        ["push", source.filePath, "--hostfile", hostfile, "--to", "to it", "--rsh", agent] + more, ranks: nil,
-        limit: limit, meanwhile: meanwhile)
-    }
-
-    func names(_ index: Int) -> [String] {
-      ((try? FileManager.default.contentsOfDirectory(atPath: node(index).filePath)) ?? []).sorted()
-    }
-
-    var smallFiles: [String] {
-      get throws {
-        try FileManager.default.contentsOfDirectory(atPath: source.filePath).filter { !$0.hasSuffix(".bundle") }
-      }
-    }
-
-    /// Everything that lies on a node is what lies in the source.
-    func isSame(_ index: Int) -> Bool {
-      names(index).allSatisfy { name in
-        FileManager.default.contentsEqual(
-          atPath: source.appending(path: name).filePath, andPath: node(index).appending(path: name).filePath)
-      }
-    }
-
-    func flip(_ index: Int, _ name: String, at offset: Int) throws {
-      let file = node(index).appending(path: name)
-      var bytes = try Data(contentsOf: file)
-      bytes[offset] ^= 4
-      let date = try FileManager.default.attributesOfItem(atPath: file.filePath)[.modificationDate]
-      try bytes.write(to: file)
-      try FileManager.default.setAttributes([.modificationDate: date as Any], ofItemAtPath: file.filePath)
-    }
-  }
-
   /// The path under which push looks for flotilla first.
   private static let own =
     (try? Job.executable("flotilla")).map { URL(filePath: $0).resolvingSymlinksInPath().filePath } ?? ""
@@ -103,14 +28,14 @@ struct PushTests {
   @Test("Each node gets exactly its bundles; again sends nothing; the same bits from the nodes' folders")
   func exact() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder)
+      let lab = try PushLab(folder)
       let dry = try lab.push(["--dry-run", "--coordinator-experts", "2"])
       #expect(dry.status == 0 && dry.output.contains { $0.contains("rsync --times --checksum") }, "\(dry.errors)")
       #expect((0..<3).allSatisfy { lab.names($0) == [] })
 
       let first = try lab.push(["--coordinator-experts", "2"])
       #expect(first.status == 0 && first.survivors == [], "\(first.errors)")
-      #expect(first.output.last?.hasPrefix("Pushed: 3 nodes verified") == true, "\(first.output)")
+      #expect(first.output.contains { $0.hasPrefix("Pushed: 3 nodes verified") }, "\(first.output)")
       let small = try lab.smallFiles
       #expect(lab.names(0) == (small + ["dense.bundle"] + experts(0...1)).sorted())
       #expect(lab.names(1) == (small + ["gates.bundle"] + experts(2...8)).sorted())
@@ -140,7 +65,7 @@ struct PushTests {
   @Test("Two copies, mtp, and a placement file")
   func copies() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder)
+      let lab = try PushLab(folder)
       let file = try scatteredPlacement(experts: 16, ranks: 3, in: folder)
       let job = try lab.push(["--placement", file, "--copies", "2", "--mtp", "--quiet"])
       #expect(job.status == 0 && job.output == [] && job.errors == [], "\(job.errors)")
@@ -154,7 +79,7 @@ struct PushTests {
   @Test("A bit that flipped there is named with node, file and tensor, and sent again")
   func flipped() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder)
+      let lab = try PushLab(folder)
       #expect(try lab.push().status == 0)
       try lab.flip(2, "expert-015.bundle", at: 5000)
       try lab.flip(2, "expert-014.bundle", at: 100)
@@ -197,7 +122,7 @@ struct PushTests {
   @Test("Killed in the middle, by us, by nobody's leave, at the far end: the same command goes on")
   func resume() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder, nodes: 2)
+      let lab = try PushLab(folder, nodes: 2)
       let slow = ["--bwlimit", "200k"]
       for (signal, status) in [(SIGINT, 130), (SIGTERM, 130), (SIGKILL, 9)] as [(Int32, Int32)] {
         let job = try lab.push(slow) { running in
@@ -226,7 +151,7 @@ struct PushTests {
   @Test("A connection that breaks is tried again")
   func broken() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder, nodes: 1)
+      let lab = try PushLab(folder, nodes: 1)
       try lab.agent("if [ \"$1\" != sh ] && [ ! -e broken ]; then touch broken; exit 255; fi")
       let job = try lab.push()
       #expect(job.status == 0 && job.errors.contains { $0.hasPrefix("warning: n0: ") && $0.hasSuffix("trying again") })
@@ -237,7 +162,7 @@ struct PushTests {
   @Test("Shared file systems: nothing is sent twice")
   func shared() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder)
+      let lab = try PushLab(folder)
       // n1 and n2 see one folder, n0 the source.
       let nodes = folder.appending(path: "nodes")
       for name in ["n0", "n1"] {
@@ -250,7 +175,7 @@ struct PushTests {
       #expect(job.status == 0, "\(job.errors)")
       #expect(job.errors.contains { $0.contains("n0: sees this very folder on a shared file system") }, "\(job.errors)")
       #expect(job.errors.contains { $0.contains("n2: sees the folder of n1") })
-      #expect(job.output.last?.hasSuffix("; 2 on a shared file system.") == true)
+      #expect(job.output.contains { $0.hasSuffix("; 2 on a shared file system.") })
       #expect(lab.names(1) == (try lab.smallFiles + ["gates.bundle"] + experts(2...15)).sorted() && lab.isSame(1))
     }
   }
@@ -258,7 +183,7 @@ struct PushTests {
   @Test("What stands in the way is told of all nodes, before anything is sent")
   func obstacles() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder)
+      let lab = try PushLab(folder)
       try FileManager.default.createDirectory(at: lab.node(1), withIntermediateDirectories: true)
       try Data().write(to: lab.node(1).appending(path: "thesis.tex"))
       let other = try flotilla(
@@ -287,7 +212,7 @@ struct PushTests {
   @Test("A disk that is too small: how many bytes are missing where")
   func smallDisk() throws {
     try withTemporaryFolder { folder in
-      let lab = try Lab(folder, nodes: 2)
+      let lab = try PushLab(folder, nodes: 2)
       let tools = folder.appending(path: "tools")
       try FileManager.default.createDirectory(at: tools, withIntermediateDirectories: true)
       let df = tools.appending(path: "df").filePath
@@ -297,7 +222,7 @@ struct PushTests {
       let job = try lab.push()
       #expect(job.status == 1 && job.complaints.count == 1, "\(job.errors)")
       #expect(job.complaints[0].contains("error: n1: to it: expected room for"), "\(job.errors)")
-      #expect(job.complaints[0].hasSuffix("bytes are missing") && lab.names(0) == [])
+      #expect(job.complaints[0].hasSuffix("MiB are missing") && lab.names(0) == [])
     }
   }
 }

@@ -68,6 +68,18 @@ import Testing
     #expect(start.errors.texts.count == 2)
   }
 
+  @Test func aRankThatCannotOpenIsToldInFullAndNotAsADifference() throws {
+    let text = "/models/m: " + String(repeating: "x", count: 700) + ": expected a, found b. Hint: copy it again"
+    var agreements = (0..<4).map { Self.agreement($0) }
+    for rank in [1, 3] {
+      agreements[rank].entries.removeLast()
+      agreements[rank].failure = text
+    }
+    let start = try Self.start(agreements, coordinator: 0, seed: 2)
+    let error = #expect(throws: FabricError.self) { try start.mine.agree() }
+    #expect(error?.reason == .unusable && error?.description == "rank 1 on host node1: (so on rank 3 on node3) " + text)
+  }
+
   private func step(_ handshake: Handshake, _ errors: Errors) {
     do { _ = try handshake.step() } catch { errors.texts[errors.texts.count + 10] = "\(error)" }
   }

@@ -5,7 +5,14 @@ import Testing
 
 @Suite("Hostfile")
 struct HostfileTests {
-  private func hosts(_ text: String) throws -> [Hostfile.Host] { try Hostfile(text: text, file: "hosts").hosts }
+  /// A machine with two addresses, to one of which a name leads.
+  static let machine = LocalHost(name: "vm.lab.example", addresses: ["127.0.0.1", "10.0.0.5"]) { name in
+    name == "alias" ? ["10.0.0.5"] : ["10.9.9.9"]
+  }
+
+  private func hosts(_ text: String) throws -> [Hostfile.Host] {
+    try Hostfile(text: text, file: "hosts", machine: Self.machine).hosts
+  }
 
   @Test("What mpirun takes")
   func taken() throws {
@@ -54,10 +61,40 @@ struct HostfileTests {
     for _ in 0..<20_000 {
       var text = String.UnicodeScalarView()
       for _ in 0..<Int.random(in: 0..<40, using: &random) { text.append(alphabet.randomElement(using: &random)!) }
-      guard let file = try? Hostfile(text: String(text), file: "hosts") else { continue }
+      guard let file = try? Hostfile(text: String(text), file: "hosts", machine: Self.machine) else { continue }
       #expect(file.hosts.allSatisfy { $0.slots > 0 && !$0.name.hasPrefix("-") && !$0.name.isEmpty })
       #expect(Set(file.hosts.map(\.name)).count == file.hosts.count)
     }
+  }
+
+  /// As Open MPI 4.1 printed them with --display-map on the machine vm; for user@ and aliases too.
+  @Test(
+    "This machine comes first, under whichever of its names, and its names are one node",
+    arguments: [
+      ("a slots=1\nvm slots=1\nb slots=2", "vm:1 a:1 b:2"),
+      ("a slots=1\nlocalhost slots=2\nb slots=2", "localhost:2 a:1 b:2"),
+      ("a slots=1\n127.0.0.1 slots=2\nb slots=2", "127.0.0.1:2 a:1 b:2"),
+      ("a slots=1\n10.0.0.5 slots=2", "10.0.0.5:2 a:1"),
+      ("a slots=1\nvm.elsewhere slots=2", "vm.elsewhere:2 a:1"),
+      ("a slots=1\nroot@vm slots=1\nb slots=1", "root@vm:1 a:1 b:1"),
+      ("b slots=1\nalias slots=2", "alias:2 b:1"),
+      ("a slots=1\nvm slots=2\nlocalhost\nb slots=2", "vm:3 a:1 b:2"),
+      ("localhost slots=2\nb slots=1\n10.0.0.5\nvm.z", "localhost:4 b:1"),
+      ("b slots=1\na slots=2\na.x\nvm slots=1", "vm:1 b:1 a:3"),
+      ("b slots=1\n127.0.0.2 slots=2", "b:1 127.0.0.2:2"),
+      ("b slots=1\nvm slots=0\na slots=1", "b:1 a:1"),
+    ])
+  func order(_ text: String, _ expected: String) throws {
+    let file = try Hostfile(text: text, file: "hosts", machine: Self.machine)
+    #expect(file.hosts.map { "\($0.name):\($0.slots)" }.joined(separator: " ") == expected)
+    #expect(file.movesThisMachine == !(text.hasPrefix(file.hosts[0].name)))
+  }
+
+  @Test(
+    "Slots of one machine under two names", arguments: ["vm slots=2\nlocalhost slots=3", "a.x slots=2\na slots=1"])
+  func twice(_ text: String) throws {
+    let error = try #require(throws: HostfileError.self) { try hosts(text) }
+    #expect(error.line == 2 && error.found.hasSuffix("is the same machine"), "\(error)")
   }
 
   /// As Open MPI 4.1 printed it for these hosts with --display-map.

@@ -37,7 +37,11 @@ struct ShellTests {
   func shell() throws {
     let ssh = RemoteShell.ssh()
     #expect(ssh.script(on: "n1") == ["ssh"] + RemoteShell.sshOptions + ["n1", "sh"])
-    #expect(ssh.script(on: "localhost") == ["sh"] && ssh.location("/m", on: "localhost") == "/m")
+    #expect(
+      ssh.script(on: "localhost") == ["sh", "-c", "cd; exec sh"] && ssh.location("/m", on: "localhost") == "/m")
+    // From the login folder, and absolute, or rsync would ask a host "a".
+    let home = try #require(ProcessInfo.processInfo.environment["HOME"])
+    #expect(ssh.location("a:b", on: "localhost") == home + "/a:b")
     #expect(ssh.location("/m", on: "u@n1") == "u@n1:/m")
     #expect(
       ssh.location("/m", on: "u@fe80::1") == "u@[fe80::1]:/m" && ssh.location("/m", on: "fe80::1") == "[fe80::1]:/m")

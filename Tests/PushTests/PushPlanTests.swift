@@ -6,6 +6,9 @@ import Push
 import TestSupport
 import Testing
 
+/// None of the nodes.
+private let machine = LocalHost(name: "vm", addresses: []) { _ in [] }
+
 @Suite("Push plan")
 struct PushPlanTests {
   static func manifest(experts: Int, hasMTP: Bool = true) -> PreparedManifest {
@@ -25,7 +28,7 @@ struct PushPlanTests {
   private func plan(
     _ slots: [Int], experts: Int = 8, copies: Int = 1, mtp: Bool = false, order: RankOrder = .node
   ) throws -> PushPlan {
-    let hosts = Hostfile(hosts: slots.enumerated().map { .init(name: "n\($0.offset)", slots: $0.element) })
+    let hosts = Hostfile(hosts: slots.enumerated().map { .init(name: "n\($0.offset)", slots: $0.element) }, machine: machine)
     return try PushPlan(
       Placement.contiguous(experts: experts, ranks: hosts.slots), on: hosts, order: order,
       manifest: Self.manifest(experts: experts), copies: copies, includesPredictionLayers: mtp)
@@ -66,7 +69,7 @@ struct PushPlanTests {
   func refused() throws {
     let few = try #require(throws: PushError.self) { try plan([1, 1], copies: 3) }
     #expect(few.text == "--copies: expected 1 to 2, the number of nodes, found 3" && few.isUsage)
-    let hosts = Hostfile(hosts: [.init(name: "a", slots: 3)])
+    let hosts = Hostfile(hosts: [.init(name: "a", slots: 3)], machine: machine)
     let slots = try #require(throws: PushError.self) {
       try PushPlan(
         Placement.contiguous(experts: 4, ranks: 2), on: hosts, order: .node, manifest: Self.manifest(experts: 4))
@@ -77,6 +80,25 @@ struct PushPlanTests {
         Placement.contiguous(experts: 6, ranks: 3), on: hosts, order: .node, manifest: Self.manifest(experts: 4))
     }
     #expect(bundles.text.contains("expected the bundles 4-5, found none"))
+  }
+
+  @Test("Ranks of this machine come first, wherever the hostfile has it")
+  func thisMachine() throws {
+    let hosts = try Hostfile(text: "a slots=1\nvm slots=1\nb slots=2", file: "hosts", machine: machine)
+    let plan = try PushPlan(
+      Placement.contiguous(experts: 8, ranks: 4), on: hosts, order: .node, manifest: Self.manifest(experts: 8))
+    #expect(plan.nodes.map(\.host) == ["vm", "a", "b"] && plan.nodes.map(\.ranks) == [[0], [1], [2, 3]])
+    #expect(plan.nodes[0].roles.contains("coordinator"))
+  }
+
+  @Test(
+    "Folders on the nodes", arguments: [
+      ("/m/", "/m"), ("~/m", "m"), ("sub/x", "sub/x"), ("a:b", "a:b"), ("/a b's", "/a b's"),
+      ("", nil), ("/", nil), ("//", nil), ("~", nil), ("~/", nil), ("~user/x", nil), ("/m/g*b", nil), ("/m[1]", nil),
+      ("a\\b", nil), ("what?", nil),
+    ] as [(String, String?)])
+  func destinations(_ text: String, _ expected: String?) {
+    #expect((try? PushDestination(text))?.path == expected)
   }
 
   @Test("Lists of bundles, there and back")

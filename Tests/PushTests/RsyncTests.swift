@@ -13,6 +13,18 @@ struct RsyncTests {
     #expect(Rsync.progress("sending incremental file list") == nil)
   }
 
+  @Test("Whose a lock is, and whether its push is still there")
+  func holder() throws {
+    let own = PushHolder(run: "r1")
+    #expect(PushHolder(own.text) == own && !own.isGone)
+    let words = own.text.split(separator: " ").map(String.init)
+    let other = try #require(PushHolder("r1 \(words[1]) \(words[2]) \(words[3])9"))
+    #expect(other.isGone, "the same number, another process")
+    let remote = try #require(PushHolder("r1 elsewhere 1 1"))
+    #expect(!remote.isGone && !remote.isOfThisMachine)
+    #expect(PushHolder("r1 host x 1") == nil && PushHolder("") == nil)
+  }
+
   @Test("What a node says of itself")
   func survey() throws {
     let survey = Survey([

@@ -134,7 +134,7 @@ package final class PreparationJournal {
   }
 
   /// The preparation of some bundles is over; what is finished of others is kept for the runs that want them.
-  func conclude(_ bundles: Set<BundleName>) throws {
+  package func conclude(_ bundles: Set<BundleName>) throws {
     let others = finished.filter { !bundles.contains($0.key.bundle) }
       .map { Self.line($0.key, $0.value) }.sorted()
     guard !others.isEmpty else { return remove() }

@@ -6,6 +6,9 @@ public enum PreparedFolder {
   /// The header of the GGUF file that was the source: configuration and tokenizer.
   static let metadata = "metadata.gguf"
 
+  /// The folder in it that holds what `flotilla push` has not finished.
+  public static let pushStage = ".push"
+
   /// What a prepared folder takes over as it is, where the source has it.
   static let copied = [
     configuration, "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",

@@ -42,13 +42,13 @@ public final class PreparedStore: TensorStore {
     guard map.bytes.count == bundle.bytes else {
       throw CheckpointError(
         file: file, subject: "file size", expected: "\(bundle.bytes) bytes", found: "\(map.bytes.count) bytes",
-        hint: "The bundle is truncated or of another model: copy it again, or prepare it again.")
+        hint: "The bundle is truncated or of another model: copy it again, or give flotilla prepare the same arguments again.")
     }
     let header = BundleHeader.content(bundle.name, size: bundle.bytes, identity: identity)
     guard map.bytes.prefix(header.count).elementsEqual(header) else {
       throw CheckpointError(
         file: file, subject: "header", expected: "\(bundle.name.text) of the model in \(PreparedManifest.fileName)",
-        found: "another bundle or another model's, or damage", hint: "Copy the bundle again, or prepare it again.")
+        found: "another bundle or another model's, or damage", hint: "Copy the bundle again, or give flotilla prepare the same arguments again.")
     }
     return map
   }
@@ -133,6 +133,16 @@ public final class PreparedStore: TensorStore {
 
   /// Bundles of the manifest that lie here, ascending.
   public var present: [BundleName] { manifest.bundles.map(\.name).filter { maps[$0] != nil } }
+
+  /// "1 of 34 bundles is not here: expert 3"; nil where all are.
+  public var missingText: String? {
+    let absent = manifest.bundles.map(\.name).filter { maps[$0] == nil }
+    guard !absent.isEmpty else { return nil }
+    let (names, experts) = BundleName.sorted(absent)
+    let list = names + (experts.isEmpty ? [] : ["expert \(ExpertRanges.text(experts, most: 8))"])
+    return "\(absent.count) of \(manifest.bundles.count) bundles \(absent.count == 1 ? "is" : "are") not here: "
+      + list.joined(separator: ", ")
+  }
 
   /// - Throws: ``CheckpointError`` that names the bundles that are not here.
   public func require(_ bundles: [BundleName]) throws {

@@ -20,7 +20,7 @@ struct BundleVerification {
     let needed = placement.map { placement in
       Set((0..<placement.ranks).flatMap { placement.bundles(of: $0) }).sorted()
     }
-    if let needed { try store.require(needed) }
+    if let needed { try store.require(needed) } else if let text = store.missingText { note(text) }
     try compare(store.manifest, needed ?? store.present)
   }
 
@@ -31,7 +31,25 @@ struct BundleVerification {
     }
     let manifest =
       try self.manifest.map { try PreparedManifest(file: URL(filePath: $0)) } ?? PreparedManifest(folder: folder)
+    let strangers = Set(bundles).subtracting(manifest.bundles.map(\.name)).sorted()
+    guard strangers.isEmpty else {
+      throw UsageError(
+        "--bundles: expected bundles of \(PreparedManifest.fileName) (\(BundleName.list(manifest.bundles.map(\.name)))), "
+          + "found \(BundleName.list(strangers))")
+    }
+    // Whoever reads JSON is told of each file.
+    if !json { try require(bundles) }
     try compare(manifest, bundles)
+  }
+
+  private func require(_ bundles: [BundleName]) throws {
+    let absent = bundles.filter {
+      !FileManager.default.fileExists(atPath: folder.appending(path: $0.fileName).path(percentEncoded: false))
+    }
+    guard !absent.isEmpty else { return }
+    throw UsageError(
+      "\(folder.path(percentEncoded: false)): expected the bundles \(BundleName.list(bundles)), found all but "
+        + BundleName.list(absent), hint: "Copy them here, or prepare them into this folder")
   }
 
   private func compare(_ manifest: PreparedManifest, _ bundles: [BundleName]) throws {
@@ -61,7 +79,7 @@ struct BundleVerification {
     }
     line.finish()
     if json { try write(Event(event: "verified", bundles: bundles.count, damaged: damaged)) }
-    guard damaged == 0 else { throw ExitCode(ExitStatus.failure.rawValue) }
+    guard damaged == 0 else { throw ExitCode(ExitStatus.usage.rawValue) }
     guard !json else { return }
     note("\(bundles.count) bundle\(bundles.count == 1 ? "" : "s") and the small files are as the manifest says")
   }

@@ -55,9 +55,12 @@ struct CheckpointFacts: Encodable {
   let assumedFields: [String]
   /// Of a GGUF model: how it would run.
   let run: RunFacts?
+  /// Of a prepared model: how many bundles are not here, and which; nil where all are.
+  let missingBundles: String?
 
   init(_ checkpoint: Checkpoint, _ run: RunFacts?) {
     self.run = run
+    missingBundles = checkpoint.prepared?.missingText
     let model = checkpoint.configuration
     let inventory = ParameterInventory(model)
     name = checkpoint.location.standardizedFileURL.lastPathComponent
@@ -84,7 +87,7 @@ struct CheckpointFacts: Encodable {
     let configuration = model.configuration
     let inventory = ParameterInventory(configuration)
     name = model.name
-    (fingerprint, files, fileFormat, bytes, run) = (nil, nil, nil, nil, nil)
+    (fingerprint, files, fileFormat, bytes, run, missingBundles) = (nil, nil, nil, nil, nil, nil)
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(configuration)
@@ -195,6 +198,7 @@ extension CheckpointFacts {
       let count = missing > 0 ? "\(files) of \(files + missing)" : "\(files)"
       lines.append(("files", "\(count) \(fileFormat), \(Format.bytes(bytes)) of tensors"))
     }
+    if let missingBundles { lines.append(("missing", missingBundles)) }
     lines += run?.lines ?? []
     if let fingerprint { lines.append(("fingerprint", String(fingerprint.prefix(16)))) }
     return lines

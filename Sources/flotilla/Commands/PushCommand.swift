@@ -14,7 +14,8 @@ struct PushCommand: ParsableCommand {
     discussion: """
       Sends over rsync and ssh, several nodes at a time, verifies at the far end, and gives the manifest its name \
       last. The same command again sends only what is missing. Rank r runs where mpirun puts it with the same hostfile, \
-      --map-by and no -n: one rank for each slot.
+      --map-by and no -n: one rank for each slot, this machine first where \
+      the hostfile has it.
 
       EXAMPLES
         flotilla push /models/r1-q4 --hostfile hosts --dry-run
@@ -44,7 +45,7 @@ struct PushCommand: ParsableCommand {
   @Option(
     name: .customLong("to"),
     help: ArgumentHelp(
-      "Folder on the nodes. A relative one begins at the login folder. Default: the path of PREPARED here.",
+      "Folder on the nodes. A relative one, or ~/, begins at the login folder. Default: the path of PREPARED here.",
       valueName: "path"))
   var destination: String?
 
@@ -81,9 +82,6 @@ struct PushCommand: ParsableCommand {
   func validate() throws {
     try check("--copies", copies, 1...Placement.mostRanks)
     try check("--parallel", parallel, 1...256)
-    if let destination, destination.isEmpty || destination == "/" || destination.contains("\0") {
-      throw ValidationError("--to: expected a folder for the model, found \"\(destination)\".")
-    }
     if let bwlimit,
       bwlimit.isEmpty || !bwlimit.utf8.allSatisfy({ (48...57).contains($0) || ".kKmMgGiIbB".utf8.contains($0) })
     {
@@ -104,6 +102,11 @@ struct PushCommand: ParsableCommand {
     }
     let hosts = try Hostfile(file: URL(filePath: hostfile))
     let placement = try roles.placement(ranks: hosts.slots, checkpoint.configuration)
+    if hosts.movesThisMachine, !quiet {
+      note(
+        "ranks are counted from this machine on, as flotilla launch and Open MPI 4 do wherever the hostfile has it; for "
+          + "mpirun of Open MPI 5 it must stand first there")
+    }
     let plan = try PushPlan(
       placement, on: hosts, order: mapBy, manifest: store.manifest, copies: copies, includesPredictionLayers: mtp)
     try store.require(Set(plan.nodes.flatMap(\.bundles)).sorted())
@@ -111,16 +114,18 @@ struct PushCommand: ParsableCommand {
     let request = try request(folder, store.manifest, plan)
     let run = PushRun(request) { TerminationSignal.requested }
     let output = PushOutput(
-      request, command: mpirun(request.destination), hasPlacementFile: roles.placement != nil, json: json,
+      request, command: launchLine(request.destination), hasPlacementFile: roles.placement != nil, json: json,
       isQuiet: quiet)
     do {
       try perform(run, output)
     } catch is PushInterrupted {
       output.finish()
+      run.release()
       if !dryRun { note("what has arrived is kept: the same command goes on from there") }
       throw Interrupted()
     } catch let failures as PushFailures {
       output.finish()
+      run.release()
       try StandardOutput.flush()
       for error in failures.errors { StandardError.write(Failure.message(error)) }
       throw ExitCode(ExitStatus.failure.rawValue)
@@ -151,26 +156,31 @@ struct PushCommand: ParsableCommand {
 
   private func request(_ folder: URL, _ manifest: PreparedManifest, _ plan: PushPlan) throws -> PushRequest {
     let path = folder.path(percentEncoded: false)
-    let target = destination ?? path
-    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    let own = Self.ownPath
     return PushRequest(
       source: folder, manifest: manifest,
       manifestBytes: Array(try Data(contentsOf: folder.appending(path: PreparedManifest.fileName))), plan: plan,
-      destination: target.count > 1 && target.hasSuffix("/") ? String(target.dropLast()) : target,
+      destination: try PushDestination(destination ?? path).path,
       shell: rsh.flatMap(RemoteShell.command) ?? .ssh(),
       programs: flotilla.map { [$0] } ?? [own, "flotilla"].filter { !$0.isEmpty }, needsProgram: flotilla != nil,
       version: Flotilla.version, parallel: parallel, rate: bwlimit)
   }
 
-  /// The line that runs the model as it was pushed.
-  private func mpirun(_ folder: String) -> String {
-    var words = ["mpirun", "--hostfile", hostfile, "--map-by", mapBy.rawValue, "--bind-to", "none", "flotilla"]
-    words += ["generate", folder]
+  private static var ownPath: String {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+  }
+
+  /// The line that runs the model as it was pushed; nil where nobody here knows the folder's whole path there.
+  private func launchLine(_ folder: String) -> String? {
+    guard folder.hasPrefix("/") else { return nil }
+    var words = [Self.ownPath, "launch", "--hostfile", hostfile, "--map-by", mapBy.rawValue]
+    if let rsh { words += ["--rsh", rsh] }
+    words += ["--", "generate", folder]
     if let file = roles.placement { words += ["--placement", file] }
     if let rank = roles.coordinatorRank { words += ["--coordinator-rank", "\(rank)"] }
     if let count = roles.coordinatorExperts { words += ["--coordinator-experts", "\(count)"] }
     if let rank = roles.routerRank { words += ["--router-rank", "\(rank)"] }
-    return PushRequest.line(words)
+    return PushRequest.line(words) + " -p \"…\""
   }
 }
 

@@ -7,7 +7,7 @@ import Reporting
 /// What push says: the plan and the end on standard output, the way there on standard error; or JSON lines.
 final class PushOutput {
   private let request: PushRequest
-  private let command: String
+  private let command: String?
   private let hasPlacementFile: Bool
   private let json: Bool
   private let isQuiet: Bool
@@ -22,7 +22,7 @@ final class PushOutput {
   private static let interval = (terminal: 0.2, log: 10.0, json: 1.0)
 
   /// - Parameter command: the line that runs what was pushed.
-  init(_ request: PushRequest, command: String, hasPlacementFile: Bool, json: Bool, isQuiet: Bool) {
+  init(_ request: PushRequest, command: String?, hasPlacementFile: Bool, json: Bool, isQuiet: Bool) {
     self.request = request
     self.command = command
     self.hasPlacementFile = hasPlacementFile
@@ -43,7 +43,7 @@ final class PushOutput {
 
   /// - Parameter lines: command lines to show.
   func plan(_ states: [NodeState], lines: [String]) throws {
-    if json { return try write(PushReport(request, states, command: command, lines: lines)) }
+    if json { return try write(PushReport(request, states, lines: lines)) }
     guard !isQuiet || !lines.isEmpty else { return }
     var text = PushTable(request: request, states: states).text
     if request.plan.nodes.allSatisfy({ !$0.bundles.contains(.mtp) }),
@@ -51,8 +51,6 @@ final class PushOutput {
     {
       text += "  mtp is not sent, since nothing reads it; --mtp sends it with the dense part.\n"
     }
-    if request.destination.hasPrefix("/") { text += "\nTo run it:\n  \(command)\n" }
-    if hasPlacementFile { text += "  The placement file must lie on every node; push does not send it.\n" }
     if !lines.isEmpty { text += "\nrsync lines:\n" + lines.map { "  \($0)\n" }.joined() }
     try StandardOutput.write(text)
     try StandardOutput.flush()
@@ -197,18 +195,24 @@ final class PushOutput {
     let sent = states.reduce(0) { $0 + $1.sent }
     if json {
       return try write(
-        PushEnd(event: "finished", nodes: states.count, sent: sent, seconds: seconds))
+        PushEnd(event: "finished", nodes: states.count, sent: sent, seconds: seconds, run: command))
     }
     guard !isQuiet else { return }
     let done = states.count { $0.phase == .finished }
     let shared = states.count - done
     guard done > 0 else {
       return try StandardOutput.write(
-        "Nothing to push: every node sees this folder. flotilla inspect FOLDER --verify compares its hashes.\n")
+        "Nothing to push: every node sees this folder. flotilla inspect FOLDER --verify compares its hashes.\n" + howToRun)
     }
     try StandardOutput.write(
       "Pushed: \(done) node\(done == 1 ? "" : "s") verified, \(Format.bytes(sent)) sent in \(Format.seconds(seconds))"
-        + (shared > 0 ? "; \(shared) on a shared file system.\n" : ".\n"))
+        + (shared > 0 ? "; \(shared) on a shared file system.\n" : ".\n") + howToRun)
+  }
+
+  private var howToRun: String {
+    guard let command else { return "" }
+    return (hasPlacementFile ? "The placement file must lie on every node at the same path; push does not send it.\n" : "")
+      + "To run it:\n  \(command)\n"
   }
 
   private func write(_ value: some Encodable) throws {

@@ -17,13 +17,11 @@ struct PushReport: Encodable {
 
   let event = "plan"
   let destination: String
-  let run: String
   let nodes: [Node]
   let rsync: [String]?
 
-  init(_ request: PushRequest, _ states: [NodeState], command: String, lines: [String]) {
+  init(_ request: PushRequest, _ states: [NodeState], lines: [String]) {
     destination = request.destination
-    run = command
     rsync = lines.isEmpty ? nil : lines
     nodes = zip(request.plan.nodes, states).map { node, state in
       let shares: String? =
@@ -93,4 +91,6 @@ struct PushEnd: Encodable {
   let nodes: Int
   let sent: Int
   let seconds: Double
+  /// The line that runs what was pushed; nil where the folder's whole path is not known.
+  let run: String?
 }
