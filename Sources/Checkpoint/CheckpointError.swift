@@ -39,6 +39,9 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
 }
 
 extension CheckpointError {
+  /// What helps against a damaged bundle: prepare compares what it finds, and makes anew what differs.
+  public static let wayToNewBundle = "copy it again, or give flotilla prepare the same arguments again"
+
   /// `name` shortened for a message.
   static func short(_ name: String) -> String {
     name.unicodeScalars.count <= 200 ? name : String(String.UnicodeScalarView(name.unicodeScalars.prefix(200))) + "…"

@@ -1,10 +1,9 @@
 import CKernels
 
-/// Files in memory. Reading one that was cut short meanwhile, or that its disk does not give, is a signal of the system;
-/// for files that are known here it becomes an error that names the file and ends the process.
+/// Files in memory. Reading one that was cut short meanwhile, or that its disk does not give, raises a signal; for
+/// files that are known here it becomes an error that names the file and ends the process.
 public enum MappedMemory {
-  /// - Parameters:
-  ///   - path: for the error.
+  /// - Parameter path: for the error.
   public static func watch(_ bytes: UnsafeRawBufferPointer, path: String) {
     guard let start = bytes.baseAddress else { return }
     _ = fk_watch_mapping(start, bytes.count, path)

@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Which names mean the machine that this program runs on, as `mpirun` has it: `localhost`, its own name with or without
-/// a domain, and what leads to an address of one of its interfaces.
+/// Which names mean the machine that this program runs on, as `mpirun` has it: `localhost`, its own name with or
+/// without a domain, and what leads to an address of one of its interfaces.
 public final class LocalHost: Sendable {
   public static let current = LocalHost(
     name: ProcessInfo.processInfo.hostName, addresses: interfaceAddresses(), lookup: addresses(of:))
@@ -46,8 +46,8 @@ public final class LocalHost: Sendable {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&list) == 0 else { return [] }
     defer { freeifaddrs(list) }
-    return Set(sequence(first: list, next: { $0?.pointee.ifa_next }).prefix { $0 != nil }
-      .compactMap { $0?.pointee.ifa_addr }.compactMap { text($0) })
+    let entries = sequence(first: list, next: { $0?.pointee.ifa_next }).prefix { $0 != nil }
+    return Set(entries.compactMap { $0?.pointee.ifa_addr }.compactMap { text($0) })
   }
 
   private static func addresses(of name: String) -> [String] {

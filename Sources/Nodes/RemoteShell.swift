@@ -27,7 +27,7 @@ public struct RemoteShell: Sendable, Equatable {
   /// Whether a host is this machine and needs no remote shell.
   package func isLocal(_ host: String) -> Bool { knowsThisMachine && LocalHost.current.isNamed(host) }
 
-  /// The command that runs a script from standard input there, in the login folder. The login shell sees one plain word.
+  /// The command that runs a script from standard input there, in the login folder. The login shell sees one word.
   package func script(on host: String) -> [String] {
     isLocal(host) ? ["sh", "-c", "cd; exec sh"] : words + [host, "sh"]
   }

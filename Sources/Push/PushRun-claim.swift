@@ -82,8 +82,8 @@ extension PushRun {
     say(
       sharing,
       .warning(
-        "it shares its file system with another place of the same bundles: --copies \(request.plan.copies) does not hold for "
-          + BundleName.list(few, most: 4)))
+        "it shares its file system with another place of the same bundles: "
+          + "--copies \(request.plan.copies) does not hold for " + BundleName.list(few, most: 4)))
   }
 
   private func join() throws {

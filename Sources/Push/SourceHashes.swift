@@ -45,7 +45,7 @@ final class SourceHashes: Sendable {
     } report: { error in
       throw PushError(
         "the folder that is pushed is damaged itself: \(error.file): \(error.subject): expected \(error.expected), "
-          + "found \(error.found)", hint: "give flotilla prepare the same arguments again, or fetch that file from a node that has it")
+          + "found \(error.found)", hint: CheckpointError.wayToNewBundle + "; a node may have it whole")
     }
   }
 }

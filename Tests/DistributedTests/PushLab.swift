@@ -45,8 +45,7 @@ struct PushLab {
 
   func setHosts(_ text: String) throws { try text.write(toFile: hostfile, atomically: true, encoding: .utf8) }
 
-  func push(_ more: [String] = [], limit: Double = 60, meanwhile: (Job.Running) -> Bool = { _ in true }) throws -> Job
-  {
+  func push(_ more: [String] = [], limit: Double = 60, meanwhile: (Job.Running) -> Bool = { _ in true }) throws -> Job {
     let agent = "'" + folder.appending(path: "the agent").filePath + "'"
     return try flotilla(
       ["push", source.filePath, "--hostfile", hostfile, "--to", "to it", "--rsh", agent] + more, ranks: nil,

@@ -28,7 +28,8 @@ struct PushPlanTests {
   private func plan(
     _ slots: [Int], experts: Int = 8, copies: Int = 1, mtp: Bool = false, order: RankOrder = .node
   ) throws -> PushPlan {
-    let hosts = Hostfile(hosts: slots.enumerated().map { .init(name: "n\($0.offset)", slots: $0.element) }, machine: machine)
+    let hosts = Hostfile(
+      hosts: slots.enumerated().map { .init(name: "n\($0.offset)", slots: $0.element) }, machine: machine)
     return try PushPlan(
       Placement.contiguous(experts: experts, ranks: hosts.slots), on: hosts, order: order,
       manifest: Self.manifest(experts: experts), copies: copies, includesPredictionLayers: mtp)
@@ -92,7 +93,8 @@ struct PushPlanTests {
   }
 
   @Test(
-    "Folders on the nodes", arguments: [
+    "Folders on the nodes",
+    arguments: [
       ("/m/", "/m"), ("~/m", "m"), ("sub/x", "sub/x"), ("a:b", "a:b"), ("/a b's", "/a b's"),
       ("", nil), ("/", nil), ("//", nil), ("~", nil), ("~/", nil), ("~user/x", nil), ("/m/g*b", nil), ("/m[1]", nil),
       ("a\\b", nil), ("what?", nil),

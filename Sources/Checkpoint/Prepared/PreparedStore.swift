@@ -42,13 +42,13 @@ public final class PreparedStore: TensorStore {
     guard map.bytes.count == bundle.bytes else {
       throw CheckpointError(
         file: file, subject: "file size", expected: "\(bundle.bytes) bytes", found: "\(map.bytes.count) bytes",
-        hint: "The bundle is truncated or of another model: copy it again, or give flotilla prepare the same arguments again.")
+        hint: "The bundle is truncated or of another model: \(CheckpointError.wayToNewBundle).")
     }
     let header = BundleHeader.content(bundle.name, size: bundle.bytes, identity: identity)
     guard map.bytes.prefix(header.count).elementsEqual(header) else {
       throw CheckpointError(
         file: file, subject: "header", expected: "\(bundle.name.text) of the model in \(PreparedManifest.fileName)",
-        found: "another bundle or another model's, or damage", hint: "Copy the bundle again, or give flotilla prepare the same arguments again.")
+        found: "another bundle or another model's, or damage", hint: "The bundle: \(CheckpointError.wayToNewBundle).")
     }
     return map
   }

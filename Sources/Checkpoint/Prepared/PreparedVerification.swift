@@ -96,6 +96,6 @@ public struct PreparedVerification {
         ? "zeros behind it"
         : "sha256 \(expected) of bytes \(piece.range.lowerBound) to \(piece.range.upperBound - 1)",
       found: found == expected ? "other bytes" : "\(found)",
-      hint: "The bundle is damaged: copy it again, or give flotilla prepare the same arguments again, which makes it anew.")
+      hint: "The bundle is damaged: \(CheckpointError.wayToNewBundle).")
   }
 }

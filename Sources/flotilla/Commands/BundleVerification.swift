@@ -34,7 +34,7 @@ struct BundleVerification {
     let strangers = Set(bundles).subtracting(manifest.bundles.map(\.name)).sorted()
     guard strangers.isEmpty else {
       throw UsageError(
-        "--bundles: expected bundles of \(PreparedManifest.fileName) (\(BundleName.list(manifest.bundles.map(\.name)))), "
+        "--bundles: expected some of \(BundleName.list(manifest.bundles.map(\.name))), which the manifest has, "
           + "found \(BundleName.list(strangers))")
     }
     // Whoever reads JSON is told of each file.

@@ -13,9 +13,8 @@ struct PushCommand: ParsableCommand {
     abstract: "Bring each node of a hostfile exactly the bundles of a prepared model that its ranks read.",
     discussion: """
       Sends over rsync and ssh, several nodes at a time, verifies at the far end, and gives the manifest its name \
-      last. The same command again sends only what is missing. Rank r runs where mpirun puts it with the same hostfile, \
-      --map-by and no -n: one rank for each slot, this machine first where \
-      the hostfile has it.
+      last. The same command again sends only what is missing. Rank r runs where flotilla launch puts it with the \
+      same hostfile, --map-by and no -n: one rank for each slot, this machine first where the hostfile has it.
 
       EXAMPLES
         flotilla push /models/r1-q4 --hostfile hosts --dry-run
@@ -104,8 +103,8 @@ struct PushCommand: ParsableCommand {
     let placement = try roles.placement(ranks: hosts.slots, checkpoint.configuration)
     if hosts.movesThisMachine, !quiet {
       note(
-        "ranks are counted from this machine on, as flotilla launch and Open MPI 4 do wherever the hostfile has it; for "
-          + "mpirun of Open MPI 5 it must stand first there")
+        "ranks are counted from this machine on, as flotilla launch and Open MPI 4 do wherever the hostfile has it; "
+          + "for mpirun of Open MPI 5 it must stand first there")
     }
     let plan = try PushPlan(
       placement, on: hosts, order: mapBy, manifest: store.manifest, copies: copies, includesPredictionLayers: mtp)

@@ -202,7 +202,8 @@ final class PushOutput {
     let shared = states.count - done
     guard done > 0 else {
       return try StandardOutput.write(
-        "Nothing to push: every node sees this folder. flotilla inspect FOLDER --verify compares its hashes.\n" + howToRun)
+        "Nothing to push: every node sees this folder. flotilla inspect FOLDER --verify compares its hashes.\n"
+          + howToRun)
     }
     try StandardOutput.write(
       "Pushed: \(done) node\(done == 1 ? "" : "s") verified, \(Format.bytes(sent)) sent in \(Format.seconds(seconds))"
@@ -211,8 +212,8 @@ final class PushOutput {
 
   private var howToRun: String {
     guard let command else { return "" }
-    return (hasPlacementFile ? "The placement file must lie on every node at the same path; push does not send it.\n" : "")
-      + "To run it:\n  \(command)\n"
+    let note = "The placement file must lie on every node at the same path; push does not send it.\n"
+    return (hasPlacementFile ? note : "") + "To run it:\n  \(command)\n"
   }
 
   private func write(_ value: some Encodable) throws {
