@@ -75,8 +75,9 @@ struct PushFaultTests {
       let lab = try PushLab(folder, nodes: 2)
       var second: Job?
       var pusher: pid_t = 0
-      let first = try lab.push(["--bwlimit", "300k"]) { running in
-        guard lab.names(0).contains(where: { $0.hasSuffix(".bundle") }) else { return false }
+      let first = try lab.push(["--bwlimit", "100k"]) { running in
+        let stages = (0..<2).map { lab.node($0).appending(path: ".push") }
+        guard stages.allSatisfy({ names($0).contains(".lock") }) else { return false }
         pusher = running.process
         second = try? lab.push()
         return true
