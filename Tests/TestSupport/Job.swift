@@ -21,11 +21,12 @@ public struct Job {
   ///   - ranks: nil: without mpirun.
   ///   - launcher: further arguments for mpirun.
   ///   - more: a colon and what follows it on mpirun's line, for ranks that differ.
+  ///   - starter: a command that starts the program or mpirun, in place of "mpirun --oversubscribe --bind-to none".
   ///   - limit: seconds after which it is killed.
   ///   - meanwhile: called with the process and the output so far until it returns true.
   public init(
     _ program: String, _ arguments: [String], ranks: Int?, launcher: [String] = [], more: [String] = [],
-    environment: [String: String] = [:], limit: Double = 60,
+    environment: [String: String] = [:], starter: [String]? = nil, limit: Double = 60,
     meanwhile: (Running) -> Bool = { _ in true }
   ) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "job-\(UUID().uuidString)")
@@ -40,7 +41,7 @@ public struct Job {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     let mpirun = ranks.map { ["mpirun", "--oversubscribe", "--bind-to", "none"] + launcher + ["-n", "\($0)"] } ?? []
-    process.arguments = [mark] + mpirun + [try Self.executable(program)] + arguments + more
+    process.arguments = [mark] + (starter ?? mpirun) + [try Self.executable(program)] + arguments + more
     process.environment = ProcessInfo.processInfo.environment.merging(
       ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"].merging(environment) { $1 }
     ) { $1 }

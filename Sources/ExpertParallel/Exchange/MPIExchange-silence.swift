@@ -1,10 +1,11 @@
 /// Who owes whom a sign of life, and who has been silent for too long.
 ///
-/// A star: everyone and the hub send each other heartbeats; any message counts as one. Silence counts only while
-/// this rank listened: if it was stopped itself, the others are not to blame. Plain arithmetic on nanoseconds, so
-/// that it can be tested without waiting.
+/// A star: everyone sends heartbeats to the hub, which answers each; any message counts as one. The hub sends none by
+/// itself: MPI stops in the call that sends to a rank which has just died, and the hub must be able to tell of it.
+/// Silence counts only while this rank listened: if it was stopped itself, the others are not to blame. Plain arithmetic
+/// on nanoseconds, so that it can be tested without waiting.
 public struct SilenceWatch {
-  /// Beats of the ranks that hear nothing back stop after this many: a stalled rank is not buried in them.
+  /// Heartbeats to a hub that does not answer stop after this many: a stalled hub is not buried in them.
   public static let unansweredLimit = 2
   /// How much longer than the hub the others wait, in nanoseconds: an eighth of its deadline within these bounds.
   /// One of them tells of a fault, not all.
@@ -21,6 +22,8 @@ public struct SilenceWatch {
   public let period: UInt64
   /// The ranks that this one watches.
   public let watched: [Int]
+  /// Whether this rank is the hub.
+  private let answers: Bool
 
   /// A poll after a longer pause than this counts as this much listening.
   private let longestStep: UInt64
@@ -43,6 +46,7 @@ public struct SilenceWatch {
   public init(rank: Int, rankCount: Int, hub: Int, timeout: UInt64, now: UInt64) {
     let others = (0..<rankCount).filter { $0 != rank }
     watched = rank == hub ? others : [hub]
+    answers = rank == hub
     // When the hub itself is lost, the others notice one after the other, and the first one tells the rest.
     let order = UInt64(rank < hub ? rank : max(rank - 1, 0))
     let patience = min(max(timeout / 8, Self.patience.lowerBound), Self.patience.upperBound)
@@ -68,18 +72,13 @@ public struct SilenceWatch {
     signs[rank].unanswered = 0
   }
 
-  /// True once per period.
-  public mutating func beatIsDue(at now: UInt64) -> Bool {
-    guard now >= nextBeat else { return false }
+  /// The rank to send a heartbeat to now, once per period; counts it.
+  public mutating func beatIsDue(at now: UInt64) -> Int? {
+    guard !answers, now >= nextBeat, let hub = watched.first else { return nil }
     nextBeat = now + period
-    return true
-  }
-
-  /// Whether to send `rank` a heartbeat now; counts it.
-  public mutating func shouldBeat(_ rank: Int) -> Bool {
-    guard signs[rank].unanswered < Self.unansweredLimit else { return false }
-    signs[rank].unanswered += 1
-    return true
+    guard signs[hub].unanswered < Self.unansweredLimit else { return nil }
+    signs[hub].unanswered += 1
+    return hub
   }
 
   /// The rank that has been silent for longest, if that is too long, and its silence in nanoseconds.

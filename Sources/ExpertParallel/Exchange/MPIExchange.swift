@@ -236,13 +236,11 @@ public final class MPIExchange: Exchange {
       throw MPIExchangeError.foreign(envelope, host: hostName(of: envelope.source))
     }
     message.recycle()
-    obey(control, from: envelope.source)
+    try obey(control, from: envelope.source)
   }
 
   private func keepWatch(_ now: UInt64) throws {
-    if watch.beatIsDue(at: now) {
-      for rank in watch.watched where watch.shouldBeat(rank) { try sendControl(.heartbeat, to: rank) }
-    }
+    if let hub = watch.beatIsDue(at: now) { try sendControl(.heartbeat, to: hub) }
     guard now >= nextCheck else { return }
     nextCheck = now + 20_000_000
     // Only the hub knows where the run stands; the others leave the word to it and to the launcher.

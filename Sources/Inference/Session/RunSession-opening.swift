@@ -97,6 +97,13 @@ struct Opened {
       return (options.contextSize ?? configuration.maxPositions, "fits")
     }
     let size = options.contextSize ?? plan.contextThatFits(ranks: ranks, available: available) ?? 1
+    if let asked = options.contextSize, plan.bytes(ranks: ranks, contextSize: asked) > available,
+      let most = plan.contextThatFits(ranks: ranks, available: available), most < asked
+    {
+      throw RequestError(
+        "context size: expected at most \(most), for which the memory of this host has room with \(options.parallel) "
+          + "at once, found \(asked). Hint: lower --ctx-size, --parallel or --prefill-chunk, or use a smaller --quant")
+    }
     let needed = plan.bytes(ranks: ranks, contextSize: size)
     let fits = needed <= available
     func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }

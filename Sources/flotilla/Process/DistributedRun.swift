@@ -49,6 +49,16 @@ enum DistributedRun {
     if Fleet.isInterrupted { Foundation.exit(ExitStatus.interrupted.rawValue) }
   }
 
+  /// What to do about an mpirun that goes on without a node, since it looks for lost ones after minutes only.
+  private static func launchHint(_ error: any Error, _ fleet: Fleet) -> String? {
+    guard let error = error as? FabricError, error.reason == .lost, error.host != fleet.hostName else { return nil }
+    let environment = ProcessInfo.processInfo.environment
+    guard environment["OMPI_COMM_WORLD_SIZE"] != nil, environment["OMPI_MCA_oob_tcp_keepalive_time"] == nil
+    else { return nil }
+    return "if host \(error.host) is lost, end mpirun with Ctrl-C, twice; with --mca oob_tcp_keepalive_time 1 "
+      + "--mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 2 it notices that by itself"
+  }
+
   /// Whether a rank that only serves misses others while the launcher ends the job: the launcher says why.
   private static func isLaunchersWord(_ error: any Error, _ fleet: Fleet) -> Bool {
     guard Fleet.isInterrupted, fleet.rank != fleet.coordinator else { return false }
@@ -73,7 +83,7 @@ enum DistributedRun {
   /// Error and hint; ranks other than the coordinator say who they are.
   private static func text(_ error: any Error, _ fleet: Fleet) -> String {
     let (words, hint) = Failure.words(of: error)
-    let reason = printable(words) + (hint.map { "\nhint: \(printable($0))" } ?? "")
+    let reason = printable(words) + ((hint ?? launchHint(error, fleet)).map { "\nhint: \(printable($0))" } ?? "")
     guard fleet.rank != fleet.coordinator else { return reason }
     let who = "rank \(fleet.rank) on host \(fleet.hostName)"
     // Names another rank already.
