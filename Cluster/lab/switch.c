@@ -271,6 +271,8 @@ int main(int count, char **words) {
     fprintf(stderr, "switch: expected a rate and a buffer above 0 and no negative delay\n");
     return 2;
   }
+  // Whoever started us may wait until what it has open is closed.
+  close_range(3, ~0U, 0);
   // Read and written by us: it never ends.
   const int control = open(words[4], O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (control < 0) fail(words[4]);
