@@ -244,13 +244,23 @@ static void run(int control, const char *drops) {
   }
 }
 
+// The network of a process ("self", or its number), as a descriptor.
+static int network_of(const char *process) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%s/ns/net", process);
+  const int network = open(path, O_RDONLY | O_CLOEXEC);
+  if (network < 0) fail(path);
+  return network;
+}
+
+static void enter(int network) {
+  if (setns(network, CLONE_NEWNET) < 0) fail("entering a network");
+  close(network);
+}
+
 // Makes eth0 in the network of a process.
 static int open_tap(const char *process) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%ld/ns/net", strtol(process, NULL, 10));
-  const int network = open(path, O_RDONLY | O_CLOEXEC);
-  if (network < 0 || setns(network, CLONE_NEWNET) < 0) fail(path);
-  close(network);
+  enter(network_of(process));
   const int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (tap < 0) fail("/dev/net/tun");
   struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
@@ -276,7 +286,10 @@ int main(int count, char **words) {
   // Read and written by us: it never ends.
   const int control = open(words[4], O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (control < 0) fail(words[4]);
+  const int own = network_of("self");
   for (int index = 6; index < count; index++) ports[port_count++].tap = open_tap(words[index]);
+  // Back, so as to be no process of a host.
+  enter(own);
   const pid_t process = fork();
   if (process < 0) fail("fork");
   if (process > 0) {
