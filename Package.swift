@@ -90,7 +90,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "NodesTests", dependencies: ["Nodes", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
+      name: "LaunchTests", dependencies: ["Launch", "Nodes", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(
