@@ -160,7 +160,7 @@ struct LaunchTests {
         try FileManager.default.copyItem(at: abacus.appending(path: name), to: target)
       }
       for launcher in [[], ["launch", "-n", "2", "--"]] {
-        let screen = try Screen("flotilla", launcher + ["chat", model, "--seed", "3"])
+        let screen = try Screen("flotilla", launcher + ["chat", model, "--temp", "0"])
         try screen.wait(for: "> ")
         screen.type("Talk.\r")
         usleep(1_500_000)

@@ -29,12 +29,13 @@ public final class Screen {
     var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
     _ = ioctl(terminal, UInt(TIOCSWINSZ), &size)
     mark = "FLOTILLA_TEST_MARK=\(UUID().uuidString)"
-    let more = environment.map { "\($0.key)=\($0.value)" } + [mark, "TERM=xterm"]
-    process = try Self.spawn([try Job.executable(program)] + arguments, more, "/dev/pts/\(number)")
+    let more = environment.merging(["TERM": "xterm", "NO_COLOR": ""]) { given, _ in given }
+    process = try Self.spawn([try Job.executable(program)] + arguments, more, mark, "/dev/pts/\(number)")
   }
 
   /// In a session of its own, whose terminal is `name`.
-  private static func spawn(_ words: [String], _ more: [String], _ name: String) throws -> pid_t {
+  private static func spawn(_ words: [String], _ more: [String: String], _ mark: String, _ name: String) throws -> pid_t
+  {
     var actions = posix_spawn_file_actions_t()
     var attributes = posix_spawnattr_t()
     posix_spawn_file_actions_init(&actions)
@@ -52,7 +53,8 @@ public final class Screen {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | 0x80)
     var inherited = ProcessInfo.processInfo.environment
     inherited["XDG_STATE_HOME"] = FileManager.default.temporaryDirectory.appending(path: "no-history").path
-    let environment = inherited.map { "\($0.key)=\($0.value)" } + more
+    inherited.merge(more) { $1 }
+    let environment = inherited.map { "\($0.key)=\($0.value)" } + [mark]
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
     defer { for text in arguments + variables { free(text) } }
