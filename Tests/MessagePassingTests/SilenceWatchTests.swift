@@ -40,11 +40,13 @@ struct SilenceWatchTests {
       SilenceWatch(rank: $0, rankCount: 4, hub: 3, timeout: 10 * second, now: 0).limit
     }
     #expect(limits[0] == 10 * second)
-    #expect(limits[1] == 12 * second)
+    #expect(limits[1] == 10 * second + 10 * second / 8)
     #expect(limits == limits.sorted() && Set(limits).count == 4)
-    // However many ranks: the last one is at most four seconds behind the hub.
+    // However many ranks: the last one is little more than two seconds behind the hub.
     let last = SilenceWatch(rank: 9999, rankCount: 10_000, hub: 0, timeout: 10 * second, now: 0)
-    #expect(last.limit == 14 * second)
+    #expect(last.limit == 12 * second + 10 * second / 8)
+    #expect(SilenceWatch(rank: 1, rankCount: 2, hub: 0, timeout: 60 * second, now: 0).limit == 62 * second)
+    #expect(SilenceWatch(rank: 1, rankCount: 2, hub: 0, timeout: 4 * second, now: 0).limit == 4_750_000_000)
   }
 
   @Test func timeInWhichOneDidNotListenDoesNotCount() {
@@ -58,6 +60,21 @@ struct SilenceWatchTests {
   @Test func aRankThatPollsRarelyStillNoticesInTheEnd() {
     var watch = SilenceWatch(rank: 0, rankCount: 2, hub: 0, timeout: 10 * second, now: 0)
     #expect(listen(&watch, from: 0, to: 100 * second, step: second, hearing: [])?.rank == 1)
+  }
+
+  @Test func graceIsAddedAndAnEndingLauncherShortensTheDeadline() throws {
+    var patient = SilenceWatch(rank: 0, rankCount: 2, hub: 0, timeout: 4 * second, now: 0)
+    patient.grace = 6 * second
+    #expect(listen(&patient, from: 0, to: 10 * second, hearing: []) == nil)
+    patient.grace = 0
+    #expect(listen(&patient, from: 10 * second, to: 10 * second + 1_000_000, hearing: [])?.rank == 1)
+
+    var hurried = SilenceWatch(rank: 0, rankCount: 2, hub: 0, timeout: 4 * second, now: 0)
+    hurried.isHurried = true
+    // Whoever sends its heartbeats is not lost, however slow its work.
+    #expect(listen(&hurried, from: 0, to: 30 * second, step: second, hearing: [1]) == nil)
+    #expect(listen(&hurried, from: 30 * second, to: 31_500_000_000, hearing: []) == nil)
+    #expect(listen(&hurried, from: 31_500_000_000, to: 32 * second, hearing: [])?.rank == 1)
   }
 
   @Test func heartbeatsToAStalledRankDoNotPileUp() {

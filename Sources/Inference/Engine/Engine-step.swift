@@ -34,7 +34,7 @@ extension Engine {
   /// Logits of the last row of every sequence that is through its prompt.
   func forward(_ plan: StepPlan) throws -> ActivationRows? {
     guard plan.batch.rows > 0 else { return nil }
-    let hidden = try model.forward(plan.batch, fabric: fabric)
+    let hidden = try model.forward(plan.batch, of: plan.members.map(\.sequence.id), fabric: fabric)
     for (sequence, rows) in plan.members { sequence.processed += rows.count }
     let wanted = plan.members.filter { !$0.sequence.isPrefilling }.map { $0.rows.upperBound - 1 }
     return wanted.isEmpty ? nil : model.logits(of: wanted, in: hidden)

@@ -36,7 +36,7 @@ public struct RunOptions: Sendable {
   /// What is done with the files of a prepared model first.
   public var checks: PreparedChecks = []
   /// Silence after which a rank is lost.
-  public var timeout: Duration = .seconds(10)
+  public var timeout: Duration = Fleet.defaultTimeout
   /// Version of the program, which all ranks must share.
   public var version: String
 

@@ -43,7 +43,7 @@ struct Calibrate: ParsableCommand {
   var buffer: Int?
 
   @Option(help: ArgumentHelp("How long a rank may be silent before the job ends.", valueName: "seconds"))
-  var timeout = 10.0
+  var timeout = Fleet.defaultTimeout / .seconds(1)
 
   @Flag(help: "The JSON on standard output instead of text.")
   var json = false

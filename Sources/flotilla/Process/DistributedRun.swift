@@ -42,10 +42,18 @@ enum DistributedRun {
     } catch {
       try? StandardOutput.flush()
       let status = ExitStatus(of: error).rawValue
-      if RunSession.isSaidElsewhere(error) { fleet.leaveQuietly(exitCode: ExitStatus.fabric.rawValue) }
+      if RunSession.isSaidElsewhere(error) || isLaunchersWord(error, fleet) {
+        fleet.leaveQuietly(exitCode: ExitStatus.fabric.rawValue)
+      }
       fleet.abandon(text(error, fleet), exitCode: status)
     }
     if Fleet.isInterrupted { Foundation.exit(ExitStatus.interrupted.rawValue) }
+  }
+
+  /// Whether a rank that only serves misses others while the launcher ends the job: the launcher says why.
+  private static func isLaunchersWord(_ error: any Error, _ fleet: Fleet) -> Bool {
+    guard Fleet.isInterrupted, fleet.rank != fleet.coordinator else { return false }
+    return error is RankLost || (error as? FabricError)?.reason == .lost
   }
 
   private static func open(_ options: RunOptions, _ fleet: Fleet, isQuiet: Bool) throws -> RunSession {
