@@ -37,8 +37,8 @@ extension Engine {
       throw RequestError(
         "cache of sequence \(id): expected room for \(capacity) positions, found \(old.cache.capacity)")
     }
+    let sequence = try makeSequence(request) { old.cache }
     parked.remove(at: index)
-    let sequence = makeSequence(request) { old.cache }
     sequence.processed = positions
     waiting.append(sequence)
     return sequence.id

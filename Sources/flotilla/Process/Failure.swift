@@ -42,6 +42,7 @@ extension ExitStatus {
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
       is LogitsFileError, is HostfileError:
       self = .usage
+    case let error as JournalError: self = error.isFailure ? .failure : .usage
     case let error as PushError: self = error.isUsage ? .usage : .failure
     case is FabricError, is RankLost, is MPIError, is MPIExchangeError: self = .fabric
     case is Interrupted: self = .interrupted
