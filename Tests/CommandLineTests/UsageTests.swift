@@ -55,11 +55,12 @@ struct UsageTests {
       (["generate", "-p", "a", "--journal", ""], "--journal: expected a file name, found nothing."),
       (["generate", "-p", "a", "--journal-interval", "1"], "--journal-interval needs --journal or --resume."),
       (
-        ["generate", "-p", "a", "--journal", "j", "--journal-interval", "-1"],
+        ["generate", "-p", "a", "--journal", "j", "--journal-interval=-1"],
         "--journal-interval: expected 0 to 3600, found -1.0"
       ),
       (
-        ["generate", "--resume", "/nowhere/j"], "/nowhere/j: journal: expected to open it, found No such file or directory"
+        ["generate", "--resume", "/nowhere/j"],
+        "/nowhere/j: journal: expected to open it, found No such file or directory"
       ),
       (
         ["generate", "-p", "a", "--journal", "/nowhere/j"],

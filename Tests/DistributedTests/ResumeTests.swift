@@ -8,7 +8,7 @@ import Testing
 @Suite("Going on after a crash", .serialized)
 struct ResumeTests {
   private static let prompts = [
-    "-p", "a", "-p", "bcd", "--raw", "--ignore-eos", "-n", "120", "--temp", "1.1", "--top-p", "0.95", "--seed", "7",
+    "-p", "a", "-p", "bcd", "--raw", "--ignore-eos", "-n", "1000", "--temp", "1.1", "--top-p", "0.95", "--seed", "7",
   ]
 
   /// A model that is busy for seconds.
@@ -94,7 +94,9 @@ struct ResumeTests {
       let model = folder.appending(path: "model")
       try FileManager.default.copyItem(at: Fixtures.url("tiny-f32"), to: model)
       let journal = folder.appending(path: "journal").filePath
-      let options = ["-p", "one", "-p", "two", "-n", "9", "--temp", "1", "--seed", "3", "--quiet", "--top-logprobs", "2"]
+      let options = [
+        "-p", "one", "-p", "two", "-n", "9", "--temp", "1", "--seed", "3", "--quiet", "--top-logprobs", "2",
+      ]
       let first = try flotilla(
         ["generate", model.filePath, "--journal", journal, "--journal-interval", "0", "--json"] + options, ranks: 2)
       #expect(first.status == 0 && first.output.count == 2, "\(first.errors)")
@@ -104,7 +106,8 @@ struct ResumeTests {
         let again = try flotilla(["generate", "--resume", journal, "--json", "--quiet"], ranks: ranks)
         #expect(again.status == 0 && again.output == first.output, "\(again.errors)")
       }
-      #expect(try flotilla(["generate", "--resume", journal], ranks: nil).errors.first == "note: \(journal): complete 18 tokens of 2 sequences")
+      let again = try flotilla(["generate", "--resume", journal], ranks: nil)
+      #expect(again.errors.first == "note: \(journal): complete, 18 tokens of 2 sequences")
       #expect(try Data(contentsOf: URL(filePath: journal)) == bytes)
     }
   }
@@ -166,11 +169,13 @@ struct ResumeTests {
       let host = ProcessInfo.processInfo.hostName
       #expect(job.status == 3 && job.complaints.count == 1, "\(job.errors)")
       let line = try #require(job.complaints.first)
-      #expect(line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.00 GiB) in \(first)"), "\(line)")
+      #expect(
+        line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.00 GiB) in \(first)"), "\(line)")
       #expect(line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 ("), "\(line)")
       #expect(
         job.errors.contains {
-          $0.hasPrefix("hint: bundles come with flotilla push PREPARED --hostfile HOSTFILE --to \(first) --coordinator-experts 8")
+          $0.hasPrefix(
+            "hint: bundles come with flotilla push PREPARED --hostfile HOSTFILE --to \(first) --coordinator-experts 8")
         }, "\(job.errors)")
     }
   }

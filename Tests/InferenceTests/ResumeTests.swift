@@ -128,9 +128,10 @@ struct ResumeTests {
     }
   }
 
-  @Test("Stopped at random, torn, on other ranks and in other chunks, again and again", arguments: [1, 2, 3] as [UInt64])
+  @Test("Stopped at random, torn, on other ranks and in other chunks, again and again", arguments: UInt64(1)...3)
   func again(seed: UInt64) throws {
-    let work = try Interruptions(try LoadedFixture("tiny-v2lite", format: .q8_0, cache: .f16, threads: 2), Self.sampled)
+    let fixture = try LoadedFixture("tiny-v2lite", format: .q8_0, cache: .f16, threads: 2)
+    let work = try Interruptions(fixture, Self.sampled)
     let expected = try work.undisturbed().bySequence
     var random = SplitMix64(seed)
     for round in 0..<8 {
@@ -146,7 +147,8 @@ struct ResumeTests {
           let file = URL(filePath: path)
           let bytes = try Data(contentsOf: file)
           let begun = bytes.indices.filter { bytes[$0] == 10 }[work.requests.count] + 1
-          if legs < 12 { try bytes.dropLast(min(bytes.count - begun, .random(in: 0...400, using: &random))).write(to: file) }
+          let lost = min(bytes.count - begun, .random(in: 0...400, using: &random))
+          if legs < 12 { try bytes.dropLast(lost).write(to: file) }
         }
         let events = try Journal(path: path).events
         #expect(events.bySequence == expected, "round \(round) of seed \(seed)")

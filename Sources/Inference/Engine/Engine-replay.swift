@@ -42,7 +42,8 @@ extension Engine {
     for token in known {
       func refuse(_ expected: String, _ found: String) -> RequestError {
         RequestError(
-          "continuation of sequence \(sequence.id) at position \(token.position): expected \(expected), found \(found)")
+          "continuation of sequence \(sequence.id) at position \(token.position): expected \(expected), "
+            + "found \(found)")
       }
       guard token.position == sequence.tokens.count else {
         throw refuse("position \(sequence.tokens.count)", "another")
@@ -56,7 +57,7 @@ extension Engine {
       guard tokenizer == nil || (part == token.part && sameText) else {
         throw refuse(
           "\(token.part) \(Self.quoted(token.text)) of token \(token.id), as the tokenizer gave it then",
-          "\(part) \(Self.quoted(text)). Hint: tokenizer.json and tokenizer_config.json differ from those of the earlier run")
+          "\(part) \(Self.quoted(text)). Hint: the tokenizer's files differ from those of the earlier run")
       }
       if let reason = reasonToFinish(sequence) {
         throw refuse("a sequence that goes on", "its end (\(reason.rawValue))")

@@ -26,7 +26,10 @@ package final class DurableFile: Sendable {
     self.interval = interval
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    if state.withLock({ $0.isSyncDue }) { fdatasync(descriptor) }
+    close(descriptor)
+  }
 
   /// - Throws: ``JournalError``, also where earlier bytes did not reach the disk.
   package func append(_ bytes: [UInt8]) throws(JournalError) {
@@ -53,13 +56,12 @@ package final class DurableFile: Sendable {
       return !state.isSyncDue
     }
     guard isNew else { return }
-    queue.asyncAfter(deadline: .now() + interval / .seconds(1)) {
-      self.state.withLock { $0.isSyncDue = false }
-      self.sync()
-    }
+    queue.asyncAfter(deadline: .now() + interval / .seconds(1)) { [weak self] in self?.sync() }
   }
 
   private func sync() {
+    // Before, so that what is appended meanwhile has its turn.
+    state.withLock { $0.isSyncDue = false }
     let code = fdatasync(descriptor) == 0 ? 0 : errno
     if code != 0 { state.withLock { $0.code = code } }
   }

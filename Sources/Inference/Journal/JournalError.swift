@@ -35,6 +35,7 @@ public struct JournalError: Error, CustomStringConvertible, Equatable {
   }
 
   public var description: String {
-    "\(path): " + (line.map { "line \($0): " } ?? "") + "\(subject): expected \(expected), found \(found). Hint: \(hint)"
+    let place = line.map { "line \($0): " } ?? ""
+    return "\(path): \(place)\(subject): expected \(expected), found \(found). Hint: \(hint)"
   }
 }

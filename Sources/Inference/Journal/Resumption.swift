@@ -36,8 +36,8 @@ public struct Resumption: Codable, Sendable, Equatable {
     }
     if !isComplete, model == nil, let place = header.model.path, !FileManager.default.fileExists(atPath: place) {
       throw JournalError(
-        path: path, line: 1, subject: "model", expected: "\(header.model.name) at \(place), where it was", found: "nothing",
-        hint: "Say where it lies now: generate --resume \(path) MODEL.")
+        path: path, line: 1, subject: "model", expected: "\(header.model.name) at \(place), where it was",
+        found: "nothing", hint: "Say where it lies now: generate --resume \(path) MODEL.")
     }
   }
 

@@ -79,7 +79,8 @@ struct Opened {
       let bundles = placement.bundles(of: fleet.rank)
       if fleet.rankCount == 1 { try prepared.require(bundles) }
       if let absent = prepared.absent(of: bundles) {
-        lacks.append("bundles: expected \(absent) in \(prepared.folder.path(percentEncoded: false)), found no such files")
+        let folder = prepared.folder.path(percentEncoded: false)
+        lacks.append("bundles: expected \(absent) in \(folder), found no such files")
       }
     } else if !options.checks.isEmpty {
       throw RequestError(
@@ -115,8 +116,9 @@ struct Opened {
     let needed = plan.bytes(ranks: ranks, contextSize: size)
     let fits = needed <= available
     func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }
-    let who = ranks.count == 1 ? "" : " of the \(ranks.count) ranks of this host together"
-    return (size, fits ? nil : "memory: expected \(gib(needed))\(who) for context \(size), found \(gib(available)) free")
+    let who = ranks.count == 1 ? "" : " for the \(ranks.count) ranks of this host together"
+    let lack = "memory: expected \(gib(needed))\(who) with context \(size), found \(gib(available)) free"
+    return (size, fits ? nil : lack)
   }
 }
 

@@ -28,7 +28,8 @@ extension RunRecord {
     loadSeconds = finite(summary.loadSeconds)
     tokens = Tokens(
       prompt: engine.promptTokens, generated: engine.generatedTokens, computed: summary.tokensComputed,
-      replayed: engine.replayedTokens > 0 ? engine.replayedTokens : nil, inPrefillSteps: engine.tokensInPrefillSteps, inDecodeSteps: engine.tokensInDecodeSteps)
+      replayed: engine.replayedTokens > 0 ? engine.replayedTokens : nil,
+      inPrefillSteps: engine.tokensInPrefillSteps, inDecodeSteps: engine.tokensInDecodeSteps)
     self.steps = engine.steps
     seconds = Seconds(
       prefill: finite(engine.prefillSeconds), decode: finite(engine.decodeSeconds),

@@ -36,7 +36,7 @@ extension Generate {
           parallel: sequences.parallel)
       }
       guard !resumption.isComplete else {
-        if let found { try show(found, on: printer(for: found), again: "complete") }
+        if let found { try show(found, on: printer(for: found), again: "complete,") }
         return
       }
       try resumption.apply(to: &options)
@@ -64,9 +64,9 @@ extension Generate {
       if journal.tornBytes > 0 {
         note("\(found.path): its last line was not whole and is left out; what it held is generated again")
       }
-      let sequences = journal.sequences.count
-      note(
-        "\(found.path): \(state) \(journal.generatedTokens) tokens of \(sequences) sequence\(sequences == 1 ? "" : "s")")
+      let count = journal.sequences.count
+      let sequences = count == 1 ? "1 sequence" : "\(count) sequences"
+      note("\(found.path): \(state) \(journal.generatedTokens) tokens of \(sequences)")
     }
     for event in journal.events { try printer.show(event) }
     try StandardOutput.flush()
