@@ -211,6 +211,26 @@ struct ResumeTests {
     #expect(tokens.dropFirst(5).allSatisfy { $0.part == .answer } && tokens.count > 6)
   }
 
+  @Test("A step that is interrupted between layers, on three ranks: the next ones are as if it had not been")
+  func interrupted() throws {
+    let work = try Interruptions(try LoadedFixture("tiny-f32"), Self.sampled)
+    let expected = try work.undisturbed()
+    let (engine, fleet) = try work.engine(ranks: 3, seed: 5)
+    for request in work.requests { try engine.add(request) }
+    var (asked, events): (Int, [GenerationEvent]) = (0, [])
+    engine.model.mayGoOn = {
+      asked += 1
+      if asked % 7 == 0 { throw Interrupted() }
+    }
+    defer { engine.model.mayGoOn = nil }
+    try withExtendedLifetime(fleet) {
+      while !engine.isIdle {
+        do { events += try engine.step().filter(\.isKept) } catch is Interrupted {}
+      }
+    }
+    #expect(asked > 200 && events == expected)
+  }
+
   @Test("A continuation that cannot be is refused")
   func refused() throws {
     let work = try question { $0.reasoningBudget = 4 }
