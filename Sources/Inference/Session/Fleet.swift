@@ -85,6 +85,18 @@ public final class Fleet {
   /// Ctrl-C has been answered and did not mean the end of the process.
   public static func clearInterrupt() { TerminationSignal.clear() }
 
+  /// What `tell` gives on the coordinator, on every rank; asked there only. Every rank comes here.
+  ///
+  /// - Throws: on the coordinator what `tell` throws; the others then end with it.
+  public func share<Value: Codable>(_ tell: () throws -> Value) throws -> Value {
+    guard rank == coordinator else {
+      return try Announcement.receive(Value.self, from: coordinator, over: exchange)
+    }
+    let value = try tell()
+    try Announcement.send(value, over: exchange)
+    return value
+  }
+
   /// Compute threads for this rank: its share of the host's cores.
   public var defaultThreads: Int { cores.threads }
 

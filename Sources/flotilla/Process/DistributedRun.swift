@@ -83,8 +83,9 @@ enum DistributedRun {
 }
 
 extension RunOptions {
-  init(_ model: ModelOptions, _ placement: PlacementOptions) throws {
-    self.init(model: try model.argument.url(), version: Flotilla.version)
+  /// - Parameter location: of the model; nil: as the options say.
+  init(_ model: ModelOptions, _ placement: PlacementOptions, at location: URL? = nil) throws {
+    self.init(model: try location ?? model.argument.url(), version: Flotilla.version)
     formats = model.quant.text
     requantizes = model.requantize
     cacheFormat = model.cacheType.format
@@ -99,9 +100,11 @@ extension RunOptions {
     timeout = placement.silence
   }
 
-  init(_ model: ModelOptions, _ sequences: SequenceOptions, _ placement: PlacementOptions) throws {
-    try self.init(model, placement)
+  init(
+    _ model: ModelOptions, _ sequences: SequenceOptions, _ placement: PlacementOptions, at location: URL? = nil
+  ) throws {
+    try self.init(model, placement, at: location)
     contextSize = sequences.contextSize
-    parallel = sequences.parallel
+    parallel = sequences.parallel ?? parallel
   }
 }

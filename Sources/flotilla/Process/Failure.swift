@@ -44,6 +44,7 @@ extension ExitStatus {
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
       is LogitsFileError, is HostfileError, is LaunchError:
       self = .usage
+    case let error as JournalError: self = error.isFailure ? .failure : .usage
     case let error as PushError: self = error.isUsage ? .usage : .failure
     case is FabricError, is RankLost, is MPIError, is MPIExchangeError, is LinkError: self = .fabric
     case is Interrupted: self = .interrupted
