@@ -40,7 +40,8 @@ let package = Package(
     .target(
       name: "Push",
       dependencies: [
-        "Nodes", "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON", .product(name: "Crypto", package: "swift-crypto"),
+        "Nodes", "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON",
+        .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),
     .target(
@@ -52,10 +53,17 @@ let package = Package(
       resources: [.copy("Resources/Abacus")],
       swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Inference", "StrictJSON"], swiftSettings: strict),
+    .target(
+      name: "Doctor",
+      dependencies: [
+        "Inference", "Nodes", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
+      ],
+      swiftSettings: strict),
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
+        "Doctor", "Reporting", "Inference", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint",
+        "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -86,7 +94,11 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "NodesTests", dependencies: ["Nodes", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
+      name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DoctorTests", dependencies: ["Doctor", "Inference", "Nodes", "StrictJSON", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(

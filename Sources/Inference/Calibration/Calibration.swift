@@ -59,6 +59,12 @@ public struct Calibration: Codable, Sendable, Equatable {
     public var threads: Int
     public var best: Double
     public var median: Double
+
+    public init(threads: Int, best: Double, median: Double) {
+      self.threads = threads
+      self.best = best
+      self.median = median
+    }
   }
 
   /// Bytes a second that the ranks of a host read together.

@@ -5,7 +5,6 @@ import Inference
 import Kernels
 import MessagePassing
 import Nodes
-import Push
 import Reporting
 import Tokenization
 
@@ -43,7 +42,7 @@ extension ExitStatus {
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
       is LogitsFileError, is HostfileError:
       self = .usage
-    case let error as PushError: self = error.isUsage ? .usage : .failure
+    case let error as NodeError: self = error.isUsage ? .usage : .failure
     case is FabricError, is RankLost, is MPIError, is MPIExchangeError: self = .fabric
     case is Interrupted: self = .interrupted
     default: self = .failure
