@@ -144,6 +144,16 @@ public struct DoctorRun: Sendable {
     guard request.measures, nodes.count > 1, nodes.allSatisfy({ $0.facts != nil }) else {
       return request.range.map { Examination.Network(range: $0, measurement: nil) }
     }
+    // Takes a second, where a job over nodes that do not reach each other would wait for minutes.
+    progress("connections", 0, 1)
+    let connections = try ConnectionSurvey(
+      nodes: nodes.map(\.name), shell: request.shell ?? .ssh(), program: request.program, isCancelled: isCancelled
+    ).run()
+    var network = Examination.Network(range: request.range, measurement: nil, connections: connections)
+    if connections.contains(where: { $0.isBlocked }) {
+      network.failure = Examination.Failure(text: "not started", hint: "first the connections between nodes, above")
+      return network
+    }
     let pairs = Double(nodes.count * (nodes.count - 1))
     let job = NodeJob(
       hosts: request.hosts, hostfile: request.hostfile, shell: request.shell, range: request.range,
@@ -151,16 +161,11 @@ public struct DoctorRun: Sendable {
     progress("links", 0, 1)
     do {
       let found = try job.measurement(includesMachines: false, isCancelled: isCancelled)
-      let measurement = found.inOrder(of: nodes.map { $0.facts?.hostName ?? "" })
-      return Examination.Network(range: request.range, measurement: measurement)
+      network.measurement = found.inOrder(of: nodes.map { $0.facts?.hostName ?? "" })
     } catch let error as NodeError where !error.isUsage {
-      let survey = ConnectionSurvey(
-        nodes: nodes.map(\.name), shell: request.shell ?? .ssh(), program: request.program, isCancelled: isCancelled)
-      progress("connections", 0, 1)
-      return Examination.Network(
-        range: request.range, measurement: nil, failure: Examination.Failure(text: error.text, hint: error.hint),
-        connections: try survey.run())
+      network.failure = Examination.Failure(text: error.text, hint: error.hint)
     }
+    return network
   }
 }
 

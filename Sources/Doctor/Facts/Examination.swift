@@ -106,7 +106,7 @@ public struct Examination: Codable, Sendable, Equatable {
     public var measurement: ClusterMeasurement?
     /// Why there is none.
     public var failure: Failure?
-    /// Whether nodes reach each other by TCP, where the job failed.
+    /// Whether nodes reach each other by TCP.
     public var connections: [Connection]
 
     public init(
@@ -126,6 +126,9 @@ public struct Examination: Codable, Sendable, Equatable {
     public var port: Int
     /// Nil where it worked.
     public var failure: String?
+
+    /// Whether it failed for another reason than a name that the node does not know, which MPI does not need.
+    public var isBlocked: Bool { failure.map { $0 != ConnectionTest.unknownName } ?? false }
 
     public init(from: String, to: String, port: Int, failure: String?) {
       self.from = from

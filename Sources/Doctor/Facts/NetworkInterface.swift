@@ -44,8 +44,10 @@ public struct NetworkInterface: Codable, Sendable, Equatable {
     return found
   }
 
+  /// Virtual interfaces claim speeds that nothing has.
   private static func speed(_ folder: String) -> Int? {
-    guard let text = try? String(contentsOfFile: folder + "/speed", encoding: .utf8),
+    guard FileManager.default.fileExists(atPath: folder + "/device"),
+      let text = try? String(contentsOfFile: folder + "/speed", encoding: .utf8),
       let megabits = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)), megabits > 0, megabits < 10_000_000
     else { return nil }
     return megabits * 1_000_000

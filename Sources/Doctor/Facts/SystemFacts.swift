@@ -9,7 +9,9 @@ enum SystemFacts {
   static func limit(_ limit: Limit) -> Int? {
     var found = rlimit()
     let resource = limit == .lockedMemory ? __RLIMIT_MEMLOCK : RLIMIT_NOFILE
-    guard getrlimit(__rlimit_resource_t(resource.rawValue), &found) == 0, found.rlim_cur != rlim_t.max else { return nil }
+    guard getrlimit(__rlimit_resource_t(resource.rawValue), &found) == 0, found.rlim_cur != rlim_t.max else {
+      return nil
+    }
     return Int(exactly: found.rlim_cur)
   }
 

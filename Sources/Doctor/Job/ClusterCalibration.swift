@@ -55,7 +55,8 @@ public struct ClusterCalibration: Sendable {
     return ClusterDescription(
       date: date.formatted(.iso8601), flotilla: request.here.version, command: request.command,
       transport: .init(mpi: measurement.mpi, network: request.range), nodes: described,
-      links: .init(measurement.links, nodes: nodes.count))
+      links: .init(measurement.links, nodes: nodes.count)
+    ).rounded
   }
 
   private static func node(

@@ -54,13 +54,15 @@ public struct ConnectionListener {
 
 /// Tries to open a connection.
 public enum ConnectionTest {
+  static let unknownName = "the name is not known there"
+
   /// - Returns: nil where it worked, else why not.
   public static func failure(to host: String, port: Int, seconds: Double = 3) -> String? {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var list: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(host, "\(port)", &hints, &list) == 0, let first = list?.pointee else {
-      return "the name is not known there"
+      return unknownName
     }
     defer { freeaddrinfo(list) }
     let descriptor = socket(first.ai_family, first.ai_socktype, 0)

@@ -6,11 +6,11 @@ struct NetworkJudgement {
   let nodes: [Examination.Node]
 
   var findings: [Finding] {
-    if let failure = network.failure { return [job(failure)] + connections }
-    guard let measurement = network.measurement, measurement.ranks.count == nodes.count else { return [] }
+    if let failure = network.failure { return connections + [job(failure)] }
+    guard let measurement = network.measurement, measurement.ranks.count == nodes.count else { return connections }
     let count = measurement.ranks.count
     let job = Finding(.green, .job, "\(Amount.count(count, "node")), one rank each, worked together")
-    return [job] + measurement.ranks.indices.map { interface($0, measurement) } + links(measurement.links)
+    return connections + [job] + measurement.ranks.indices.map { interface($0, measurement) } + links(measurement.links)
   }
 
   private func job(_ failure: Examination.Failure) -> Finding {
@@ -19,22 +19,17 @@ struct NetworkJudgement {
 
   private var connections: [Finding] {
     let tried = network.connections
-    guard !tried.isEmpty else { return [] }
-    let failed = tried.filter { $0.failure != nil }
-    guard !failed.isEmpty else {
-      return [
-        Finding(
-          .green, .network, "TCP on high ports works between all nodes: no firewall stands between them")
-      ]
+    let blocked = tried.filter(\.isBlocked)
+    guard !blocked.isEmpty else {
+      guard tried.contains(where: { $0.failure == nil }) else { return [] }
+      return [Finding(.green, .network, "TCP on high ports gets through between nodes")]
     }
-    return failed.map { try_ in
-      let reason = try_.failure ?? ""
-      return Finding(
-        .red, .network, "no TCP connection to \(try_.to), port \(try_.port): \(reason)",
-        advice: reason.contains("name")
-          ? "the same /etc/hosts or name server on every node"
-          : "a firewall? mpirun and the ranks use ports that the system picks: allow all TCP between the nodes",
-        node: try_.from)
+    return blocked.map { connection in
+      Finding(
+        .red, .network,
+        "no TCP connection to \(connection.to), port \(connection.port): \(connection.failure ?? "")",
+        advice: "a firewall? mpirun and the ranks use ports that the system picks: allow all TCP between the nodes",
+        node: connection.from)
     }
   }
 
@@ -90,6 +85,7 @@ struct NetworkJudgement {
     let bandwidth = Self.median(links.map(\.bytesPerSecond))
     let latency = Self.median(links.map(\.latencySeconds))
     var findings = links.compactMap { judge($0, bandwidth, latency) }
+    findings += nodes.indices.compactMap { weak($0, links) }
     let summary =
       "\(Amount.bits(8 * bandwidth)) and \(Amount.seconds(latency)) in the median of \(Amount.count(links.count, "link"))"
     if bandwidth < Self.slowBytesPerSecond {
@@ -122,15 +118,21 @@ struct NetworkJudgement {
       return finding(
         .amber, "\(Amount.seconds(link.latencySeconds)), where the others have \(Amount.seconds(latency))")
     }
-    if let negotiated = negotiated(from, link.from), 8 * link.bytesPerSecond < Double(negotiated) / 2 {
-      return finding(.amber, "\(speed) over an interface of \(Amount.bits(Double(negotiated)))")
-    }
     return nil
   }
 
-  private func negotiated(_ node: Examination.Node, _ rank: Int) -> Int? {
-    guard let name = network.measurement?.ranks[rank].carried.first?.name else { return nil }
-    return node.facts?.interfaces.first { $0.name == name }?.bitsPerSecond
+  /// Links that have less than half of what the interface was negotiated to.
+  private func weak(_ rank: Int, _ links: [ClusterMeasurement.Link]) -> Finding? {
+    guard let name = network.measurement?.ranks[rank].carried.first?.name,
+      let negotiated = nodes[rank].facts?.interfaces.first(where: { $0.name == name })?.bitsPerSecond
+    else { return nil }
+    let weak = links.filter { $0.from == rank && 16 * $0.bytesPerSecond < Double(negotiated) }
+    guard let worst = weak.min(by: { $0.bytesPerSecond < $1.bytesPerSecond }) else { return nil }
+    return Finding(
+      .amber, .links,
+      "to \(Amount.list(weak.map { nodes[$0.to].name })): at worst \(Amount.bits(8 * worst.bytesPerSecond)) over an "
+        + "interface of \(Amount.bits(Double(negotiated)))",
+      advice: "a slower interface or switch on the way? other traffic? congestion control?", node: nodes[rank].name)
   }
 
   private static func median(_ values: [Double]) -> Double { SampleStatistics.median(values) ?? 0 }

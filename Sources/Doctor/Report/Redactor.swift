@@ -112,7 +112,7 @@ public struct Redactor {
     let colons = word.count { $0 == ":" }
     if colons >= 2, word != "::1", word.allSatisfy({ $0.isHexDigit || ":/".contains($0) }) {
       let parts = word.split(separator: "/", maxSplits: 1).map(String.init)
-      return address(parts[0], isOwn: false) + (parts.count > 1 ? "/\(parts[1])" : "")
+      return address(parts[0], isOwn: parts[0] == "::1") + (parts.count > 1 ? "/\(parts[1])" : "")
     }
     return word
   }

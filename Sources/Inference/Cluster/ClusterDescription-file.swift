@@ -89,12 +89,18 @@ extension ClusterDescription {
     }
   }
 
-  /// The bytes of the file: keys sorted, a row of a matrix and a speed on one line each.
+  /// The bytes of the file: what a reader should know first comes first, a row of a matrix and a speed take a line each.
   public func json() throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return Data(CompactJSON.text(try StrictJSON.parse(encoder.encode(self))).utf8)
+    let members = try StrictJSON.parse(encoder.encode(self)).object?.members ?? []
+    func place(_ key: JSONString) -> Int { Self.order.firstIndex(of: key.text) ?? Self.order.count }
+    // The same members, none twice.
+    let sorted = JSONObject(members.sorted { place($0.key) < place($1.key) })!
+    return Data(CompactJSON.text(.object(sorted)).utf8)
   }
+
+  private static let order = ["version", "note", "date", "flotilla", "command", "transport", "nodes", "links"]
 
   /// Writes the file; the old one stays until the new one is whole.
   ///

@@ -149,3 +149,31 @@ extension ClusterDescription.Links {
     self.init(latencySeconds: latency, bytesPerSecond: bandwidth)
   }
 }
+
+extension ClusterDescription {
+  /// The same with speeds and latencies of four digits: more are noise.
+  public var rounded: ClusterDescription {
+    var cluster = self
+    cluster.nodes = nodes.map { node in
+      var node = node
+      node.readBytesPerSecond = node.readBytesPerSecond.map(\.rounded)
+      node.multiplyAddsF32PerSecond = node.multiplyAddsF32PerSecond.map(\.rounded)
+      node.multiplyAddsInt8PerSecond = node.multiplyAddsInt8PerSecond.map(\.rounded)
+      return node
+    }
+    cluster.links.latencySeconds = links.latencySeconds.map { $0.map(\.fourDigits) }
+    cluster.links.bytesPerSecond = links.bytesPerSecond.map { $0.map(\.fourDigits) }
+    return cluster
+  }
+}
+
+extension Calibration.ThreadSpeed {
+  fileprivate var rounded: Calibration.ThreadSpeed {
+    Calibration.ThreadSpeed(threads: threads, best: best.fourDigits, median: median.fourDigits)
+  }
+}
+
+extension Double {
+  /// By way of text, since a product with a power of ten is not always the nearest number.
+  fileprivate var fourDigits: Double { Double(String(format: "%.3e", self)) ?? self }
+}
