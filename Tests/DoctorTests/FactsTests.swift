@@ -1,10 +1,9 @@
+import Doctor
 import Foundation
 import Inference
 import Nodes
 import TestSupport
 import Testing
-
-@testable import Doctor
 
 @Suite("Facts of nodes")
 struct FactsTests {
@@ -63,7 +62,7 @@ struct FactsTests {
     let start = ContinuousClock.now
     let node = try question { false }.ask()
     #expect(node.failure?.text.hasPrefix("no answer within") == true && ContinuousClock.now - start < .seconds(10))
-    #expect(throws: NodeInterrupted.self) { try question { true }.ask() }
+    #expect(throws: NodeInterrupted.self) { _ = try question { true }.ask() }
   }
 
   @Test("This machine: facts, there and back as JSON")
@@ -87,7 +86,7 @@ struct FactsTests {
     #expect(named.hasSuffix("/opt/flotilla calibrate"))
     let filed = try job("my hosts", .command("/lab agent"), nil).command([])
     #expect(filed.contains("my hosts") && filed.contains("/lab agent") && !filed.contains("btl_tcp_if_include"))
-    #expect(throws: NodeError.self) { try job(nil, .command("'the agent'"), nil).command([]) }
+    #expect(throws: NodeError.self) { _ = try job(nil, .command("'the agent'"), nil).command([]) }
   }
 
   @Test("Ranks that mpirun dealt out in another order are put back")

@@ -1,7 +1,6 @@
+import Doctor
 import Inference
 import Testing
-
-@testable import Doctor
 
 /// A fault, and the one finding that it gives beyond the green ones.
 struct Fault: Sendable, CustomTestStringConvertible {

@@ -1,7 +1,6 @@
+import Doctor
 import Foundation
 import Inference
-
-@testable import Doctor
 
 /// Examinations of made-up clusters in which nothing is wrong, for tests to put faults in.
 enum MadeUp {
@@ -14,21 +13,25 @@ enum MadeUp {
   }
 
   static func facts(_ index: Int, of count: Int) -> NodeFacts {
-    NodeFacts(
-      version: "0.1.0", hostName: "host\(index)",
-      machine: MachineFacts(
-        cpu: "Made-up CPU", cores: 16, kernel: "Linux 6.1", governor: "performance", congestionControl: "cubic",
-        hugePages: "madvise", lastLevelCacheBytes: 32 << 20),
-      instructionSet: "avx2", sockets: 1, domains: 1, cores: 8, processors: 16, memoryTotal: 64 << 30,
-      memoryAvailable: 60 << 30, load: 0.1, lockLimit: 8 << 20, fileLimit: 4096, mpi: mpi,
-      interfaces: [
-        NetworkInterface(name: "lo", addresses: [address("127.0.0.1", 8, "127.0.0.0/8")], isLoopback: true),
-        NetworkInterface(
-          name: "eno1", addresses: [address("10.0.0.\(index + 1)", 24, "10.0.0.0/24")], bitsPerSecond: 1_000_000_000),
-      ],
-      routes: (0..<count).filter { $0 != index }.map {
-        Route(peer: "n\($0)", address: "10.0.0.\($0 + 1)", interface: "eno1")
-      })
+    var facts = NodeFacts.ofThisMachine(version: "0.1.0", peers: [])
+    facts.hostName = "host\(index)"
+    facts.machine = .ofThisMachine(root: "/nonexistent")
+    (facts.machine.cpu, facts.machine.governor, facts.machine.congestionControl) = (
+      "Made-up CPU", "performance", "cubic"
+    )
+    facts.machine.hugePages = "madvise"
+    (facts.instructionSet, facts.sockets, facts.domains, facts.cores, facts.processors) = ("avx2", 1, 1, 8, 16)
+    (facts.memoryTotal, facts.memoryAvailable, facts.load) = (64 << 30, 60 << 30, 0.1)
+    (facts.lockLimit, facts.fileLimit, facts.mpi) = (8 << 20, 4096, mpi)
+    facts.interfaces = [
+      NetworkInterface(name: "lo", addresses: [address("127.0.0.1", 8, "127.0.0.0/8")], isLoopback: true),
+      NetworkInterface(
+        name: "eno1", addresses: [address("10.0.0.\(index + 1)", 24, "10.0.0.0/24")], bitsPerSecond: 1_000_000_000),
+    ]
+    facts.routes = (0..<count).filter { $0 != index }.map {
+      Route(peer: "n\($0)", address: "10.0.0.\($0 + 1)", interface: "eno1")
+    }
+    return facts
   }
 
   static func shell(_ index: Int) -> ShellFacts {

@@ -173,7 +173,7 @@ extension ClusterMeasurement {
   /// The same with ranks in the order of nodes: mpirun may put the machine that it runs on first.
   ///
   /// - Parameter hostNames: of the nodes; where two share one, ranks are taken to be in the order of nodes already.
-  func inOrder(of hostNames: [String]) -> ClusterMeasurement {
+  package func inOrder(of hostNames: [String]) -> ClusterMeasurement {
     let found = ranks.map(\.hostName)
     guard Set(found).count == found.count, Set(found) == Set(hostNames) else { return self }
     let old = hostNames.map { found.firstIndex(of: $0)! }

@@ -4,7 +4,7 @@ import Nodes
 import StrictJSON
 
 /// Asks one node everything, within a limit of time.
-struct NodeQuestion: Sendable {
+package struct NodeQuestion: Sendable {
   let name: String
   let need: NodeNeed
   let shell: RemoteShell
@@ -17,8 +17,22 @@ struct NodeQuestion: Sendable {
   let limit: Double
   let isCancelled: @Sendable () -> Bool
 
+  package init(
+    name: String, need: NodeNeed, shell: RemoteShell, program: String, model: String?, peers: [String], limit: Double,
+    isCancelled: @escaping @Sendable () -> Bool
+  ) {
+    self.name = name
+    self.need = need
+    self.shell = shell
+    self.program = program
+    self.model = model
+    self.peers = peers
+    self.limit = limit
+    self.isCancelled = isCancelled
+  }
+
   /// - Throws: `NodeInterrupted`; what goes wrong with the node is part of the answer.
-  func ask() throws -> Examination.Node {
+  package func ask() throws -> Examination.Node {
     var node = Examination.Node(name: name, need: need)
     let script = DoctorScript(program: program, model: model, files: need.files.map(\.name), peers: peers)
     let start = MonotonicClock.seconds()

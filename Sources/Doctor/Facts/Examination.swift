@@ -13,6 +13,17 @@ public struct Examination: Codable, Sendable, Equatable {
   public var nodes: [Node]
   public var network: Network?
 
+  package init(
+    date: String, command: String, here: Reference, model: Model?, nodes: [Node], network: Network? = nil
+  ) {
+    self.date = date
+    self.command = command
+    self.here = here
+    self.model = model
+    self.nodes = nodes
+    self.network = network
+  }
+
   public struct Reference: Codable, Sendable, Equatable {
     public var version: String
     /// SHA-256 of the binary.

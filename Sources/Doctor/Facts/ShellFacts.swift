@@ -53,7 +53,7 @@ public struct ShellFacts: Codable, Sendable, Equatable {
   public init() {}
 
   /// Takes a line of ``DoctorScript``.
-  mutating func take(_ line: String) {
+  package mutating func take(_ line: String) {
     let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let rest = words.count > 1 ? words[1].trimmingCharacters(in: .whitespaces) : ""
     guard !rest.isEmpty || words[0] == "daemon" || words[0] == "model" else { return }

@@ -54,7 +54,7 @@ public struct ConnectionListener {
 
 /// Tries to open a connection.
 public enum ConnectionTest {
-  static let unknownName = "the name is not known there"
+  package static let unknownName = "the name is not known there"
 
   /// - Returns: nil where it worked, else why not.
   public static func failure(to host: String, port: Int, seconds: Double = 3) -> String? {

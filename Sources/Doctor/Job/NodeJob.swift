@@ -36,7 +36,7 @@ public struct NodeJob: Sendable {
   /// The command that starts `flotilla` with some arguments, one rank on each node, in the order of the hostfile.
   ///
   /// - Throws: `NodeError` where the remote shell is none that mpirun takes.
-  func command(_ arguments: [String]) throws -> [String] {
+  package func command(_ arguments: [String]) throws -> [String] {
     var words = ["mpirun"]
     // mpirun refuses to work for root unless told so.
     if geteuid() == 0 { words.append("--allow-run-as-root") }

@@ -171,12 +171,12 @@ struct ClusterJudgement {
 }
 
 /// A range of IPv4 addresses in CIDR form.
-struct NetworkRange: CustomStringConvertible {
-  let description: String
+package struct NetworkRange: CustomStringConvertible {
+  package let description: String
   private let base: UInt32
   private let mask: UInt32
 
-  init?(_ text: String) {
+  package init?(_ text: String) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2, let base = Self.number(String(parts[0])), let prefix = Int(parts[1]),
       (0...32).contains(prefix)
@@ -186,7 +186,7 @@ struct NetworkRange: CustomStringConvertible {
     self.base = base & mask
   }
 
-  func contains(_ address: String) -> Bool { Self.number(address).map { $0 & mask == base } ?? false }
+  package func contains(_ address: String) -> Bool { Self.number(address).map { $0 & mask == base } ?? false }
 
   private static func number(_ address: String) -> UInt32? {
     let parts = address.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }

@@ -204,11 +204,11 @@ struct NodeJudgement {
 }
 
 /// The numbers of an Open MPI version.
-struct MPIVersion: Equatable, CustomStringConvertible {
-  let numbers: [Int]
+package struct MPIVersion: Equatable, CustomStringConvertible {
+  package let numbers: [Int]
 
   /// Of "mpirun (Open MPI) 4.1.4" or "Open MPI v4.1.4, package: …".
-  init?(_ text: String) {
+  package init?(_ text: String) {
     for word in text.split(whereSeparator: { $0 == " " || $0 == "," }) {
       let bare = word.first == "v" ? word.dropFirst() : word
       let numbers = bare.prefix { $0.isNumber || $0 == "." }.split(separator: ".").map { Int($0) }
@@ -223,5 +223,5 @@ struct MPIVersion: Equatable, CustomStringConvertible {
   /// Whether ranks of both may be in one job, as Open MPI promises for a series.
   func isCompatible(with other: MPIVersion) -> Bool { numbers.prefix(2) == other.numbers.prefix(2) }
 
-  var description: String { numbers.map(String.init).joined(separator: ".") }
+  package var description: String { numbers.map(String.init).joined(separator: ".") }
 }

@@ -40,7 +40,10 @@ public struct Redactor {
   /// The same value with other words in its texts.
   public mutating func redacted<Value: Codable>(_ value: Value, _ stage: Stage) throws -> Value {
     self.stage = stage
-    let json = redacted(try StrictJSON.parse(JSONEncoder().encode(value)))
+    let encoder = JSONEncoder()
+    // The same order every time gives the same words every time.
+    encoder.outputFormatting = .sortedKeys
+    let json = redacted(try StrictJSON.parse(encoder.encode(value)))
     return try JSONDecoder().decode(Value.self, from: Data(CompactJSON.text(json).utf8))
   }
 

@@ -86,6 +86,12 @@ public struct Calibration: Codable, Sendable, Equatable {
     public var to: Int
     /// By size of the message, ascending.
     public var messages: [MessageSpeed]
+
+    package init(from: Int, to: Int, messages: [MessageSpeed]) {
+      self.from = from
+      self.to = to
+      self.messages = messages
+    }
   }
 
   /// Half a round trip of a message.
@@ -96,6 +102,14 @@ public struct Calibration: Codable, Sendable, Equatable {
     public var p99Seconds: Double
     /// Size over the median.
     public var bytesPerSecond: Double
+
+    package init(bytes: Int, rounds: Int, p50Seconds: Double, p99Seconds: Double, bytesPerSecond: Double) {
+      self.bytes = bytes
+      self.rounds = rounds
+      self.p50Seconds = p50Seconds
+      self.p99Seconds = p99Seconds
+      self.bytesPerSecond = bytesPerSecond
+    }
 
     enum CodingKeys: String, CodingKey {
       case bytes, rounds

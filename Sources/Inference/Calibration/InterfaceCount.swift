@@ -24,7 +24,7 @@ public struct InterfaceCount: Codable, Sendable, Equatable {
   }
 
   /// What crossed each interface between two looks, the busiest first; those without traffic are left out.
-  static func growth(from before: [InterfaceCount], to after: [InterfaceCount]) -> [InterfaceCount] {
+  package static func growth(from before: [InterfaceCount], to after: [InterfaceCount]) -> [InterfaceCount] {
     after.compactMap { count in
       let bytes = count.bytes - (before.first { $0.name == count.name }?.bytes ?? 0)
       return bytes > 0 ? InterfaceCount(name: count.name, bytes: bytes) : nil

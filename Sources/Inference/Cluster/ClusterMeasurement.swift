@@ -95,7 +95,7 @@ extension Calibrator {
 
 extension ClusterMeasurement.Link {
   /// The bandwidth is that of the bytes by which the messages differ, over the time by which they do.
-  init(_ link: Calibration.Link) {
+  package init(_ link: Calibration.Link) {
     let (short, long) = (link.messages[0], link.messages[link.messages.count - 1])
     let seconds = max(long.p50Seconds - short.p50Seconds, long.p50Seconds / 100)
     self.init(

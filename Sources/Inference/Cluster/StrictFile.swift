@@ -96,9 +96,16 @@ struct StrictFile<Value: Codable> {
     case .keyNotFound(let key, let context): wrong(path(context.codingPath + [key]), "a value", "nothing")
     case .valueNotFound(let type, let context): wrong(path(context.codingPath), Self.name(type), "null")
     case .typeMismatch(let type, let context): wrong(path(context.codingPath), Self.name(type), "something else")
-    case .dataCorrupted(let context): wrong(path(context.codingPath), "a value that fits", context.debugDescription)
+    case .dataCorrupted(let context):
+      wrong(path(context.codingPath), "values that fit", Self.reason(context))
     @unknown default: wrong("JSON", what, "\(error)")
     }
+  }
+
+  /// A number that is no integer where one must be comes without a path.
+  private static func reason(_ context: DecodingError.Context) -> String {
+    let inner = (context.underlyingError as NSError?)?.userInfo[NSDebugDescriptionErrorKey] as? String
+    return inner ?? context.debugDescription
   }
 
   private static func name(_ type: Any.Type) -> String {
