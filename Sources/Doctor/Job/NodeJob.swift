@@ -19,6 +19,11 @@ public struct NodeJob: Sendable {
   /// Seconds until the job counts as one that will not end.
   let limit: Double
 
+  /// What the first rank says as soon as all ranks have found each other.
+  public static let started = "started"
+  /// Seconds until then.
+  private static let startLimit = 45.0
+
   /// - Parameters:
   ///   - shell: nil: ssh.
   public init(
@@ -67,20 +72,28 @@ public struct NodeJob: Sendable {
 
   /// Runs the job and reads what its first rank measured.
   ///
-  /// - Parameter progress: called with lines that the job says meanwhile.
   /// - Throws: `NodeError` with what the job said, `NodeInterrupted`.
   func measurement(
     includesMachines: Bool, options: [String] = [], isCancelled: @escaping () -> Bool
   ) throws -> ClusterMeasurement {
     let arguments = ["calibrate", "--each-rank"] + (includesMachines ? [] : ["--links-only"]) + options
     let words = try command(arguments)
-    let end = MonotonicClock.seconds() + limit
+    let start = MonotonicClock.seconds()
+    var hasStarted = false
+    // mpirun waits for ever for a daemon that did not report back.
+    func isLate() -> Bool { MonotonicClock.seconds() - start > (hasStarted ? limit : min(limit, Self.startLimit)) }
     var cutter = LineCutter()
     var answer: String?
     var said: [String] = []
-    let child = try ChildProcess.run(words, isCancelled: { isCancelled() || MonotonicClock.seconds() > end }) {
+    let child = try ChildProcess.run(words, isCancelled: { isCancelled() || isLate() }) {
       cutter.add($0) { line in
-        if line.hasPrefix("{\"") { answer = line } else { said.append(line) }
+        if line == Self.started {
+          hasStarted = true
+        } else if line.hasPrefix("{\"") {
+          answer = line
+        } else {
+          said.append(line)
+        }
       }
     }
     if isCancelled() { throw NodeInterrupted() }
@@ -94,20 +107,21 @@ public struct NodeJob: Sendable {
       }
       return measurement
     }
-    throw JobFailure.error(child, said, limit: limit)
+    throw JobFailure.error(child, said, hasStarted ? "ended" : "started", after: MonotonicClock.seconds() - start)
   }
 }
 
 /// What the words of a failed job mean.
 enum JobFailure {
-  static func error(_ child: ChildProcess, _ said: [String], limit: Double) -> NodeError {
+  /// - Parameter what: that the job had not done when it was given up.
+  static func error(_ child: ChildProcess, _ said: [String], _ what: String, after seconds: Double) -> NodeError {
     let lines = (child.errors.split(whereSeparator: \.isNewline).map(String.init) + said)
       .map { $0.trimmingCharacters(in: .whitespaces) }
     let all = lines.joined(separator: " ")
     let hint = hints.first { all.contains($0.words) }?.hint ?? ""
     if child.ending == .cancelled {
       return NodeError(
-        "it had not ended after \(Int(limit)) s" + (mainLine(lines).map { ": \($0)" } ?? ""),
+        "it had not \(what) after \(Int(seconds)) s" + (mainLine(lines).map { ": \($0)" } ?? ""),
         hint: hint.isEmpty ? "a firewall that drops packets, or a way between nodes that leads nowhere" : hint)
     }
     return NodeError(mainLine(lines) ?? "no word why", hint: hint)

@@ -89,6 +89,8 @@ struct Calibrate: ParsableCommand {
       let progress = ProgressLine("Measuring", .steps, isQuiet: quiet)
       let calibrator = Calibrator(rank, options: options) { progress.update($0, of: $1, now: $2) }
       if eachRank {
+        try StandardOutput.write(NodeJob.started + "\n")
+        try StandardOutput.flush()
         let measurement = try calibrator.cluster(mpi: MPISession.libraryVersion, includesMachines: !linksOnly)
         progress.finish()
         return try StandardOutput.write(JSONLines.line(measurement))
