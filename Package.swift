@@ -55,10 +55,16 @@ let package = Package(
       resources: [.copy("Resources/Abacus")],
       swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Inference", "StrictJSON"], swiftSettings: strict),
+    .target(
+      name: "Doctor",
+      dependencies: [
+        "Inference", "Nodes", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
+      ],
+      swiftSettings: strict),
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
+        "Doctor", "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
         "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -93,6 +99,9 @@ let package = Package(
       name: "LaunchTests", dependencies: ["Launch", "Nodes", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DoctorTests", dependencies: ["Doctor", "Inference", "Nodes", "StrictJSON", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),

@@ -27,7 +27,7 @@ struct LaunchCommand: ParsableCommand {
         those of the command; 3 where a rank or node was lost, 130 after Ctrl-C.
       """)
 
-  @OptionGroup(title: "Nodes") var nodes: NodeOptions
+  @OptionGroup(title: "Nodes") var nodes: LaunchNodes
 
   @Option(
     help: ArgumentHelp("flotilla on the nodes, an absolute path. Default: that of this one.", valueName: "path"))

@@ -5,7 +5,7 @@ import Launch
 import Nodes
 
 /// On which machines, with how many ranks.
-struct NodeOptions: ParsableArguments {
+struct LaunchNodes: ParsableArguments {
   @Option(help: ArgumentHelp("Nodes, a line each: name slots=N, N ranks there.", valueName: "file"))
   var hostfile: String?
 
