@@ -36,12 +36,16 @@ let package = Package(
         "DeepSeek", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
       ],
       swiftSettings: strict),
+    .target(name: "Nodes", dependencies: ["Kernels"], swiftSettings: strict),
     .target(
       name: "Push",
       dependencies: [
-        "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON", .product(name: "Crypto", package: "swift-crypto"),
+        "Nodes", "ExpertParallel", "Checkpoint", "Kernels", "StrictJSON",
+        .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "Launch", dependencies: ["Nodes", "ExpertParallel", "Kernels"], swiftSettings: strict),
     .target(
       name: "Inference",
       dependencies: [
@@ -51,10 +55,17 @@ let package = Package(
       resources: [.copy("Resources/Abacus")],
       swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Inference", "StrictJSON"], swiftSettings: strict),
+    .target(
+      name: "Doctor",
+      dependencies: [
+        "Inference", "Nodes", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
+      ],
+      swiftSettings: strict),
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "Push", "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels",
+        "Doctor", "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
+        "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -83,8 +94,15 @@ let package = Package(
     .testTarget(
       name: "ExpertParallelTests", dependencies: ["ExpertParallel", "TestSupport"],
       swiftSettings: strict),
+    .testTarget(name: "NodesTests", dependencies: ["Nodes", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "PushTests", dependencies: ["Push", "Checkpoint", "ExpertParallel", "TestSupport"], swiftSettings: strict),
+      name: "LaunchTests", dependencies: ["Launch", "Nodes", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DoctorTests", dependencies: ["Doctor", "Inference", "Nodes", "StrictJSON", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -24,3 +24,5 @@ void cmpi_watch_termination(void) {
 }
 
 int cmpi_termination_signal(void) { return received; }
+
+void cmpi_request_termination(int number) { received = number; }

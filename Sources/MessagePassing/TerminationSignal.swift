@@ -1,4 +1,5 @@
 import CMPI
+import Glibc
 
 /// SIGINT and SIGTERM as a flag. `mpirun` answers Ctrl-C by sending SIGTERM to every rank.
 public enum TerminationSignal {
@@ -7,6 +8,12 @@ public enum TerminationSignal {
 
   /// True once a signal has come. From any thread.
   public static var requested: Bool { cmpi_termination_signal() != 0 }
+
+  /// Asks for the end as SIGINT would. From any thread.
+  public static func request() { cmpi_request_termination(SIGINT) }
+
+  /// Forgets a signal that has been answered; the next one sets the flag again.
+  public static func clear() { cmpi_request_termination(0) }
 
   /// Its number, or nil.
   public static var number: Int32? {

@@ -1,4 +1,5 @@
 import Checkpoint
+import Nodes
 import StrictJSON
 
 /// How the bundles on a node are held against the manifest.

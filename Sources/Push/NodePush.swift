@@ -1,4 +1,5 @@
 import Checkpoint
+import Nodes
 
 /// Brings one node its bundles: manifest to the stage, small files, bundles; verify; give the manifest its name.
 struct NodePush {

@@ -1,9 +1,8 @@
-/// What push runs on a node: scripts for `sh` and the tools that every Linux has. Each is one group in braces, so that
-/// a cut one does nothing, and says where its own words begin, since a login may print others.
+import Nodes
+
+/// What push runs on a node: scripts for `sh` and the tools that every Linux has.
 struct NodeScripts {
   static let stage = ".push"
-  static let begin = "flotilla-push-begin"
-  static let end = "flotilla-push-end"
 
   /// The destination on the node, without a slash at its end.
   let folder: String
@@ -13,7 +12,7 @@ struct NodeScripts {
   private var setting: String { "d=\(ShellText.quoted(folder))\n" }
 
   private func script(_ body: String) -> [UInt8] {
-    Array("{\n\(setting)echo \(Self.begin)\n\(body)\necho \(Self.end)\nexit 0\n}\n".utf8)
+    NodeScript.bytes(setting: setting, body)
   }
 
   /// Name of the file in the source folder that shows whether a node sees the same folder.

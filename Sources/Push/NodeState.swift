@@ -1,4 +1,5 @@
 import Checkpoint
+import Nodes
 
 /// How far a node is.
 public struct NodeState: Sendable {

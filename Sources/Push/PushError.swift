@@ -1,25 +1,12 @@
+import Nodes
+
 /// What keeps bundles from their node.
-public struct PushError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Empty where no single node is meant.
-  public var node: String
-  public var text: String
-  public var hint: String
-  /// Whether options or input are at fault.
-  public var isUsage: Bool
+public typealias PushError = NodeError
 
-  public init(_ text: String, node: String = "", hint: String = "", isUsage: Bool = false) {
-    (self.text, self.node, self.hint, self.isUsage) = (text, node, hint, isUsage)
-  }
-
-  public var description: String {
-    (node.isEmpty ? "" : "\(node): ") + text + (hint.isEmpty ? "" : ". Hint: \(hint)")
-  }
-}
+/// The user asked to end.
+public typealias PushInterrupted = NodeInterrupted
 
 /// What went wrong, of all nodes.
 public struct PushFailures: Error, Sendable {
   public let errors: [PushError]
 }
-
-/// The user asked to end.
-public struct PushInterrupted: Error {}

@@ -1,5 +1,6 @@
 import Checkpoint
 import ExpertParallel
+import Nodes
 
 /// Which node is to hold which bundles. Pure: knows nothing of what lies where already.
 public struct PushPlan: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import Checkpoint
 import Foundation
+import Nodes
 
 /// What is pushed, from where, to where, and how.
 public struct PushRequest: Sendable {

@@ -1,5 +1,6 @@
 import Checkpoint
 import Foundation
+import Nodes
 
 extension PushRun {
   /// Looks at every node: reachable, rsync, room, what is there, who can verify. Changes nothing there.

@@ -1,5 +1,6 @@
 import Checkpoint
 import Foundation
+import Nodes
 import Synchronization
 
 /// Brings every node its bundles. Three steps, each for all nodes at once: ``survey()`` looks and changes nothing,

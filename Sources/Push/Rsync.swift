@@ -1,4 +1,5 @@
 import Foundation
+import Nodes
 
 /// The rsync that runs here.
 package enum Rsync {
@@ -73,19 +74,4 @@ package enum Rsync {
 
   /// Exit codes of a connection that broke, or never came about; the rest is gone on with.
   static let broken: Set<Int32> = [10, 12, 30, 35, 255]
-}
-
-/// Cuts a stream into lines, which end with line feeds or carriage returns.
-package struct LineCutter {
-  private var pending: [UInt8] = []
-
-  package init() {}
-
-  package mutating func add(_ bytes: [UInt8], _ body: (String) -> Void) {
-    pending += bytes
-    while let end = pending.firstIndex(where: { $0 == 10 || $0 == 13 }) {
-      if end > 0 { body(String(decoding: pending[..<end], as: UTF8.self)) }
-      pending.removeFirst(end + 1)
-    }
-  }
 }

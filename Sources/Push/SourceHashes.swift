@@ -2,6 +2,7 @@ import Checkpoint
 import Crypto
 import Foundation
 import Kernels
+import Nodes
 import Synchronization
 
 /// SHA-256 of whole bundles here, for nodes that have nothing better than `sha256sum`. A bundle is held against the

@@ -14,13 +14,15 @@ struct LabTests {
     "oob_tcp_keepalive_probes", "2",
   ]
 
-  /// A run of flotilla over all hosts of a lab, a rank each.
+  /// A run of flotilla over hosts of a lab, a rank each.
   private func flotilla(
-    _ arguments: [String], in lab: NetworkLab, meanwhile: (Job.Running) -> Bool = { _ in true }
+    _ arguments: [String], in lab: NetworkLab, hosts: Int = 3, meanwhile: (Job.Running) -> Bool = { _ in true }
   ) throws -> Job {
-    try Job(
-      "flotilla", arguments, ranks: lab.hosts,
-      starter: lab.command + ["mpirun", "-x", "FLOTILLA_TEST_MARK"] + Self.keepalive, meanwhile: meanwhile)
+    let names = (0..<hosts).map { "n\($0)" }.joined(separator: ",")
+    return try Job(
+      "flotilla", arguments, ranks: hosts,
+      starter: lab.command + ["mpirun", "--host", names, "-x", "FLOTILLA_TEST_MARK"] + Self.keepalive,
+      meanwhile: meanwhile)
   }
 
   private func flotilla(_ arguments: [String]) throws -> Job {
@@ -29,12 +31,18 @@ struct LabTests {
     return job
   }
 
+  /// A model that is busy for seconds.
+  private func makeModel(in folder: URL) throws -> String {
+    let model = folder.appending(path: "mini").filePath
+    _ = try flotilla(["synthesize", model, "--like", "mini", "--seed", "1", "--quiet"])
+    return model
+  }
+
   @Test("Bundles pushed to the hosts that need them; the bits of one process; the rows cross the network")
   func bits() throws {
     try withTemporaryFolder { folder in
-      let model = folder.appending(path: "mini").filePath
+      let model = try makeModel(in: folder)
       let prepared = folder.appending(path: "prepared").filePath
-      _ = try flotilla(["synthesize", model, "--like", "mini", "--seed", "1", "--quiet"])
       _ = try flotilla(["prepare", model, prepared, "--quant", "q8_0", "--quiet"])
       let lab = try NetworkLab(hosts: 3)
       let push = try flotilla([
@@ -88,14 +96,14 @@ struct LabTests {
     arguments: [Fault.kill(0), .kill(1), .kill(2), .stop(2), .cut(2)])
   func lost(_ fault: Fault) throws {
     try withTemporaryFolder { folder in
-      let model = folder.appending(path: "mini").filePath
-      _ = try flotilla(["synthesize", model, "--like", "mini", "--seed", "1", "--quiet"])
+      let prompt = [try makeModel(in: folder), "-p", "a", "--raw", "--ignore-eos", "--temp", "0", "-n", "400"]
+      let journal = folder.appending(path: "journal").filePath
       var links: [String] = []
       if case .cut = fault { links = ["--rate", "1000", "--delay", "50"] }
       let lab = try NetworkLab(hosts: 3, links: links)
       var begin: ContinuousClock.Instant?
       let job = try flotilla(
-        ["generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0", "--quiet"], in: lab,
+        ["generate", "--quiet", "--journal", journal] + prompt, in: lab,
         meanwhile: { job in
           guard !job.output.isEmpty, let victim = job.process(ofRank: fault.rank) else { return false }
           begin = .now
@@ -110,8 +118,14 @@ struct LabTests {
       #expect(seconds < 10, "\(seconds) s")
       #expect(job.status != 0)
       expectNamed(fault, job)
-      #expect(try lab.leftovers(within: 15) == [])
+      let left = try lab.leftovers(within: 15)
+      #expect(left == [])
       #expect(job.survivors == [])
+
+      guard case .cut = fault else { return }
+      let resumed = try flotilla(["generate", "--quiet", "--resume", journal], in: lab, hosts: 2)
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      #expect(try resumed.output == flotilla(["generate", "--quiet"] + prompt).output, "the same tokens on two hosts")
     }
   }
 

@@ -1,6 +1,7 @@
 import Checkpoint
 import ExpertParallel
 import Foundation
+import Nodes
 import Push
 import TestSupport
 import Testing

@@ -61,6 +61,8 @@ void cmpi_library_version(char *_Nonnull text, size_t capacity);
 int cmpi_processor_name(char *_Nonnull text, size_t capacity);
 
 /// After the first SIGINT or SIGTERM `cmpi_termination_signal` gives its number; the second one ends the process
+/// As if this signal had come; 0: as if none had.
+void cmpi_request_termination(int number);
 /// at once with 128 + its number.
 void cmpi_watch_termination(void);
 int cmpi_termination_signal(void);

@@ -15,6 +15,8 @@ public final class CoordinatorFabric: ExpertFabric {
   private var spare: [BatchAssembly] = []
   private var nextBatch: UInt32 = 0
   private var statistics: [RankStatistics?] = []
+  /// By rank: how often its rows were the last that a layer waited for.
+  private var answeredLast: [Int]
 
   /// - Precondition: the node's rank is the placement's coordinator.
   public init(node: RankNode) {
@@ -22,6 +24,7 @@ public final class CoordinatorFabric: ExpertFabric {
     self.node = node
     shape = node.shape
     routing = Routing(tokens: 0, expertsPerToken: node.shape.expertsPerToken)
+    answeredLast = Array(repeating: 0, count: node.shape.ranks)
     node.fabric = self
   }
 
@@ -74,6 +77,17 @@ public final class CoordinatorFabric: ExpertFabric {
     return statistics.compactMap { $0 }
   }
 
+  /// The rank that layers waited for most often; nil before the first.
+  public var slowestRank: Int? {
+    let most = answeredLast.indices.max { answeredLast[$0] < answeredLast[$1] }
+    return most.flatMap { answeredLast[$0] > 0 ? $0 : nil }
+  }
+
+  /// While nothing is to be computed: keeps heartbeats going and rests a little.
+  public func rest() throws {
+    if try !node.pump() { try node.exchange.idle() }
+  }
+
   /// Tells every other rank to stop serving.
   public func shutDown() throws { try node.sendToOthers(.shutdown) }
 
@@ -87,7 +101,9 @@ public final class CoordinatorFabric: ExpertFabric {
       try assembly(of: piece.header, message).take(message, routing: piece)
     case .partialSums:
       let piece = try PartialSumsMessage(reading: message, shape: shape)
-      try assembly(of: piece.header, message).take(message, sums: piece)
+      let (assembly, source) = (try assembly(of: piece.header, message), message.source)
+      try assembly.take(message, sums: piece)
+      if assembly.isComplete { answeredLast[source] += 1 }
     default:
       try take(ServiceMessage.decode(RankStatistics.self, from: message, .statistics), message)
     }

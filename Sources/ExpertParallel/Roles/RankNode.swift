@@ -78,7 +78,7 @@ public final class RankNode {
     case .routing, .partialSums, .statistics: try role(fabric, kind, message).handle(message, kind)
     case .statisticsRequest, .shutdown: try obey(message, kind)
     case .fault: throw try ending(message)
-    case .hello, .welcome, .ready: _ = try role(nil as RouterRole?, kind, message)
+    case .hello, .welcome, .ready, .announcement: _ = try role(nil as RouterRole?, kind, message)
     }
   }
 

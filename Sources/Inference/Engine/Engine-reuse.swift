@@ -2,6 +2,13 @@
 // begins with the same tokens.
 
 extension Engine {
+  /// Ends a sequence that is generated or waits; it is set aside where finished ones are.
+  public func stop(_ id: Int) -> [GenerationEvent] {
+    guard let sequence = (active + waiting).first(where: { $0.id == id }) else { return [] }
+    waiting.removeAll { $0 === sequence }
+    return finish(sequence, .cancelled)
+  }
+
   /// Sets an active sequence aside: steps leave it out, its cache stays.
   ///
   /// - Throws: ``RequestError`` where it is not active.
@@ -32,13 +39,14 @@ extension Engine {
     guard old.request.prompt.prefix(positions) == request.prompt.prefix(positions) else {
       throw RequestError("prompt: expected the first \(positions) tokens of sequence \(id), found others")
     }
-    let capacity = capacity(for: request)
+    let capacity = keepsFinished ? limits.contextSize : capacity(for: request)
     guard capacity <= old.cache.capacity else {
       throw RequestError(
         "cache of sequence \(id): expected room for \(capacity) positions, found \(old.cache.capacity)")
     }
+    let sequence = try makeSequence(request) { old.cache }
     parked.remove(at: index)
-    let sequence = makeSequence(request) { old.cache }
+    promptTokens += request.prompt.count - positions
     sequence.processed = positions
     waiting.append(sequence)
     return sequence.id

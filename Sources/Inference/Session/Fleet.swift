@@ -76,6 +76,27 @@ public final class Fleet {
   /// Whether the user, or the launcher for them, asked to end.
   public static var isInterrupted: Bool { TerminationSignal.requested }
 
+  /// From here on Ctrl-C sets a flag only; for what runs before a fleet does.
+  public static func watchInterrupts() { TerminationSignal.install() }
+
+  /// Asks for the end as Ctrl-C would. From any thread.
+  public static func interrupt() { TerminationSignal.request() }
+
+  /// Ctrl-C has been answered and did not mean the end of the process.
+  public static func clearInterrupt() { TerminationSignal.clear() }
+
+  /// What `tell` gives on the coordinator, on every rank; asked there only. Every rank comes here.
+  ///
+  /// - Throws: on the coordinator what `tell` throws; the others then end with it.
+  public func share<Value: Codable>(_ tell: () throws -> Value) throws -> Value {
+    guard rank == coordinator else {
+      return try Announcement.receive(Value.self, from: coordinator, over: exchange)
+    }
+    let value = try tell()
+    try Announcement.send(value, over: exchange)
+    return value
+  }
+
   /// Compute threads for this rank: its share of the host's cores.
   public var defaultThreads: Int { cores.threads }
 

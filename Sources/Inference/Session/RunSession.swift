@@ -44,7 +44,7 @@ public final class RunSession {
     let threads = options.threads ?? fleet.defaultThreads
     let handshake = Handshake(
       Self.agreement(opened, options, fleet, threads: threads), over: fleet.exchange,
-      coordinator: fleet.coordinator)
+      coordinator: fleet.coordinator, hintForLacks: Self.hintForLacks(opened, options))
     if case .failure(let error) = opened, fleet.rank == fleet.coordinator {
       try handshake.fail(String(describing: error))
       throw error

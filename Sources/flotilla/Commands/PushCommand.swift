@@ -4,6 +4,7 @@ import ExpertParallel
 import Foundation
 import Inference
 import MessagePassing
+import Nodes
 import Push
 
 struct PushCommand: ParsableCommand {

@@ -13,11 +13,10 @@ final class TextPrinter: GenerationPrinter {
   private let terminal: Terminal
   private let isQuiet: Bool
   private let sequences: Int
-  /// Whether reasoning is set apart here; otherwise the tokens themselves do it.
-  private let showsMarks: Bool
   private let progress: ProgressLine
+  private let replay: ProgressLine
   private var current = 0
-  private var part: TextPart?
+  private var style: PartStyle
   /// Text of sequences whose turn has not come.
   private var waiting: [Int: [(text: String, part: TextPart)]] = [:]
   private var finished: [Int: FinishReason] = [:]
@@ -25,17 +24,21 @@ final class TextPrinter: GenerationPrinter {
   private var begun: Set<Int> = []
 
   init(sequences: Int, terminal: Terminal, isQuiet: Bool, showsMarks: Bool) {
-    self.showsMarks = showsMarks
+    style = PartStyle(terminal, showsMarks: showsMarks)
     self.sequences = sequences
     self.terminal = terminal
     self.isQuiet = isQuiet
     progress = ProgressLine("Reading the prompt", .tokens, isQuiet: isQuiet)
+    replay = ProgressLine("Reading the journal's tokens", .tokens, isQuiet: isQuiet)
   }
 
   func show(_ event: GenerationEvent) throws {
     switch event {
     case .prefill(_, let tokens, let total):
       progress.update(tokens, of: total)
+    case .replay(let tokens, let total):
+      replay.update(tokens, of: total)
+      if tokens == total { replay.finish() }
     case .token(let token):
       progress.finish()
       begun.insert(token.sequence)
@@ -59,40 +62,35 @@ final class TextPrinter: GenerationPrinter {
       waiting[sequence, default: []].append((text, part ?? last))
       return
     }
-    try write(text, part ?? self.part ?? .answer)
+    try write(text, part ?? style.part ?? .answer)
   }
 
-  private func write(_ text: String, _ new: TextPart) throws {
-    if part == nil && sequences > 1 {
+  private func write(_ text: String, _ part: TextPart) throws {
+    if style.part == nil && sequences > 1 {
       try StandardOutput.write(terminal.styled("Prompt \(current + 1):", .bold) + "\n")
     }
-    if part != new { try change(to: new) }
-    try StandardOutput.write(text)
-  }
-
-  /// Reasoning is dim; without color it stands between its marks.
-  private func change(to new: TextPart) throws {
-    defer { part = new }
-    guard showsMarks || terminal.isColored else { return }
-    if part == .reasoning { try StandardOutput.write(terminal.isColored ? terminal.end : "</think>") }
-    if new == .reasoning { try StandardOutput.write(terminal.isColored ? terminal.begin(.dim) : "<think>") }
+    try StandardOutput.write(style.change(to: part) + text)
   }
 
   private func next(after reason: FinishReason) throws {
-    if part == .reasoning { try StandardOutput.write(terminal.end) }
-    if part != nil {
+    let hasText = style.part != nil
+    try StandardOutput.write(style.end())
+    if hasText {
       try StandardOutput.write("\n")
       try StandardOutput.flush()
-      if !isQuiet, let note = Self.note(reason) { StandardError.write(note + "\n") }
+      if !isQuiet, let note = reason.note { StandardError.write(note + "\n") }
       if current + 1 < sequences { try StandardOutput.write("\n") }
     }
     current += 1
-    part = nil
     for piece in waiting.removeValue(forKey: current) ?? [] { try write(piece.text, piece.part) }
   }
 
-  private static func note(_ reason: FinishReason) -> String? {
-    switch reason {
+}
+
+extension FinishReason {
+  /// Why there is no more text, where the text does not tell.
+  var note: String? {
+    switch self {
     case .endOfSequence, .stopString: nil
     case .length: "(stopped after --max-tokens)"
     case .context: "(the context is full: a larger --ctx-size lets it go on)"
@@ -134,7 +132,7 @@ final class JSONPrinter: GenerationPrinter {
 
   func show(_ event: GenerationEvent) throws {
     switch event {
-    case .prefill: break
+    case .prefill, .replay: break
     case .token(let token):
       lines[token.sequence, default: Line(prompt: token.sequence)].add(token)
     case .finished(let sequence, let reason, let text):

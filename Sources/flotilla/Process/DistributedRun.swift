@@ -35,6 +35,7 @@ enum DistributedRun {
   ) throws {
     let fleet = try Fleet(timeout: timeout, staysInDomain: staysInDomain, hub: hub)
     do {
+      if fleet.rank == fleet.coordinator { try LauncherLink.attach() }
       try body(fleet)
       try StandardOutput.flush()
       try fleet.end()
@@ -92,8 +93,9 @@ enum DistributedRun {
 }
 
 extension RunOptions {
-  init(_ model: ModelOptions, _ placement: PlacementOptions) throws {
-    self.init(model: try model.argument.url(), version: Flotilla.version)
+  /// - Parameter location: of the model; nil: as the options say.
+  init(_ model: ModelOptions, _ placement: PlacementOptions, at location: URL? = nil) throws {
+    self.init(model: try location ?? model.argument.url(), version: Flotilla.version)
     formats = model.quant.text
     requantizes = model.requantize
     cacheFormat = model.cacheType.format
@@ -108,9 +110,11 @@ extension RunOptions {
     timeout = placement.silence
   }
 
-  init(_ model: ModelOptions, _ sequences: SequenceOptions, _ placement: PlacementOptions) throws {
-    try self.init(model, placement)
+  init(
+    _ model: ModelOptions, _ sequences: SequenceOptions, _ placement: PlacementOptions, at location: URL? = nil
+  ) throws {
+    try self.init(model, placement, at: location)
     contextSize = sequences.contextSize
-    parallel = sequences.parallel
+    parallel = sequences.parallel ?? parallel
   }
 }

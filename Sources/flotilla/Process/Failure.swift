@@ -3,8 +3,9 @@ import ExpertParallel
 import Foundation
 import Inference
 import Kernels
+import Launch
 import MessagePassing
-import Push
+import Nodes
 import Reporting
 import Tokenization
 
@@ -40,10 +41,11 @@ extension ExitStatus {
     case let failure as Failure: self = failure.status
     case is UsageError, is CheckpointError, is TokenizationError, is PlacementError, is RequestError,
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
-      is LogitsFileError, is HostfileError:
+      is LogitsFileError, is HostfileError, is LaunchError:
       self = .usage
-    case let error as PushError: self = error.isUsage ? .usage : .failure
-    case is FabricError, is RankLost, is MPIError, is MPIExchangeError: self = .fabric
+    case let error as JournalError: self = error.isFailure ? .failure : .usage
+    case let error as NodeError: self = error.isUsage ? .usage : .failure
+    case is FabricError, is RankLost, is MPIError, is MPIExchangeError, is LinkError: self = .fabric
     case is Interrupted: self = .interrupted
     default: self = .failure
     }

@@ -95,6 +95,19 @@ enum StandardInput {
     return text
   }
 
+  /// Whether there is something to read, or the end, within so many seconds.
+  static func isReady(within seconds: Double) -> Bool {
+    var wait = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+    return poll(&wait, 1, Int32(seconds * 1000)) != 0
+  }
+
+  /// What is there; nothing at the end.
+  static func readSome() throws -> [UInt8] {
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    let count = try read(into: &chunk)
+    return Array(chunk[..<count])
+  }
+
   /// Calls `body` with every line, without its line feed, as soon as it is there. A last line without a line
   /// feed counts.
   static func forEachLine(_ body: (_ number: Int, _ line: [UInt8]) throws -> Void) throws {
@@ -118,10 +131,13 @@ enum StandardInput {
 
   /// Waiting for somebody to type looks like standing still.
   private static func sayIfTerminal() {
-    if isatty(STDIN_FILENO) == 1 { StandardError.write("Reading standard input from the terminal; Ctrl-D ends it.\n") }
+    if LauncherLink.current?.terminal.hasInput ?? (isatty(STDIN_FILENO) == 1) {
+      StandardError.write("Reading standard input from the terminal; Ctrl-D ends it.\n")
+    }
   }
 
   private static func read(into buffer: inout [UInt8]) throws(InputError) -> Int {
+    try LauncherLink.takeInput()
     while true {
       let count = buffer.withUnsafeMutableBytes { Foundation.read(STDIN_FILENO, $0.baseAddress!, $0.count) }
       if count >= 0 { return count }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Launch
 
 /// When output is colored.
 enum ColorChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -14,8 +15,8 @@ struct Terminal: Sendable {
   let width: Int
   let isColored: Bool
 
-  static let standardOutput = Terminal(STDOUT_FILENO)
-  static let standardError = Terminal(STDERR_FILENO)
+  static var standardOutput: Terminal { Terminal(STDOUT_FILENO) }
+  static var standardError: Terminal { Terminal(STDERR_FILENO) }
 
   /// - Parameter color: `auto` means a terminal, neither `NO_COLOR` nor `TERM=dumb`, and no launcher: mpirun
   ///   puts a terminal of its own behind every rank's standard output, wherever that goes in the end.
@@ -23,7 +24,13 @@ struct Terminal: Sendable {
     _ descriptor: Int32, color: ColorChoice = .auto, process: ProcessRank = .current,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) {
-    // A launcher's own terminal is nobody's.
+    if let facts = LauncherLink.current?.terminal {
+      isInteractive = descriptor == STDERR_FILENO ? facts.showsErrors : facts.showsOutput
+      width = facts.columns
+      isColored = color == .always || (color == .auto && isInteractive && facts.isColored)
+      return
+    }
+    // mpirun's own terminal is nobody's.
     isInteractive = isatty(descriptor) == 1 && !process.isLaunched && environment["TERM"] != "dumb"
     var size = winsize()
     let isKnown = isInteractive && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
@@ -38,6 +45,9 @@ struct Terminal: Sendable {
   enum Style: String {
     case dim = "\u{1B}[2m"
     case bold = "\u{1B}[1m"
+    case green = "\u{1B}[32m"
+    case yellow = "\u{1B}[33m"
+    case red = "\u{1B}[31m"
     fileprivate static let off = "\u{1B}[0m"
   }
 

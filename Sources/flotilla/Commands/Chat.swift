@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import Inference
+import Reporting
+
+struct Chat: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Talk with a model, turn by turn.",
+    discussion: """
+      Reasoning is dim. Lines can be edited, and the arrow keys bring back earlier ones. Ctrl-C stops an answer and not \
+      the program; /quit or Ctrl-D ends it. Of a new turn only what the conversation did not hold before is read. \
+      Several ranks: flotilla launch, which owns the terminal. Without a terminal each line of standard input is a turn.
+
+      \(ChatLine.helpText)
+      EXAMPLES
+        flotilla chat
+        flotilla chat DeepSeek-V2-Lite-Chat --quant q4_K --system "Answer in one sentence."
+        flotilla launch --hosts a1,a2,a3 -- chat /models/DeepSeek-R1
+      """)
+
+  @OptionGroup(title: "Model") var model: ModelOptions
+  @Option(
+    name: [.customShort("c"), .customLong("ctx-size")],
+    help: "Most tokens of the conversation, from 1. Default: what fits, at most the model's maximum.")
+  var contextSize: Int?
+  @Option(parsing: .unconditional, help: "A system message before the first turn.")
+  var system: String?
+  @Option(
+    name: [.customShort("n"), .customLong("max-tokens")], parsing: .unconditional,
+    help: "Most tokens of an answer, from 1. Default: what the context holds.")
+  var maxTokens: Int?
+  @Option(
+    help: ArgumentHelp("Close the reasoning of an answer after n tokens, from 0.", valueName: "n"))
+  var reasoningBudget: Int?
+  @OptionGroup(title: "Sampling") var sampling: SamplingArguments
+  @OptionGroup(title: "Ranks") var placement: PlacementOptions
+  @Option(help: "Colors: auto, always or never.")
+  var color = ColorChoice.auto
+  @Option(help: ArgumentHelp("Append a record of the whole chat, one line of JSON.", valueName: "file"))
+  var record: String?
+  @Flag(name: .shortAndLong, help: "Nothing but answers: no hints, no progress.")
+  var quiet = false
+
+  func validate() throws {
+    try check("--ctx-size", contextSize, 1...(1 << 24))
+    try check("--max-tokens", maxTokens, 1...(1 << 24))
+    try check("--reasoning-budget", reasoningBudget, 0...(1 << 24))
+  }
+
+  func run() throws {
+    let record = try record.map { path throws(RecordError) in try RecordFile(path: path) }
+    var options = try RunOptions(model, placement)
+    options.contextSize = contextSize
+    options.parallel = 1
+    try DistributedRun.perform(options, isQuiet: quiet) { session in
+      guard let engine = session.engine else { return }
+      try room(session, engine).run()
+      let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+      try record?.append(finished)
+    }
+  }
+
+  private func room(_ session: RunSession, _ engine: Engine) throws -> ChatRoom {
+    guard let tokenizer = session.tokenizer, tokenizer.hasChatTemplate else {
+      throw UsageError(
+        "tokenizer: expected one with a chat template, found \(session.tokenizer == nil ? "none" : "no template")",
+        hint: "flotilla generate --raw takes prompts as they are")
+    }
+    let thread = ChatThread(engine: engine, tokenizer: tokenizer, system: system)
+    let drawn = sampling.options(defaults: session.checkpoint.generationDefaults)
+    let (most, budget) = (maxTokens ?? .max, reasoningBudget)
+    let (lines, isTerminal) = Self.lines()
+    return ChatRoom(
+      session, engine, thread, lines: lines, terminal: Terminal(STDOUT_FILENO, color: color),
+      isInteractive: isTerminal && !quiet
+    ) { GenerationRequest(prompt: $0, maxTokens: most, sampling: drawn, reasoningBudget: budget) }
+  }
+
+  /// Whoever types, or a file.
+  private static func lines() -> (any LineSource, isTerminal: Bool) {
+    if let link = LauncherLink.current {
+      let isTerminal = link.terminal.hasInput && link.terminal.showsOutput
+      return (isTerminal ? LauncherLines(link) : PlainLines(), isTerminal)
+    }
+    let isTerminal = isatty(STDIN_FILENO) == 1 && Terminal.standardOutput.isInteractive
+    return (isTerminal ? TerminalLines() : PlainLines(), isTerminal)
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import Launch
+import Nodes
+
+/// On which machines, with how many ranks.
+struct LaunchNodes: ParsableArguments {
+  @Option(help: ArgumentHelp("Nodes, a line each: name slots=N, N ranks there.", valueName: "file"))
+  var hostfile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Nodes, as a,b:2,c; a number behind a colon is that of its ranks. Default: one for each NUMA domain.",
+      valueName: "list"))
+  var hosts: String?
+
+  @Option(
+    name: [.customShort("n"), .customLong("np")],
+    help: """
+      Ranks: on this machine, or with nodes fewer than they have places. Default: one for each NUMA domain, or one for \
+      each place.
+      """)
+  var ranks: Int?
+
+  @Option(help: "How ranks are dealt out: node (one each, round the nodes) or slot (node after node).")
+  var mapBy = RankOrder.node
+
+  @Option(
+    help: ArgumentHelp(
+      "Network in which the nodes reach each other, as 10.0.0.0/24, or any. Default: the one that holds them all.",
+      valueName: "range"))
+  var network: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What brings commands to a node, in place of ssh: it is given the host and a command.", valueName: "command"))
+  var rsh: String?
+
+  func validate() throws {
+    try check("--np", ranks, 1...4096)
+    if hostfile != nil, hosts != nil { throw ValidationError("--hostfile and --hosts both name nodes: leave one out.") }
+    if hosts != nil { _ = try listed() }
+    if let network, network != "any", !Self.isRange(network) {
+      throw ValidationError("--network: expected a range as 10.0.0.0/24, or any, found \"\(network)\".")
+    }
+    if let rsh, RemoteShell.command(rsh) == nil {
+      throw ValidationError("--rsh: expected a command, found \"\(rsh)\".")
+    }
+  }
+
+  private static func isRange(_ text: String) -> Bool {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    let bytes = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+    return parts.count == 2 && bytes.count == 4 && bytes.allSatisfy { UInt8($0) != nil }
+      && Int(parts[1]).map((0...32).contains) == true
+  }
+
+  /// The nodes of `--hosts`; slots 0 where it gives none.
+  private func listed() throws -> [Hostfile.Host] {
+    let words = (hosts ?? "").split(separator: ",", omittingEmptySubsequences: false)
+    let list = words.map { word in
+      // Addresses of IPv6 have colons of their own.
+      let parts = word.split(separator: ":", omittingEmptySubsequences: false)
+      let count = parts.count == 2 ? Int(parts[1]) : nil
+      let name = parts.count == 2 ? String(parts[0]) : String(word)
+      return (name: name, slots: parts.count == 2 ? count ?? -1 : 0)
+    }
+    guard list.allSatisfy({ !$0.name.isEmpty && $0.slots >= 0 }) else {
+      throw ValidationError("--hosts: expected names separated by commas, as a,b:2,c, found \"\(hosts ?? "")\".")
+    }
+    // The hostfile's reader knows what a name may hold.
+    let text = list.map { "\($0.name) slots=1" }.joined(separator: "\n")
+    do { _ = try Hostfile(text: text, file: "of --hosts") } catch { throw ValidationError("--hosts: \(error)") }
+    return list.map { Hostfile.Host(name: $0.name, slots: $0.slots) }
+  }
+
+  var shell: RemoteShell { rsh.flatMap(RemoteShell.command) ?? .ssh() }
+
+  /// The nodes that were named; nil where it is this machine, or a batch system knows. Slots are 0 where a survey must
+  /// tell them.
+  func named() throws -> [Hostfile.Host]? {
+    if let hostfile { return try Hostfile(file: URL(filePath: hostfile)).hosts }
+    return hosts == nil ? nil : try listed()
+  }
+
+  /// Without named nodes.
+  var placeWithoutNodes: LaunchPlan.Place {
+    let environment = ProcessInfo.processInfo.environment
+    let marks = ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"]
+    if marks.contains(where: { environment[$0] != nil }) { return .allocation }
+    let own = ProcessorSet.ofThisThread()
+    return .here(ranks: ranks ?? MachineCores.ofThisMachine(own).domains.count)
+  }
+}
