@@ -65,9 +65,7 @@ private struct Interruptions {
         return
       }
       let (writer, journal) = try JournalWriter.resuming(path, interval: .seconds(1))
-      for (number, sequence) in journal.sequences.enumerated() where sequence.finish == nil {
-        try engine.add(sequence.remaining, number: number)
-      }
+      try engine.add(journal)
       _ = try Self.run(engine, writer, most: steps)
       let replayed = journal.sequences.reduce(0) { $0 + ($1.finish == nil ? max($1.tokens.count - 1, 0) : 0) }
       if engine.isIdle { #expect(engine.statistics.replayedTokens == replayed) }

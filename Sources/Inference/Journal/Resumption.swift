@@ -54,7 +54,7 @@ public struct Resumption: Codable, Sendable, Equatable {
 
 extension JournalHeader {
   /// - Parameter path: of the model as it was named; nil: the built-in one.
-  public init(_ session: RunSession, engine: Engine, path: String?, sequences: Int) {
+  public init(_ session: RunSession, path: String?, sequences: Int) {
     self.init(
       version: session.options.version,
       model: Model(
@@ -63,25 +63,24 @@ extension JournalHeader {
         fingerprint: session.checkpoint.fingerprint),
       quant: session.options.formats, requantizes: session.options.requantizes, formats: session.formats.description,
       cacheFormat: session.cacheFormat, contextSize: session.limits.contextSize,
-      parallel: session.limits.maxSequences, endTokens: engine.endTokens.sorted(), sequences: sequences)
+      parallel: session.limits.maxSequences, endTokens: session.checkpoint.endTokens.sorted(), sequences: sequences)
   }
 
-  /// - Throws: ``JournalError`` where the session would give other tokens.
-  func verify(_ session: RunSession, engine: Engine, path: String) throws(JournalError) {
+  /// - Throws: ``JournalError`` where a model in these formats would give other tokens.
+  public func verify(_ checkpoint: Checkpoint, _ formats: WeightFormats, path: String) throws(JournalError) {
     func refuse(_ subject: String, _ expected: String, _ found: String, _ hint: String) -> JournalError {
       JournalError(path: path, line: 1, subject: subject, expected: expected, found: found, hint: hint)
     }
-    let found = session.checkpoint.fingerprint
-    guard found == model.fingerprint else {
+    guard checkpoint.fingerprint == model.fingerprint else {
       throw refuse(
         "fingerprint of the model", "\(model.fingerprint) (\(model.name))",
-        "\(found) (\(session.options.model.lastPathComponent))",
+        "\(checkpoint.fingerprint) (\(checkpoint.location.lastPathComponent))",
         "Name the model with which the journal was begun; a prepared one and its source are two.")
     }
-    guard session.formats.description == formats else {
-      throw refuse("formats", formats, session.formats.description, "Another version of flotilla began the journal.")
+    guard formats.description == self.formats else {
+      throw refuse("formats", self.formats, formats.description, "Another version of flotilla began the journal.")
     }
-    let ends = engine.endTokens.sorted()
+    let ends = checkpoint.endTokens.sorted()
     guard ends == endTokens else {
       throw refuse(
         "end_tokens", "\(endTokens)", "\(ends)", "Copy generation_config.json from where the journal was begun.")
@@ -89,12 +88,16 @@ extension JournalHeader {
   }
 }
 
+extension Checkpoint {
+  /// Ids that end a sequence: what is said of generation goes before the configuration.
+  var endTokens: Set<Int> { Set(generationDefaults.eosTokens ?? configuration.eosTokens) }
+}
+
 extension Engine {
   /// Takes what a journal has left to generate, under the same numbers.
   ///
-  /// - Throws: ``JournalError`` or ``RequestError`` where other tokens would come of it.
-  public func add(_ journal: Journal, path: String, session: RunSession) throws {
-    try journal.header.verify(session, engine: self, path: path)
+  /// - Throws: ``RequestError`` where other tokens would come of it.
+  public func add(_ journal: Journal) throws {
     for (number, sequence) in journal.sequences.enumerated() where sequence.finish == nil {
       try add(sequence.remaining, number: number)
     }

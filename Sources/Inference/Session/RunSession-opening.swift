@@ -74,6 +74,7 @@ struct Opened {
         coordinatorExperts: options.coordinatorExperts)
     }
     formats = try WeightFormats(quant: options.formats, requantizes: options.requantizes, for: checkpoint)
+    try options.accept?(checkpoint, formats)
     var lacks: [String] = []
     if let prepared = checkpoint.prepared {
       let bundles = placement.bundles(of: fleet.rank)

@@ -64,7 +64,7 @@ struct Generate: ParsableCommand {
         let sampling = sampling.options(defaults: session.checkpoint.generationDefaults)
         let requests = try prompt.encoded(by: session).map { length.request($0, sampling) }
         for request in requests { try engine.add(request) }
-        let header = JournalHeader(session, engine: engine, path: model.argument.path, sequences: requests.count)
+        let header = JournalHeader(session, path: model.argument.path, sequences: requests.count)
         try writer?.begin(header, requests)
         let printer = printer(sequences: requests.count, showsMarks: !length.special)
         try GenerationRun(session: session, engine: engine, printer: printer, journal: writer, record: record).perform()

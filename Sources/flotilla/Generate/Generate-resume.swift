@@ -40,9 +40,11 @@ extension Generate {
         return
       }
       try resumption.apply(to: &options)
+      // The other ranks have what the coordinator has, or do not agree.
+      if let header = found?.contents.header { options.accept = { try header.verify($0, $1, path: path) } }
       try DistributedRun.run(options, on: fleet, isQuiet: output.quiet) { session in
         guard let engine = session.engine, let found else { return }
-        try engine.add(found.contents, path: path, session: session)
+        try engine.add(found.contents)
         let printer = printer(for: found)
         try show(found, on: printer, again: "resumed behind")
         try GenerationRun(session: session, engine: engine, printer: printer, journal: found.writer, record: record)
