@@ -20,7 +20,7 @@ struct LaunchCommand: ParsableCommand {
       EXAMPLES
         flotilla launch -n 4 -- generate -p "What is 478 + 256?"
         flotilla launch --hosts a1,a2,a3 -- chat /models/DeepSeek-R1
-        flotilla launch --hostfile nodes --install -- generate /models/r1-q4 -p "…"
+        flotilla launch --hostfile nodes --install -- generate /r1-q4 -p "Hi"
         flotilla launch --hostfile nodes --dry-run -- bench /models/r1-q4
 
       EXIT CODES
