@@ -33,10 +33,11 @@ public final class Screen {
     process = try Self.spawn(Self.closing + [try Job.executable(program)] + arguments, more, mark, "/dev/pts/\(number)")
   }
 
-  /// What other tests have open is not for the program: mpirun takes no descriptors above 1023.
+  /// What other tests have open is not for the program: mpirun takes no descriptors above 1023. The loop redirects
+  /// nothing: bash would keep the old standard error in a descriptor that the loop closes.
   private static let closing = [
     "/bin/bash", "-c",
-    "for f in /proc/$$/fd/*; do n=${f##*/}; [ \"$n\" -gt 2 ] && eval \"exec $n>&-\"; done 2>/dev/null; exec \"$@\"",
+    "for f in /proc/$$/fd/*; do n=${f##*/}; [ \"$n\" -gt 2 ] && eval \"exec $n>&-\"; done; exec \"$@\"",
     "bash",
   ]
 
