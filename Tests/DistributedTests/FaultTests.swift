@@ -110,12 +110,9 @@ struct FaultTests {
     }
   }
 
-  /// A model that is busy for seconds.
+  /// A run in whose midst a rank gets a signal.
   private func generating(_ rank: Int, _ signal: Int32, timeout: String = "2") throws -> Job {
-    try withTemporaryFolder { folder in
-      let model = folder.appending(path: "mini").filePath
-      let made = try flotilla(["synthesize", model, "--like", "mini", "--seed", "1"], ranks: nil)
-      #expect(made.status == 0, "\(made.errors)")
+    try withBusyModel { model, _ in
       return try flotilla(
         ["generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0", "--timeout", timeout], ranks: 3,
         meanwhile: { job in

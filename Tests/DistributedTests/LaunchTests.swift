@@ -76,9 +76,7 @@ struct LaunchTests {
 
   @Test("A rank that is killed ends the job with one message that names it, and exit code 3")
   func killed() throws {
-    try withTemporaryFolder { folder in
-      let model = folder.appending(path: "mini").filePath
-      #expect(try flotilla(["synthesize", model, "--like", "mini", "--seed", "1"], ranks: nil).status == 0)
+    try withBusyModel { model, _ in
       let command = ["generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0"]
       let job = try flotilla(["launch", "-n", "3", "-q", "--"] + command, ranks: nil) { job in
         guard !job.output.isEmpty, let victim = job.process(ofRank: 2) else { return false }
@@ -95,9 +93,7 @@ struct LaunchTests {
 
   @Test("Ctrl-C ends generate in order with 130, and the terminal is as it was", arguments: [0, 2])
   func interrupt(coordinator: Int) throws {
-    try withTemporaryFolder { folder in
-      let model = folder.appending(path: "mini").filePath
-      #expect(try flotilla(["synthesize", model, "--like", "mini", "--seed", "1"], ranks: nil).status == 0)
+    try withBusyModel { model, _ in
       let screen = try Screen(
         "flotilla",
         [
@@ -148,10 +144,8 @@ struct LaunchTests {
 
   @Test("Ctrl-C stops an answer and not the chat")
   func stopsAnswer() throws {
-    try withTemporaryFolder { folder in
+    try withBusyModel { model, folder in
       // Random weights and a real template: the model talks without end.
-      let model = folder.appending(path: "mini").filePath
-      #expect(try flotilla(["synthesize", model, "--like", "mini", "--seed", "1"], ranks: nil).status == 0)
       let abacus = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "Sources/Inference/Resources/Abacus")
       for name in ["tokenizer.json", "tokenizer_config.json"] {

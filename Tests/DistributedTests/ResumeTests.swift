@@ -11,16 +11,6 @@ struct ResumeTests {
     "-p", "a", "-p", "bcd", "--raw", "--ignore-eos", "-n", "1000", "--temp", "1.1", "--top-p", "0.95", "--seed", "7",
   ]
 
-  /// A model that is busy for seconds.
-  private func withModel(_ body: (_ model: String, _ folder: URL) throws -> Void) throws {
-    try withTemporaryFolder { folder in
-      let model = folder.appending(path: "mini").filePath
-      let made = try flotilla(["synthesize", model, "--like", "mini", "--seed", "1", "--quiet"], ranks: nil)
-      #expect(made.status == 0, "\(made.errors)")
-      try body(model, folder)
-    }
-  }
-
   /// Whether a journal has so many steps.
   private func has(_ journal: String, steps: Int) -> Bool {
     let text = FileManager.default.contents(atPath: journal) ?? Data()
@@ -29,7 +19,7 @@ struct ResumeTests {
 
   @Test("A rank killed in mid-generation, gone on with two ranks and one: the same output", arguments: [0, 2])
   func killed(rank: Int) throws {
-    try withModel { model, folder in
+    try withBusyModel { model, folder in
       let journal = folder.appending(path: "journal").filePath
       let whole = try flotilla(["generate", model, "--quiet"] + Self.prompts, ranks: 2)
       #expect(whole.status == 0 && whole.output.count >= 4, "\(whole.errors)")
@@ -61,7 +51,7 @@ struct ResumeTests {
 
   @Test("SIGTERM: an orderly end with journal and record, alone and of mpirun", arguments: [nil, 3])
   func terminated(ranks: Int?) throws {
-    try withModel { model, folder in
+    try withBusyModel { model, folder in
       let journal = folder.appending(path: "journal").filePath
       let record = folder.appending(path: "record").filePath
       let job = try flotilla(

@@ -1,5 +1,6 @@
 import Doctor
 import Inference
+import Nodes
 import Testing
 
 /// A fault, and the one finding that it gives beyond the green ones.

@@ -1,6 +1,7 @@
 import Doctor
 import Foundation
 import Inference
+import Nodes
 
 /// Examinations of made-up clusters in which nothing is wrong, for tests to put faults in.
 enum MadeUp {

@@ -79,7 +79,7 @@ public struct DoctorRun: Sendable {
   public func ask() throws -> [Examination.Node] {
     let answers = Gathering<Examination.Node>()
     let isCancelled = isCancelled
-    let names = request.hosts.map { NodeNames.host($0.name) }
+    let names = request.hosts.map { NodeName.host($0.name) }
     concurrently(request.hosts.count, most: Self.mostAtATime, tick: { tick("nodes", answers.count) }) { index in
       let question = NodeQuestion(
         name: request.hosts[index].name, need: request.needs[index], shell: request.shell ?? .ssh(),

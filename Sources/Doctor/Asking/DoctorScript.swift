@@ -35,13 +35,7 @@ struct DoctorScript {
     return """
       p=$d
       \(model == nil ? "" : "[ -e \"$d\" ] && echo model")
-      while [ ! -d "$p" ]; do
-        case $p in
-        */*) p=${p%/*}; [ -n "$p" ] || p=/ ;;
-        *) p=. ;;
-        esac
-      done
-      echo "disk $(df -Pk "$p" 2>/dev/null | tail -n 1)"
+      \(NodeScript.disk)
       \(model == nil ? "" : "[ -f \"$d/manifest.json\" ] && echo \"manifest $(sha256sum < \"$d/manifest.json\" 2>/dev/null | cut -c 1-64)\"")
       \(files.isEmpty ? "" : "(cd \"$p\" && stat -L -c 'file %s %n' -- \(names)) 2>/dev/null")
 

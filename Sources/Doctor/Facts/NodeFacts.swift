@@ -1,7 +1,9 @@
+import Checkpoint
 import Foundation
 import Inference
 import Kernels
 import MessagePassing
+import Nodes
 
 /// What `flotilla` says about the machine that it runs on. Nil where the system does not tell.
 public struct NodeFacts: Codable, Sendable, Equatable {
@@ -42,7 +44,7 @@ public struct NodeFacts: Codable, Sendable, Equatable {
       version: version, hostName: ProcessInfo.processInfo.hostName, machine: .ofThisMachine(),
       instructionSet: KernelTable.best.instructionSet.rawValue, sockets: SystemFacts.sockets(),
       domains: cores.domains.count, cores: cores.count(in: processors), processors: processors.numbers.count,
-      memoryTotal: SystemFacts.memoryTotal(), memoryAvailable: SystemFacts.memoryAvailable(),
+      memoryTotal: MachineMemory.total(), memoryAvailable: MachineMemory.available(),
       load: SystemFacts.load(), lockLimit: SystemFacts.limit(.lockedMemory), fileLimit: SystemFacts.limit(.openFiles),
       mpi: MPISession.libraryVersion, interfaces: interfaces,
       routes: peers.map { Route(to: $0, interfaces: interfaces) })

@@ -1,4 +1,5 @@
 import Foundation
+import Nodes
 
 /// The way from a node to another, as its own tables have it. Nothing is sent.
 public struct Route: Codable, Sendable, Equatable {

@@ -1,4 +1,6 @@
+import Checkpoint
 import Foundation
+import Nodes
 
 /// What the shell of a node says, also where `flotilla` does not run. Nil where nothing was said.
 public struct ShellFacts: Codable, Sendable, Equatable {
@@ -61,12 +63,12 @@ public struct ShellFacts: Codable, Sendable, Equatable {
     case "host": hostName = rest
     case "system": system = rest
     case "processors": processors = Int(rest)
-    case "MemTotal:": memoryTotal = MeminfoText.bytes("MemTotal", in: line)
-    case "MemAvailable:": memoryAvailable = MeminfoText.bytes("MemAvailable", in: line)
+    case "MemTotal:": memoryTotal = MachineMemory.bytes("MemTotal:", of: line)
+    case "MemAvailable:": memoryAvailable = MachineMemory.bytes("MemAvailable:", of: line)
     case "load": load = Double(rest)
     case "mpirun": mpirun = rest
     case "daemon": hasDaemon = true
-    case "disk": diskFree = Self.free(rest)
+    case "disk": diskFree = NodeScript.freeBytes(rest)
     case "program": program = Program(path: rest, version: nil, hash: nil)
     case "version": program?.version = rest
     case "hash": program?.hash = rest
@@ -77,14 +79,5 @@ public struct ShellFacts: Codable, Sendable, Equatable {
       if pair.count == 2, let bytes = Int(pair[0]) { files.append(File(name: pair[1], bytes: bytes)) }
     default: break
     }
-  }
-
-  /// The available bytes in a line of `df -Pk`; the name of a file system or folder may hold spaces.
-  private static func free(_ line: String) -> Int? {
-    let words = line.split(separator: " ")
-    guard let share = words.lastIndex(where: { $0.hasSuffix("%") && Int($0.dropLast()) != nil }), share >= 1,
-      let kibibytes = Int(words[share - 1])
-    else { return nil }
-    return kibibytes.multipliedReportingOverflow(by: 1024).partialValue
   }
 }

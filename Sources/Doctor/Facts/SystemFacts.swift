@@ -1,4 +1,3 @@
-import Checkpoint
 import Foundation
 
 /// Single facts of this machine.
@@ -25,31 +24,11 @@ enum SystemFacts {
     return max(1, Set(packages).count)
   }
 
-  static func memoryTotal(root: String = "") -> Int? {
-    let text = (try? String(contentsOfFile: root + "/proc/meminfo", encoding: .utf8)) ?? ""
-    return MeminfoText.bytes("MemTotal", in: text)
-  }
-
-  static func memoryAvailable() -> Int? { MachineMemory.available() }
-
   static func load(root: String = "") -> Double? {
     line(root + "/proc/loadavg")?.split(separator: " ").first.flatMap { Double($0) }
   }
 
   private static func line(_ path: String) -> String? {
     (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
-  }
-}
-
-/// The text of `/proc/meminfo`.
-enum MeminfoText {
-  /// The number of a field, in bytes.
-  static func bytes(_ name: String, in text: String) -> Int? {
-    for line in text.split(separator: "\n") {
-      let words = line.split(separator: " ", omittingEmptySubsequences: true)
-      guard words.count >= 2, words[0] == "\(name):" else { continue }
-      return Int(words[1]).flatMap { $0.multipliedReportingOverflow(by: 1024).overflow ? nil : $0 * 1024 }
-    }
-    return nil
   }
 }

@@ -12,27 +12,11 @@ public struct ConnectionListener {
   ///
   /// - Throws: `NodeError`.
   public init() throws {
-    let version6 = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
-    let isVersion6 = version6 >= 0
-    descriptor = isVersion6 ? version6 : socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw Self.failure("make a socket") }
-    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    var address = sockaddr_storage()
-    address.ss_family = sa_family_t(isVersion6 ? AF_INET6 : AF_INET)
-    let length = socklen_t(isVersion6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size)
-    let descriptor = descriptor
-    // Zeros: any address, any port.
-    let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0 && getsockname(descriptor, $0, &size) == 0
-      }
+    do {
+      (descriptor, port) = try TCPSocket.listen()
+    } catch {
+      throw NodeError("expected to listen, found \(error)")
     }
-    guard isListening else {
-      close(descriptor)
-      throw Self.failure("listen")
-    }
-    // Of both families the port stands at the same place.
-    port = withUnsafeBytes(of: &address) { Int(UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self))) }
   }
 
   /// Takes connections and closes them until `seconds` are over.
@@ -46,39 +30,20 @@ public struct ConnectionListener {
     }
     close(descriptor)
   }
-
-  private static func failure(_ action: String) -> NodeError {
-    NodeError("expected to \(action), found \(String(cString: strerror(errno)))")
-  }
 }
 
 /// Tries to open a connection.
 public enum ConnectionTest {
-  package static let unknownName = "the name is not known there"
+  package static let unknownName = "\(TCPSocket.Failure.unknownName)"
 
   /// - Returns: nil where it worked, else why not.
   public static func failure(to host: String, port: Int, seconds: Double = 3) -> String? {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    var list: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, "\(port)", &hints, &list) == 0, let first = list?.pointee else {
-      return unknownName
+    do {
+      close(try TCPSocket.connect(to: host, port: "\(port)", seconds: seconds))
+      return nil
+    } catch {
+      return "\(error)"
     }
-    defer { freeaddrinfo(list) }
-    let descriptor = socket(first.ai_family, first.ai_socktype, 0)
-    guard descriptor >= 0 else { return String(cString: strerror(errno)) }
-    defer { close(descriptor) }
-    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-    if connect(descriptor, first.ai_addr, first.ai_addrlen) == 0 { return nil }
-    guard errno == EINPROGRESS else { return String(cString: strerror(errno)) }
-    var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-    guard poll(&wait, 1, Int32(seconds * 1000)) > 0 else { return "no answer in \(Int(seconds)) s" }
-    var code: Int32 = 0
-    var size = socklen_t(MemoryLayout<Int32>.size)
-    guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size) == 0 else {
-      return String(cString: strerror(errno))
-    }
-    return code == 0 ? nil : String(cString: strerror(code))
   }
 }
 
@@ -132,7 +97,7 @@ struct ConnectionSurvey: Sendable {
     let isCancelled = isCancelled
     let end = MonotonicClock.seconds() + Self.patience / 2
     let link = NodeLink(host: nodes[node], shell: shell) { isCancelled() || MonotonicClock.seconds() > end }
-    let targets = peers.map { "\(NodeNames.host(nodes[$0]))=\(ports[$0]!)" }.joined(separator: ",")
+    let targets = peers.map { "\(NodeName.host(nodes[$0]))=\(ports[$0]!)" }.joined(separator: ",")
     let command = ShellText.line([program, "doctor", "--this-node", "--knock", targets])
     var connections: [Examination.Connection] = []
     try? link.run(NodeScript.bytes("\(command) </dev/null")) { line in
@@ -148,9 +113,4 @@ struct ConnectionSurvey: Sendable {
     }
     return connections
   }
-}
-
-enum NodeNames {
-  /// Without the user.
-  static func host(_ name: String) -> String { name.split(separator: "@").last.map(String.init) ?? name }
 }

@@ -1,3 +1,5 @@
+import Nodes
+
 /// What is wrong between nodes, as far as their own words tell.
 struct ClusterJudgement {
   let examination: Examination
@@ -163,34 +165,9 @@ struct ClusterJudgement {
   /// Whether two names of the hostfile are one machine.
   private func isSame(_ name: String, _ other: String) -> Bool {
     func hostName(_ name: String) -> String? {
-      examination.nodes.first { $0.name.split(separator: "@").last.map(String.init) == name || $0.name == name }?
+      examination.nodes.first { NodeName.host($0.name) == name || $0.name == name }?
         .facts?.hostName
     }
     return name == other || (hostName(name) != nil && hostName(name) == hostName(other))
-  }
-}
-
-/// A range of IPv4 addresses in CIDR form.
-package struct NetworkRange: CustomStringConvertible {
-  package let description: String
-  private let base: UInt32
-  private let mask: UInt32
-
-  package init?(_ text: String) {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, let base = Self.number(String(parts[0])), let prefix = Int(parts[1]),
-      (0...32).contains(prefix)
-    else { return nil }
-    description = text
-    mask = prefix == 0 ? 0 : ~UInt32(0) << UInt32(32 - prefix)
-    self.base = base & mask
-  }
-
-  package func contains(_ address: String) -> Bool { Self.number(address).map { $0 & mask == base } ?? false }
-
-  private static func number(_ address: String) -> UInt32? {
-    let parts = address.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-    guard parts.count == 4, !parts.contains(nil) else { return nil }
-    return parts.reduce(0) { $0 << 8 | UInt32($1!) }
   }
 }

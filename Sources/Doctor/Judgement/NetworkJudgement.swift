@@ -1,4 +1,5 @@
 import Inference
+import Nodes
 
 /// What is wrong with the links that MPI uses, as measured.
 struct NetworkJudgement {

@@ -1,4 +1,5 @@
 import Foundation
+import Nodes
 import StrictJSON
 
 /// Puts made-up words in the place of host names, addresses, user names and paths, the same one for the same word, so
@@ -19,7 +20,7 @@ public struct Redactor {
     for (index, node) in examination.nodes.enumerated() {
       let parts = node.name.split(separator: "@").map(String.init)
       if parts.count == 2 { name(user: parts[0]) }
-      let names = [NodeNames.host(node.name), node.facts?.hostName, node.shell?.hostName].compactMap(\.self)
+      let names = [NodeName.host(node.name), node.facts?.hostName, node.shell?.hostName].compactMap(\.self)
       for name in names {
         add(host: name, "node-\(index + 1)")
         if let short = name.split(separator: ".").first { add(host: String(short), "node-\(index + 1)") }

@@ -1,5 +1,6 @@
 import Checkpoint
 import Foundation
+import Kernels
 import Synchronization
 
 /// A file that grows at its end. What was appended survives this process at once, and within an interval the machine:
@@ -34,13 +35,8 @@ package final class DurableFile: Sendable {
   /// - Throws: ``JournalError``, also where earlier bytes did not reach the disk.
   package func append(_ bytes: [UInt8]) throws(JournalError) {
     try checkDisk()
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + done, bytes.count - done) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw .system(path, "write", count < 0 ? errno : EIO) }
-      done += count
-    }
+    let code = Descriptor.write(bytes, to: descriptor)
+    guard code == 0 else { throw .system(path, "write", code) }
     if interval == .zero { try flush() } else { syncLater() }
   }
 

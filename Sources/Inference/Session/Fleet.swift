@@ -76,9 +76,6 @@ public final class Fleet {
   /// Whether the user, or the launcher for them, asked to end.
   public static var isInterrupted: Bool { TerminationSignal.requested }
 
-  /// From here on Ctrl-C sets a flag only; for what runs before a fleet does.
-  public static func watchInterrupts() { TerminationSignal.install() }
-
   /// Asks for the end as Ctrl-C would. From any thread.
   public static func interrupt() { TerminationSignal.request() }
 

@@ -1,5 +1,4 @@
 import Checkpoint
-import Crypto
 import DeepSeek
 import ExpertParallel
 import Foundation
@@ -11,7 +10,7 @@ extension RunSession {
   ) -> Agreement {
     var entries = [
       Agreement.Entry("version", options.version, hint: "install the same version on every node"),
-      Agreement.Entry("binary", binaryHash(), hint: "copy the same binary to every node"),
+      Agreement.Entry("binary", OwnProgram.hash ?? "unreadable", hint: "copy the same binary to every node"),
     ]
     switch opened {
     case .success(let opened):
@@ -37,14 +36,6 @@ extension RunSession {
     let folder = prepared.folder.standardizedFileURL.path(percentEncoded: false)
     return "bundles come with flotilla push PREPARED --hostfile HOSTFILE --to \(folder)\(options.rolesAsArguments), "
       + "PREPARED being a folder that has them all; \(memory)"
-  }
-
-  /// SHA-256 of the running program.
-  private static func binaryHash() -> String {
-    guard let bytes = try? Data(contentsOf: URL(filePath: "/proc/self/exe"), options: .mappedIfSafe) else {
-      return "unreadable"
-    }
-    return SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
   }
 }
 

@@ -20,9 +20,6 @@ package struct KeyReader {
 
   package init() {}
 
-  /// Whether a key has begun that is not whole.
-  var isWaiting: Bool { !pending.isEmpty }
-
   package mutating func add(_ bytes: some Sequence<UInt8>) -> [Key] {
     pending += bytes
     var keys: [Key] = []

@@ -152,7 +152,7 @@ struct PushCommand: ParsableCommand {
   private func request(_ folder: URL, _ manifest: PreparedManifest, _ plan: PushPlan) throws -> PushRequest {
     let path = folder.path(percentEncoded: false)
     let target = destination ?? path
-    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    let own = OwnProgram.path ?? ""
     return PushRequest(
       source: folder, manifest: manifest,
       manifestBytes: Array(try Data(contentsOf: folder.appending(path: PreparedManifest.fileName))), plan: plan,

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Checkpoint
 import Doctor
 import Foundation
+import Inference
 import MessagePassing
 import Nodes
 
@@ -41,29 +41,17 @@ struct NodeOptions: ParsableArguments {
       throw ValidationError("--rsh: expected a command, found \"\(rsh)\".")
     }
     if flotilla?.isEmpty == true { throw ValidationError("--flotilla: expected a path, found nothing.") }
-    if let network, !Self.isRange(network) {
+    if let network, NetworkRange(network) == nil {
       throw ValidationError("--network: expected a range as 10.0.0.0/24, found \"\(network)\".")
     }
     try check("--limit", limit, "seconds above 0, at most 3600") { $0 > 0 && $0 <= 3600 }
-  }
-
-  private static func isRange(_ text: String) -> Bool {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    let octets = parts[0].split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-    return parts.count == 2 && octets.count == 4 && !octets.contains(nil)
-      && (Int(parts[1]).map { (0...32).contains($0) } ?? false)
   }
 
   var isNamed: Bool { hostfile != nil || hosts != nil }
 
   var shell: RemoteShell? { rsh.flatMap(RemoteShell.command) }
 
-  /// The path of this very binary.
-  static var own: String {
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "flotilla"
-  }
-
-  var program: String { flotilla ?? Self.own }
+  var program: String { flotilla ?? OwnProgram.path ?? "flotilla" }
 
   /// Without any, this machine, with a slot.
   func nodes() throws -> Hostfile {
@@ -85,14 +73,8 @@ struct NodeOptions: ParsableArguments {
   func request(_ nodes: Hostfile, needs: [NodeNeed], command: String) -> DoctorRequest {
     DoctorRequest(
       hosts: nodes.hosts, needs: needs, model: nil, shell: shell, hostfile: hostfile, program: program,
-      here: .init(version: Flotilla.version, hash: Self.hash(Self.own), mpi: MPISession.libraryVersion),
+      here: .init(version: Flotilla.version, hash: OwnProgram.hash, mpi: MPISession.libraryVersion),
       range: network, verifies: false, measures: false, limit: limit, command: command)
-  }
-
-  private static func hash(_ path: String) -> String? {
-    (try? Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)).map { data in
-      data.withUnsafeBytes { "\(Digest(of: $0))" }
-    }
   }
 
   /// The command line as one would type it.

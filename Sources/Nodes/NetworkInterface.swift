@@ -20,7 +20,7 @@ public struct NetworkInterface: Codable, Sendable, Equatable {
     self.isLoopback = isLoopback
   }
 
-  static func ofThisMachine() -> [NetworkInterface] {
+  package static func ofThisMachine() -> [NetworkInterface] {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&list) == 0 else { return [] }
     defer { freeifaddrs(list) }
@@ -83,7 +83,7 @@ public struct NetworkAddress: Codable, Sendable, Equatable, Hashable {
     self.init(address: text, prefix: prefix, network: "\(network)/\(prefix)")
   }
 
-  static func bytes(_ address: UnsafePointer<sockaddr>, _ family: Int32) -> [UInt8]? {
+  package static func bytes(_ address: UnsafePointer<sockaddr>, _ family: Int32) -> [UInt8]? {
     switch family {
     case AF_INET:
       return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
@@ -97,7 +97,7 @@ public struct NetworkAddress: Codable, Sendable, Equatable, Hashable {
     }
   }
 
-  static func text(_ bytes: [UInt8], _ family: Int32) -> String? {
+  package static func text(_ bytes: [UInt8], _ family: Int32) -> String? {
     var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
     guard bytes.withUnsafeBytes({ inet_ntop(family, $0.baseAddress, &buffer, socklen_t(INET6_ADDRSTRLEN)) }) != nil
     else { return nil }
