@@ -55,10 +55,16 @@ let package = Package(
       resources: [.copy("Resources/Abacus")],
       swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Inference", "StrictJSON"], swiftSettings: strict),
+    .target(
+      name: "Doctor",
+      dependencies: [
+        "Inference", "Nodes", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
+      ],
+      swiftSettings: strict),
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
+        "Doctor", "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
         "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -90,7 +96,12 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "NodesTests", dependencies: ["Nodes", "TestSupport"], swiftSettings: strict),
     .testTarget(
+      name: "LaunchTests", dependencies: ["Launch", "Nodes", "TestSupport"], swiftSettings: strict),
+    .testTarget(
       name: "PushTests", dependencies: ["Push", "Nodes", "Checkpoint", "ExpertParallel", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DoctorTests", dependencies: ["Doctor", "Inference", "Nodes", "StrictJSON", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),

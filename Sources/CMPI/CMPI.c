@@ -1,10 +1,16 @@
+#ifdef __linux__
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/prctl.h>
+#endif
 #include "CMPI.h"
 
 #include <mpi.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
 _Static_assert(sizeof(MPI_Comm) == sizeof(void *), "Open MPI's handles are pointers");
 _Static_assert(sizeof(MPI_Request) == sizeof(void *), "Open MPI's handles are pointers");
@@ -16,6 +22,46 @@ static int return_errors(MPI_Comm communicator) {
   return MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN);
 }
 
+#ifdef __linux__
+
+// Open MPI hands what it has to say to the launcher and waits for its answer, inside the call that found a peer gone.
+// While mpirun ends a job it answers for seconds nothing, and then kills us: nobody hears where the run stood. So these
+// texts are written from here.
+
+// The third is a bool there; C takes no bool before "...", and both are passed in the same way.
+typedef int (*show_help)(const char *, const char *, int, ...);
+typedef char *(*render_help)(const char *, const char *, bool, va_list);
+static render_help render;
+
+static int show_help_here(const char *file, const char *topic, int header, ...) {
+  // We tell of lost peers ourselves, with their names, and the launcher does when it ends a job.
+  if (strcmp(topic, "peer hung up") == 0 || cmpi_termination_signal() != 0) return 0;
+  va_list values;
+  va_start(values, header);
+  char *text = render(file, topic, (header & 1) != 0, values);
+  va_end(values);
+  if (text) fputs(text, stderr);
+  free(text);
+  return 0;
+}
+
+// Open MPI 4 keeps the function that shows a text in a variable. Where that is no variable, nothing is changed.
+static void show_help_without_launcher(void) {
+  void *const variable = dlsym(RTLD_DEFAULT, "opal_show_help");
+  render = (render_help)dlsym(RTLD_DEFAULT, "opal_show_help_vstring");
+  Dl_info info;
+  const ElfW(Sym) *symbol = NULL;
+  if (!variable || !render || !dladdr1(variable, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol) return;
+  if ((symbol->st_info & 0xf) != STT_OBJECT || symbol->st_size != sizeof(show_help)) return;
+  *(show_help *)variable = show_help_here;
+}
+
+#else
+
+static void show_help_without_launcher(void) {}
+
+#endif
+
 int cmpi_start(void) {
 #ifdef __linux__
   // By default the kernel adds 50 us to every short sleep, and an idle rank sleeps 20 us.
@@ -25,6 +71,7 @@ int cmpi_start(void) {
   int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
   if (code != MPI_SUCCESS) return code;
   if (provided < MPI_THREAD_FUNNELED) return MPI_ERR_OTHER;
+  show_help_without_launcher();
   code = return_errors(MPI_COMM_WORLD);
   // Errors that belong to no communicator are raised on this one.
   return code != MPI_SUCCESS ? code : return_errors(MPI_COMM_SELF);

@@ -2,7 +2,7 @@ import Checkpoint
 import Kernels
 
 /// The memory that a step works in, made once. Shapes as in ``Attention``; R the most rows of a step, A the
-/// most absorbed rows, I the widest feed-forward.
+/// most absorbed rows at a time, I the widest feed-forward.
 public final class Workspace {
   public let maxRows: Int
   public let maxAbsorbedRows: Int
@@ -35,7 +35,7 @@ public final class Workspace {
 
   /// - Parameters:
   ///   - maxRows: most tokens of a step.
-  ///   - maxAbsorbedRows: most generated positions among them.
+  ///   - maxAbsorbedRows: most generated positions among them that attention takes at a time; more take turns.
   ///   - maxLogits: most rows whose logits are computed in one go.
   ///   - cacheFormat: of the latent caches that attention will read.
   ///   - compute: what the steps will run on.

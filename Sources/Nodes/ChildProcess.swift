@@ -107,14 +107,10 @@ package struct ChildProcess {
     guard descriptor >= 0 else { throw failure("make a temporary file", errno) }
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     unlink(&name)
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + done, bytes.count - done) }
-      guard count > 0 || (count < 0 && errno == EINTR) else {
-        close(descriptor)
-        throw failure("write a temporary file", errno)
-      }
-      done += max(0, count)
+    let code = Descriptor.write(bytes, to: descriptor)
+    guard code == 0 else {
+      close(descriptor)
+      throw failure("write a temporary file", code)
     }
     lseek(descriptor, 0, SEEK_SET)
     return descriptor

@@ -73,7 +73,7 @@ package struct NodeLink: Sendable {
   }
 
   private func hint(_ errors: String) -> String {
-    let bare = host.split(separator: "@").last.map(String.init) ?? host
+    let bare = NodeName.host(host)
     let hints = [
       ("Permission denied (", "ssh-copy-id \(host): ssh asks for no password here"),
       ("Host key verification failed", "ssh \(host) once by hand, and accept its key"),

@@ -39,14 +39,8 @@ struct NodeScripts {
       elif [ -e "$d" ]; then
         echo nofolder
       fi
-      while [ ! -d "$p" ]; do
-        case $p in
-        */*) p=${p%/*}; [ -n "$p" ] || p=/ ;;
-        *) p=. ;;
-        esac
-      done
+      \(NodeScript.disk)
       [ -w "$p" ] || echo "unwritable $p"
-      echo "disk $(df -Pk "$p" 2>/dev/null | tail -n 1)"
       for c in \(candidates); do
         v=$("$c" --version </dev/null 2>/dev/null | head -n 1)
         [ -n "$v" ] && echo "flotilla $v $c"

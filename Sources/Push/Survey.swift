@@ -1,4 +1,5 @@
 import Checkpoint
+import Nodes
 
 /// What a node has, as ``NodeScripts/survey(_:programs:)`` tells.
 package struct Survey: Sendable {
@@ -42,7 +43,7 @@ package struct Survey: Sendable {
       case "unwritable": unwritable = rest
       case "file": Self.file(rest).map { files[$0.name] = $0.bytes }
       case "part": Self.part(rest).map { parts[$0.name] = max(parts[$0.name] ?? 0, $0.bytes) }
-      case "disk": free = Self.free(rest)
+      case "disk": free = NodeScript.freeBytes(rest)
       case "flotilla":
         let pair = rest.split(separator: " ", maxSplits: 1).map(String.init)
         if pair.count == 2 { programs.append((pair[0], pair[1])) }
@@ -61,15 +62,6 @@ package struct Survey: Sendable {
   private static func part(_ text: String) -> (name: String, bytes: Int)? {
     guard let (name, bytes) = file(text) else { return nil }
     return (name.hasSuffix(".bundle") ? name : String(name.dropLast(7)), bytes)
-  }
-
-  /// The available bytes in a line of `df -Pk`; the name of a file system or folder may hold spaces.
-  private static func free(_ line: String) -> Int? {
-    let words = line.split(separator: " ")
-    guard let share = words.lastIndex(where: { $0.hasSuffix("%") && Int($0.dropLast()) != nil }), share >= 1,
-      let kibibytes = Int(words[share - 1])
-    else { return nil }
-    return kibibytes.multipliedReportingOverflow(by: 1024).partialValue
   }
 
   /// Bundles that are there in their full size.

@@ -44,6 +44,28 @@ struct UsageTests {
       (["tokenize", "--skip-special"], "--skip-special needs --decode."),
       (["fly"], "no command \"fly\". flotilla --help lists them."),
       (["generate", "-p", "a", "--top-logprobs", "2"], "--top-logprobs needs --json."),
+      (["generate", "-p", "a", "--resume", "j"], "--resume takes --prompt from the journal: leave it out."),
+      (["generate", "--resume", "j", "--ignore-eos"], "--resume takes --ignore-eos from the journal: leave it out."),
+      (["generate", "--resume", "j", "--seed", "0"], "--resume takes --seed from the journal: leave it out."),
+      (["generate", "--resume", "j", "--quant", "f32"], "--resume takes --quant from the journal: leave it out."),
+      (
+        ["generate", "-p", "a", "--journal", "j", "--resume", "k"],
+        "--resume goes on writing to its own file: leave out --journal."
+      ),
+      (["generate", "-p", "a", "--journal", ""], "--journal: expected a file name, found nothing."),
+      (["generate", "-p", "a", "--journal-interval", "1"], "--journal-interval needs --journal or --resume."),
+      (
+        ["generate", "-p", "a", "--journal", "j", "--journal-interval=-1"],
+        "--journal-interval: expected 0 to 3600, found -1.0"
+      ),
+      (
+        ["generate", "--resume", "/nowhere/j"],
+        "/nowhere/j: journal: expected to open it, found No such file or directory"
+      ),
+      (
+        ["generate", "-p", "a", "--journal", "/nowhere/j"],
+        "/nowhere/j: journal: expected to create it, found No such file or directory"
+      ),
       (["generate", "-f", "."], "--prompt-file .: expected a readable file, found a folder"),
       (
         ["trace", "--token-ids", "0,1", "-o", "/nonexistent/t.safetensors"],

@@ -54,6 +54,26 @@ struct SameBitsTests {
     }
   }
 
+  /// Every row reads what all rows before it have left in the cache, of every layer.
+  @Test(
+    "Generated positions read again, many at a time: as one by one", arguments: [WeightFormat.f32, .q8_0],
+    [CacheFormat.f32, .f16])
+  func again(format: WeightFormat, cache: CacheFormat) throws {
+    let ids = try Golden(fixture: "tiny-f32").integers("p2.input_ids")
+    func logits(absorbedRows: Int, threads: Int, chunk: Int) throws -> [[Float]] {
+      let local = try LocalModel(
+        "tiny-f32", format: format, cache: cache, threads: threads, absorbedRows: absorbedRows)
+      let generated = stride(from: 5, to: ids.count, by: chunk).map {
+        (count: min(chunk, ids.count - $0), form: AttentionForm.absorbed)
+      }
+      return try local.logits(ids, pieces: [(5, .expanded)] + generated)
+    }
+    let expected = try logits(absorbedRows: 1, threads: 1, chunk: 1)
+    for (absorbedRows, threads, chunk) in [(1, 1, 7), (3, 2, 8), (3, 1, 100), (128, 3, 100)] {
+      #expect(try logits(absorbedRows: absorbedRows, threads: threads, chunk: chunk) == expected)
+    }
+  }
+
   @Test("Threads and instruction sets", arguments: Fixtures.checkpoints, WeightFormat.allCases)
   func machines(fixture: String, format: WeightFormat) throws {
     let ids = try Golden(fixture: fixture).integers("p1.input_ids")

@@ -12,7 +12,7 @@ struct LocalModel {
 
   init(
     _ name: String, folder: URL? = nil, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1,
-    kernels: KernelTable = .best, positions: Int = 128
+    kernels: KernelTable = .best, positions: Int = 128, absorbedRows: Int = 128
   ) throws {
     let compute = Compute(kernels: kernels, threads: threads)
     let checkpoint = try Checkpoint.open(folder ?? Fixtures.url(name))
@@ -21,7 +21,8 @@ struct LocalModel {
     model = try loader.model(
       positions: positions,
       workspace: Workspace(
-        configuration, maxRows: 128, maxAbsorbedRows: 128, maxLogits: 128, cacheFormat: cache, compute: compute))
+        configuration, maxRows: 128, maxAbsorbedRows: absorbedRows, maxLogits: 128, cacheFormat: cache,
+        compute: compute))
     let experts = try loader.experts(0..<configuration.routedExperts, maxTokens: 1)
     fabric = LocalFabric(gates: try loader.gates(), experts: experts)
     expertBytes = experts.bytes

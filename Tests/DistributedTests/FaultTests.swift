@@ -111,12 +111,9 @@ struct FaultTests {
     }
   }
 
-  /// A model that is busy for seconds.
+  /// A run in whose midst a rank gets a signal.
   private func generating(_ rank: Int, _ signal: Int32, timeout: String = "2") throws -> Job {
-    try withTemporaryFolder { folder in
-      let model = folder.appending(path: "mini").filePath
-      let made = try flotilla(["synthesize", model, "--like", "mini", "--seed", "1"], ranks: nil)
-      #expect(made.status == 0, "\(made.errors)")
+    try withBusyModel { model, _ in
       return try flotilla(
         ["generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0", "--timeout", timeout], ranks: 3,
         meanwhile: { job in
@@ -133,7 +130,7 @@ struct FaultTests {
     #expect(job.complaints.count == 1, "\(job.errors)")
     let line = try #require(job.complaints.first)
     #expect(line.hasPrefix("error: rank \(rank) on host \(host): nothing heard for "))
-    #expect(line.contains("of layer "))
+    #expect(line.contains(/\ \(at layer [1-7], token \d+ of sequence 0\)$/), "\(line)")
     expectEnded(job, status: 3)
   }
 
@@ -141,16 +138,22 @@ struct FaultTests {
   func stoppedCoordinator() throws {
     let job = try generating(0, SIGSTOP)
     #expect(job.complaints.count == 1, "\(job.errors)")
-    #expect(job.complaints.first?.hasPrefix("error: rank 0 on host \(host): nothing heard for ") == true)
+    let line = try #require(job.complaints.first)
+    #expect(line.hasPrefix("error: rank 0 on host \(host): nothing heard for "))
+    #expect(line.contains(" while waiting for work after that of layer "), "\(line)")
     expectEnded(job, status: 3)
   }
 
   @Test("A rank that is killed in mid-generation")
   func killed() throws {
-    // mpirun is the first to notice.
+    // mpirun is the first to notice and says who; the coordinator, told to end, says where the run stood.
     let job = try generating(2, SIGKILL, timeout: "10")
     #expect(job.errors.filter { $0.contains("rank 2") && $0.contains("signal 9") }.count == 1, "\(job.errors)")
-    #expect(job.complaints == [])
+    #expect(job.complaints.count == 1)
+    let line = try #require(job.complaints.first)
+    #expect(line.hasPrefix("error: rank 2 on host \(host): nothing heard for "))
+    #expect(
+      line.contains(/, and the launcher ends the job \(at layer [1-7], token \d+ of sequence 0\)$/), "\(line)")
     expectEnded(job, status: 137)
   }
 }

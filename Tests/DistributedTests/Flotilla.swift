@@ -1,6 +1,7 @@
 import ExpertParallel
 import Foundation
 import TestSupport
+import Testing
 
 /// A run of `flotilla`; `ranks` nil: without mpirun.
 func flotilla(
@@ -16,6 +17,16 @@ func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Resul
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(at: folder) }
   return try body(folder)
+}
+
+/// A model that is busy for seconds, in a folder of its own for the time of `body`.
+func withBusyModel<Result>(_ body: (_ model: String, _ folder: URL) throws -> Result) throws -> Result {
+  try withTemporaryFolder { folder in
+    let model = folder.appending(path: "mini").filePath
+    let made = try flotilla(["synthesize", model, "--like", "mini", "--seed", "1", "--quiet"], ranks: nil)
+    #expect(made.status == 0, "\(made.errors)")
+    return try body(model, folder)
+  }
 }
 
 extension URL {

@@ -17,7 +17,8 @@ import Testing
     let network = InProcessNetwork(ranks: agreements.count, seed: seed)
     let errors = Errors()
     let all = agreements.enumerated().map { rank, agreement in
-      Handshake(agreement, over: network.exchange(of: rank), coordinator: coordinator)
+      Handshake(
+        agreement, over: network.exchange(of: rank), coordinator: coordinator, hintForLacks: "push them")
     }
     for (rank, handshake) in all.enumerated() where rank != coordinator {
       try handshake.sayHello()
@@ -95,6 +96,31 @@ import Testing
     let second = try Self.start([Self.agreement(0), more], coordinator: 0, seed: 1)
     let other = #expect(throws: FabricError.self) { try second.mine.agree() }
     #expect(other?.text.contains("cache: expected nothing, found f32") == true)
+  }
+
+  @Test func whatRanksLackIsToldOfAllAtOnce() throws {
+    var agreements = (0..<4).map { Self.agreement($0) }
+    agreements[1].lacks = ["bundles: expected expert 4-7 (1.20 GiB) in /m, found no such files", "memory: none"]
+    agreements[3].lacks = ["bundles: expected gates (0.01 GiB) in /m, found no such files"]
+    let start = try Self.start(agreements, coordinator: 0, seed: 4)
+    let error = #expect(throws: FabricError.self) { try start.mine.agree() }
+    #expect(
+      error?.description
+        == "rank 1 on host node1: bundles: expected expert 4-7 (1.20 GiB) in /m, found no such files; memory: none; "
+        + "rank 3 on host node3: bundles: expected gates (0.01 GiB) in /m, found no such files. Hint: push them")
+    #expect(error?.reason == .disagreement)
+  }
+
+  @Test func anAnnouncementReachesAllRanks() throws {
+    let network = InProcessNetwork(ranks: 3, seed: 8)
+    try Announcement.send(["a", "é"], over: network.exchange(of: 0))
+    for rank in 1..<3 {
+      #expect(try Announcement.receive([String].self, from: 0, over: network.exchange(of: rank)) == ["a", "é"])
+    }
+    try Announcement.send(["a"], over: network.exchange(of: 0))
+    #expect(throws: FabricError.self) {
+      try Announcement.receive([Int].self, from: 0, over: network.exchange(of: 1))
+    }
   }
 
   @Test func aRankThatCannotLoadEndsTheJob() throws {

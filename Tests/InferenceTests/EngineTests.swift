@@ -33,7 +33,7 @@ extension Engine {
     var outputs: [Int: Output] = [:]
     try run { event in
       switch event {
-      case .prefill: break
+      case .prefill, .replay: break
       case .token(let token):
         outputs[token.sequence, default: Output()].ids.append(token.id)
         outputs[token.sequence]!.logProbabilities.append(token.logProbability)

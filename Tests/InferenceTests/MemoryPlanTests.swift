@@ -47,6 +47,26 @@ struct MemoryPlanTests {
     #expect(plan.contextThatFits(ranks: [1], available: bare / 2) == 4096, "the cache is the coordinator's")
   }
 
+  @Test("A context beyond the memory is refused with the one that fits")
+  func beyondMemory() throws {
+    let available = try #require(MachineMemory.available())
+    var options = RunOptions(model: Fixtures.url("tiny-f32"), version: "test")
+    let configuration = try Checkpoint.open(options.model).configuration
+    let one = MemoryPlan(
+      configuration: configuration, formats: WeightFormats(.f32), cacheFormat: .f32,
+      placement: try .contiguous(experts: configuration.routedExperts, ranks: 1), prefillChunk: 512, sequences: 1,
+      threads: 1)
+    // So many sequences that half of the model's 256 positions would take all memory.
+    options.parallel = available / (128 * one.cacheBytesPerPosition)
+    options.contextSize = 256
+    let error = #expect(throws: RequestError.self) {
+      _ = try RunSession(options, fleet: Fleet(timeout: .seconds(10), hub: options.coordinator))
+    }
+    let text = error.map { "\($0)" } ?? ""
+    let most = try #require(text.firstMatch(of: /context size: expected at most (\d+), .* found 256\. Hint/))
+    #expect((16...128).contains(try #require(Int(most.1))), "\(text)")
+  }
+
   @Test("A context beyond the model is refused")
   func beyond() throws {
     var options = RunOptions(model: Fixtures.url("tiny-f32"), version: "test")

@@ -47,8 +47,10 @@ struct SameBitsTests {
     }
   }
 
-  @Test("Prompt chunks in one, two and three micro-batches, over messages that are delayed and reordered")
-  func microBatches() throws {
+  @Test(
+    "Many rows in one, two and three micro-batches, over messages that are delayed and reordered",
+    arguments: AttentionForm.allCases)
+  func microBatches(form: AttentionForm) throws {
     let fixture = try LoadedFixture("tiny-f32", format: .q4_1, cache: .f16)
     let experts = fixture.configuration.routedExperts
     let tokens = (0..<200).map { $0 * 31 % 400 }
@@ -58,7 +60,7 @@ struct SameBitsTests {
       fleet.fabric.wantsLogits = false
       var batch = Batch()
       let cache = fixture.model.makeCache(capacity: 208)
-      batch.append(Segment(cache: cache, firstPosition: 0, count: 200, form: .expanded), tokens: tokens)
+      batch.append(Segment(cache: cache, firstPosition: 0, count: 200, form: form), tokens: tokens)
       let prompt = try fixture.model.forward(batch, fabric: fleet.fabric)
       var found = (0..<200).flatMap { prompt[$0].map(\.bitPattern) }
       batch.removeAll()

@@ -9,6 +9,9 @@ import TestSupport
 /// A fixture's weights, loaded once, from which any number of fleets of virtual ranks are made.
 final class LoadedFixture {
   typealias Format = WeightFormat
+  /// The built-in model, from the fixtures' folder.
+  static let builtIn = "../../Sources/Inference/Resources/Abacus"
+  let checkpoint: Checkpoint
   let configuration: ModelConfiguration
   let model: Model
   let gates: Gates
@@ -16,7 +19,7 @@ final class LoadedFixture {
 
   init(_ name: String, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1) throws {
     let compute = Compute(kernels: .best, threads: threads)
-    let checkpoint = try Checkpoint.open(Fixtures.url(name))
+    checkpoint = try Checkpoint.open(Fixtures.url(name))
     let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     configuration = checkpoint.configuration
     model = try loader.model(

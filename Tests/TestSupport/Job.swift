@@ -21,11 +21,13 @@ public struct Job {
   ///   - ranks: nil: without mpirun.
   ///   - launcher: further arguments for mpirun.
   ///   - more: a colon and what follows it on mpirun's line, for ranks that differ.
+  ///   - starter: a command that starts the program or mpirun, in place of "mpirun --oversubscribe --bind-to none".
+  ///   - input: standard input.
   ///   - limit: seconds after which it is killed.
   ///   - meanwhile: called with the process and the output so far until it returns true.
   public init(
     _ program: String, _ arguments: [String], ranks: Int?, launcher: [String] = [], more: [String] = [],
-    environment: [String: String] = [:], limit: Double = 60,
+    environment: [String: String] = [:], starter: [String]? = nil, input: [UInt8] = [], limit: Double = 60,
     meanwhile: (Running) -> Bool = { _ in true }
   ) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "job-\(UUID().uuidString)")
@@ -40,11 +42,13 @@ public struct Job {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     let mpirun = ranks.map { ["mpirun", "--oversubscribe", "--bind-to", "none"] + launcher + ["-n", "\($0)"] } ?? []
-    process.arguments = [mark] + mpirun + [try Self.executable(program)] + arguments + more
+    process.arguments = [mark] + (starter ?? mpirun) + [try Self.executable(program)] + arguments + more
     process.environment = ProcessInfo.processInfo.environment.merging(
       ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"].merging(environment) { $1 }
     ) { $1 }
-    process.standardInput = FileHandle.nullDevice
+    let typed = folder.appending(path: "in")
+    try Data(input).write(to: typed)
+    process.standardInput = try FileHandle(forReadingFrom: typed)
     process.standardOutput = try FileHandle(forWritingTo: streams[0])
     process.standardError = try FileHandle(forWritingTo: streams[1])
 
@@ -79,12 +83,7 @@ public struct Job {
     public let output: [String]
 
     /// The process of a rank, or nil while it has not started.
-    public func process(ofRank rank: Int) -> pid_t? {
-      let wanted = Array("OMPI_COMM_WORLD_RANK=\(rank)".utf8)
-      return Job.processes(with: mark).first { pid in
-        Job.environment(of: pid).contains { $0.elementsEqual(wanted) }
-      }
-    }
+    public func process(ofRank rank: Int) -> pid_t? { Job.process(ofRank: rank, mark: mark) }
   }
 
   private static func lines(_ stream: URL) -> [String] {
@@ -120,8 +119,13 @@ public struct Job {
 // MARK: - What is left
 
 extension Job {
+  static func process(ofRank rank: Int, mark: String) -> pid_t? {
+    let wanted = Array("OMPI_COMM_WORLD_RANK=\(rank)".utf8)
+    return processes(with: mark).first { pid in environment(of: pid).contains { $0.elementsEqual(wanted) } }
+  }
+
   /// Processes of the job after a moment for orphans of a killed launcher; ends them.
-  private static func remaining(_ mark: String) -> [String] {
+  static func remaining(_ mark: String) -> [String] {
     var left = processes(with: mark)
     for _ in 0..<100 where !left.isEmpty {
       usleep(20_000)

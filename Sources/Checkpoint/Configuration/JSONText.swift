@@ -1,9 +1,9 @@
 import StrictJSON
 
 /// Writes JSON values as text.
-enum JSONText {
+package enum JSONText {
   /// - Parameter indented: one member a line in the outer objects, as checkpoints have it.
-  static func bytes(_ value: JSONValue, indented: Bool = false) -> [UInt8] {
+  package static func bytes(_ value: JSONValue, indented: Bool = false) -> [UInt8] {
     var out: [UInt8] = []
     append(value, to: &out, depth: indented ? 0 : nil)
     if indented { out.append(10) }
@@ -60,17 +60,17 @@ enum JSONText {
 
 extension JSONValue {
   /// An object of members with distinct keys, in order.
-  static func members(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
+  package static func members(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
     guard let object = JSONObject(members.map { (JSONString($0.key), $0.value) }) else {
       preconditionFailure("a key was written twice")
     }
     return .object(object)
   }
 
-  static func int(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
-  static func text(_ value: String) -> JSONValue { .string(JSONString(value)) }
+  package static func int(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
+  package static func text(_ value: String) -> JSONValue { .string(JSONString(value)) }
 
-  static func double(_ value: Double) -> JSONValue {
+  package static func double(_ value: Double) -> JSONValue {
     guard let number = JSONNumber(value) else { preconditionFailure("JSON has no words for \(value)") }
     return .number(number)
   }

@@ -1,4 +1,5 @@
 import Crypto
+import Foundation
 
 /// A SHA-256 hash.
 public struct Digest: Sendable, Hashable, CustomStringConvertible {
@@ -16,6 +17,14 @@ public struct Digest: Sendable, Hashable, CustomStringConvertible {
     var hash = SHA256()
     hash.update(bufferPointer: bytes)
     self.init(hash.finalize())
+  }
+
+  /// Of a whole file, mapped where that is safe.
+  ///
+  /// - Throws: where it cannot be read.
+  public init(contentsOf file: URL) throws {
+    let data = try Data(contentsOf: file, options: .mappedIfSafe)
+    self = data.withUnsafeBytes { Digest(of: $0) }
   }
 
   public init(of bytes: [UInt8]) { self = bytes.withUnsafeBytes { Digest(of: $0) } }

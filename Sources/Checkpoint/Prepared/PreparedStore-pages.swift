@@ -13,7 +13,8 @@ extension PreparedStore {
     try PreparedVerification(manifest, of: folder).run(bundles, pool: pool, progress: progress) { throw $0 }
   }
 
-  private static let pageStretch = 64 << 20
+  /// Short, since between stretches a rank shows that it is alive, and all threads may wait for one slow disk.
+  private static let pageStretch = 8 << 20
 
   /// Brings the pages of some bundles into memory.
   public func populate(_ bundles: [BundleName], pool: ThreadPool, progress: ByteProgress = { _, _ in }) throws {

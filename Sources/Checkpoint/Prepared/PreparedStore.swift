@@ -150,6 +150,17 @@ public final class PreparedStore: TensorStore {
     if !absent.isEmpty { throw missing(absent) }
   }
 
+  /// Bundles that are not here, in words and with their bytes: "expert 4-15 (1.20 GiB)"; nil where all are.
+  public func absent(of bundles: [BundleName]) -> String? {
+    let absent = bundles.filter { maps[$0] == nil }
+    guard !absent.isEmpty else { return nil }
+    let wanted = Set(absent)
+    let bytes = manifest.bundles.reduce(0) { $0 + (wanted.contains($1.name) ? $1.bytes : 0) }
+    let (names, experts) = BundleName.sorted(absent)
+    let list = names + (experts.isEmpty ? [] : ["expert " + ExpertRanges.text(experts, most: 20)])
+    return list.joined(separator: ", ") + String(format: " (%.2f GiB)", Double(bytes) / 0x1p30)
+  }
+
   private func missing(_ bundles: [BundleName]) -> CheckpointError {
     var (names, experts) = BundleName.sorted(bundles)
     if !experts.isEmpty { names.append("expert " + ExpertRanges.text(experts)) }

@@ -1,6 +1,6 @@
 import Foundation
 
-enum Disk {
+package enum Disk {
   /// Bytes that may still be written below `folder`, which need not be there yet; nil where the system does not tell.
   static func free(_ folder: URL) -> Int? {
     var status = statvfs()
@@ -50,7 +50,7 @@ enum Disk {
   }
 
   /// Brings the names in a folder to the disk.
-  static func sync(folder: URL) throws {
+  package static func sync(folder: URL) throws {
     let descriptor = open(folder.path(percentEncoded: false), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure(folder, "open it", errno) }
     defer { close(descriptor) }

@@ -17,13 +17,22 @@ public enum MachineMemory {
   ///
   /// `root` is the file system's root (tests pass their own). Nil where the system does not tell.
   public static func available(root: String = "") -> Int? {
-    guard let info = text(root + "/proc/meminfo"), let machine = field("MemAvailable:", of: info)
-    else { return nil }
-    var available = machine * 1024
+    guard var available = bytes("MemAvailable:", of: text(root + "/proc/meminfo") ?? "") else { return nil }
     for group in groups(root: root) {
       if let room = room(in: group) { available = min(available, room) }
     }
     return max(available, 0)
+  }
+
+  /// Bytes that the machine has.
+  public static func total(root: String = "") -> Int? { bytes("MemTotal:", of: text(root + "/proc/meminfo") ?? "") }
+
+  /// The bytes of a field of `/proc/meminfo`.
+  package static func bytes(_ name: String, of text: String) -> Int? {
+    field(name, of: text).flatMap { kibibytes in
+      let (bytes, overflows) = kibibytes.multipliedReportingOverflow(by: 1024)
+      return overflows ? nil : bytes
+    }
   }
 
   /// Folders of the control groups that hold this process, inner first.

@@ -47,10 +47,13 @@ public struct RankLost: Error, Sendable, Equatable {
   public let host: String
   /// Seconds without a sign of life.
   public let silence: Double
+  /// Whether the launcher had told this rank to end.
+  public let isEnding: Bool
 
-  public init(rank: Int, host: String, silence: Double) {
+  public init(rank: Int, host: String, silence: Double, isEnding: Bool = false) {
     self.rank = rank
     self.host = host
     self.silence = silence
+    self.isEnding = isEnding
   }
 }

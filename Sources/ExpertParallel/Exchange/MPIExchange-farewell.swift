@@ -32,12 +32,14 @@ extension MPIExchange {
   /// If another rank has said it before, this one is quiet too. Never waits for anyone.
   public func abandon(reason: String, exitCode: Int32) -> Never {
     let code = exitCode == 0 ? 1 : exitCode
+    let lost = (failure as? RankLost)?.rank
     failure = nil
     hasEnded = false
     // Has someone else been faster? Then this does not return.
     poll(at: Self.now())
     MPISession.complain(reason)
-    for other in 0..<rankCount where other != rank {
+    // A rank that is lost comes last: MPI may not return from that call.
+    for other in Array(0..<rankCount).filter({ $0 != lost }) + [lost].compactMap({ $0 }) where other != rank {
       try? sendControl(.abandon(exitCode: code), to: other)
     }
     // The word must get out before the launcher notices that we are gone.
@@ -50,9 +52,9 @@ extension MPIExchange {
     MPISession.leaveAfterFault(exitCode: code)
   }
 
-  func obey(_ control: JobMessage, from source: Int) {
+  func obey(_ control: JobMessage, from source: Int) throws {
     switch control {
-    case .heartbeat: break
+    case .heartbeat: if rank == hub { try sendControl(.heartbeat, to: source) }
     case .leaving: leaving.insert(source)
     case .goodbye: goodbye = true
     case .abandon(let exitCode): MPISession.leaveAfterFault(exitCode: exitCode)

@@ -1,20 +1,29 @@
 /// Who owes whom a sign of life, and who has been silent for too long.
 ///
-/// A star: everyone and the hub send each other heartbeats; any message counts as one. Silence counts only while
-/// this rank listened: if it was stopped itself, the others are not to blame. Plain arithmetic on nanoseconds, so
-/// that it can be tested without waiting.
+/// A star: everyone sends heartbeats to the hub, which answers each; any message counts as one. The hub sends none by
+/// itself: MPI stops in the call that sends to a rank which has just died, and the hub must be able to tell of it.
+/// Silence counts only while this rank listened: if it was stopped itself, the others are not to blame. Plain arithmetic
+/// on nanoseconds, so that it can be tested without waiting.
 public struct SilenceWatch {
-  /// Beats of the ranks that hear nothing back stop after this many: a stalled rank is not buried in them.
+  /// Heartbeats to a hub that does not answer stop after this many: a stalled hub is not buried in them.
   public static let unansweredLimit = 2
-  /// How much longer than the hub the others wait, in nanoseconds: one of them tells of a fault, not all.
-  public static let patience: UInt64 = 2_000_000_000
+  /// How much longer than the hub the others wait, in nanoseconds: an eighth of its deadline within these bounds.
+  /// One of them tells of a fault, not all.
+  public static let patience: ClosedRange<UInt64> = 750_000_000...2_000_000_000
 
   /// Nanoseconds of silence after which a rank is lost.
   public let limit: UInt64
+  /// Nanoseconds more, for as long as the ranks open files and load and may not answer.
+  public var grace: UInt64 = 0
+  /// Set once the launcher has told this rank to end. Then one missed heartbeat is a loss: most likely the launcher
+  /// ends the job since it knows of one, and soon kills this rank too.
+  public var isHurried = false
   /// Nanoseconds between heartbeats.
   public let period: UInt64
   /// The ranks that this one watches.
   public let watched: [Int]
+  /// Whether this rank is the hub.
+  private let answers: Bool
 
   /// A poll after a longer pause than this counts as this much listening.
   private let longestStep: UInt64
@@ -37,10 +46,12 @@ public struct SilenceWatch {
   public init(rank: Int, rankCount: Int, hub: Int, timeout: UInt64, now: UInt64) {
     let others = (0..<rankCount).filter { $0 != rank }
     watched = rank == hub ? others : [hub]
+    answers = rank == hub
     // When the hub itself is lost, the others notice one after the other, and the first one tells the rest.
     let order = UInt64(rank < hub ? rank : max(rank - 1, 0))
-    let extra = rank == hub ? 0 : Self.patience + min(order * 100_000_000, Self.patience)
-    limit = timeout.addingReportingOverflow(extra).overflow ? .max : timeout + extra
+    let patience = min(max(timeout / 8, Self.patience.lowerBound), Self.patience.upperBound)
+    let extra = rank == hub ? 0 : patience + min(order * 100_000_000, Self.patience.upperBound)
+    limit = timeout.saturatingSum(extra)
     period = max(min(1_000_000_000, timeout / 4), 1)
     longestStep = max(min(250_000_000, timeout / 8), 1)
     lastPoll = now
@@ -61,25 +72,28 @@ public struct SilenceWatch {
     signs[rank].unanswered = 0
   }
 
-  /// True once per period.
-  public mutating func beatIsDue(at now: UInt64) -> Bool {
-    guard now >= nextBeat else { return false }
+  /// The rank to send a heartbeat to now, once per period; counts it.
+  public mutating func beatIsDue(at now: UInt64) -> Int? {
+    guard !answers, now >= nextBeat, let hub = watched.first else { return nil }
     nextBeat = now + period
-    return true
-  }
-
-  /// Whether to send `rank` a heartbeat now; counts it.
-  public mutating func shouldBeat(_ rank: Int) -> Bool {
-    guard signs[rank].unanswered < Self.unansweredLimit else { return false }
-    signs[rank].unanswered += 1
-    return true
+    guard signs[hub].unanswered < Self.unansweredLimit else { return nil }
+    signs[hub].unanswered += 1
+    return hub
   }
 
   /// The rank that has been silent for longest, if that is too long, and its silence in nanoseconds.
   public func lost(at now: UInt64) -> (rank: Int, silence: UInt64)? {
     guard let rank = watched.min(by: { signs[$0].heard < signs[$1].heard }) else { return nil }
     let sign = signs[rank]
-    guard listening - sign.heard > limit else { return nil }
+    let allowed = isHurried ? min(limit, period + period / 2) : limit
+    guard listening - sign.heard > allowed.saturatingSum(grace) else { return nil }
     return (rank, now > sign.time ? now - sign.time : 0)
+  }
+}
+
+extension UInt64 {
+  fileprivate func saturatingSum(_ other: UInt64) -> UInt64 {
+    let (sum, overflows) = addingReportingOverflow(other)
+    return overflows ? .max : sum
   }
 }

@@ -66,6 +66,13 @@ public final class MPIExchange: Exchange {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 
+  /// For as long as ranks open files and load: lets them be silent for at least `silence`, whatever the deadline.
+  /// Nil ends that.
+  public func allow(silence: Duration?) {
+    let least = silence.map { UInt64(max(0, min($0 / .nanoseconds(1), 1e18))) } ?? 0
+    watch.grace = least > watch.limit ? least - watch.limit : 0
+  }
+
   // MARK: Exchange
 
   public func message(capacity: Int) -> Message { pool.message(capacity: capacity) }
@@ -229,17 +236,17 @@ public final class MPIExchange: Exchange {
       throw MPIExchangeError.foreign(envelope, host: hostName(of: envelope.source))
     }
     message.recycle()
-    obey(control, from: envelope.source)
+    try obey(control, from: envelope.source)
   }
 
   private func keepWatch(_ now: UInt64) throws {
-    if watch.beatIsDue(at: now) {
-      for rank in watch.watched where watch.shouldBeat(rank) { try sendControl(.heartbeat, to: rank) }
-    }
+    if let hub = watch.beatIsDue(at: now) { try sendControl(.heartbeat, to: hub) }
     guard now >= nextCheck else { return }
     nextCheck = now + 20_000_000
+    // Only the hub knows where the run stands; the others leave the word to it and to the launcher.
+    watch.isHurried = rank == hub && TerminationSignal.requested
     if let (rank, silence) = watch.lost(at: now) {
-      throw RankLost(rank: rank, host: hostName(of: rank), silence: Double(silence) / 1e9)
+      throw RankLost(rank: rank, host: hostName(of: rank), silence: Double(silence) / 1e9, isEnding: watch.isHurried)
     }
   }
 }

@@ -174,6 +174,9 @@ public final class CoordinatorFabric: ExpertFabric {
       throw FabricError(lost, layer: layer, awaited: awaited())
     } catch let error as WireError {
       throw FabricError(error, host: node.exchange.hostName(of: error.source), layer: layer)
+    } catch var error as FabricError {
+      error.layer = error.layer ?? layer
+      throw error
     }
   }
 
@@ -181,7 +184,7 @@ public final class CoordinatorFabric: ExpertFabric {
     let what = assembly.isRoutingComplete ? "partial sums" : "the routing"
     let ranks = assembly.isRoutingComplete ? assembly.awaitedHosts : [node.placement.router]
     let names = ranks.map { "rank \($0) on host \(node.exchange.hostName(of: $0))" }
-    return "\(what) of layer \(assembly.layer), tokens 0..<\(assembly.tokens), from "
+    return "\(what) of \(assembly.tokens) token\(assembly.tokens == 1 ? "" : "s") from "
       + names.joined(separator: " and ")
   }
 }

@@ -19,6 +19,8 @@ public struct FabricError: Error, Sendable, Equatable, CustomStringConvertible {
   public var rank: Int
   public var host: String
   public var layer: Int?
+  /// Which token of which sequence: "token 44 of sequence 0".
+  public var place: String?
   public var text: String
 
   public init(reason: Reason, rank: Int, host: String, layer: Int? = nil, text: String) {
@@ -33,7 +35,8 @@ public struct FabricError: Error, Sendable, Equatable, CustomStringConvertible {
     let silence = (lost.silence * 10).rounded() / 10
     self.init(
       reason: .lost, rank: lost.rank, host: lost.host, layer: layer,
-      text: "nothing heard for \(silence) s while waiting for \(awaited)")
+      text: "nothing heard for \(silence) s while waiting for \(awaited)"
+        + (lost.isEnding ? ", and the launcher ends the job" : ""))
   }
 
   init(_ error: WireError, host: String, layer: Int?) {
@@ -42,6 +45,8 @@ public struct FabricError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   public var description: String {
-    reason == .ended ? "ended by the coordinator: \(text)" : "rank \(rank) on host \(host): \(text)"
+    guard reason != .ended else { return "ended by the coordinator: \(text)" }
+    let at = [layer.map { "layer \($0)" }, place].compactMap { $0 }.joined(separator: ", ")
+    return "rank \(rank) on host \(host): \(text)" + (at.isEmpty ? "" : " (at \(at))")
   }
 }

@@ -20,6 +20,8 @@ public final class RankNode {
   /// Why this rank can no longer work; it then only waits for the end.
   public private(set) var failure: (any Error)?
   private var waitSeconds = 0.0
+  /// Of the last piece of work that has arrived.
+  private var lastLayer: Int?
   /// Dispatches that have arrived and not yet run.
   private var waiting: [Message] = []
 
@@ -54,7 +56,9 @@ public final class RankNode {
   ///   says that the job is over, and what the exchange throws.
   public func pump() throws -> Bool {
     while let message = try exchange.receive() {
-      let kind = try WireHeader(reading: message).kind
+      let header = try WireHeader(reading: message)
+      let kind = header.kind
+      if kind == .activations || kind == .dispatch { lastLayer = header.layer }
       guard kind == .dispatch else {
         try handle(message, kind)
         return true
@@ -74,7 +78,7 @@ public final class RankNode {
     case .routing, .partialSums, .statistics: try role(fabric, kind, message).handle(message, kind)
     case .statisticsRequest, .shutdown: try obey(message, kind)
     case .fault: throw try ending(message)
-    case .hello, .welcome, .ready: _ = try role(nil as RouterRole?, kind, message)
+    case .hello, .welcome, .ready, .announcement: _ = try role(nil as RouterRole?, kind, message)
     }
   }
 
@@ -86,7 +90,7 @@ public final class RankNode {
     } catch let error as FabricError {
       throw error
     } catch let lost as RankLost where lost.rank == placement.coordinator {
-      throw FabricError(lost, layer: nil, awaited: "work")
+      throw FabricError(lost, layer: nil, awaited: awaited)
     } catch {
       if failure == nil {
         failure = error
@@ -103,12 +107,14 @@ public final class RankNode {
       if try step() { continue }
       let start = Clock.seconds
       do { try exchange.idle() } catch let lost as RankLost {
-        throw FabricError(lost, layer: nil, awaited: "work")
+        throw FabricError(lost, layer: nil, awaited: awaited)
       }
       waitSeconds += Clock.seconds - start
     }
     if let failure { throw failure }
   }
+
+  private var awaited: String { "work" + (lastLayer.map { " after that of layer \($0)" } ?? "") }
 
   /// Tells the coordinator why this rank cannot go on.
   public func report(_ text: String) throws {

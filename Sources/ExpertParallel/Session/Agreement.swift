@@ -22,13 +22,18 @@ public struct Agreement: Codable, Sendable, Equatable {
   public var threads: Int
   /// Why this rank cannot take part at all, with what a person can do about it; nil where it can.
   public var failure: String?
+  /// What this rank would need to take part and has not, in words.
+  public var lacks: [String]
 
-  public init(_ entries: [Entry], host: String, process: Int32, threads: Int, failure: String? = nil) {
+  public init(
+    _ entries: [Entry], host: String, process: Int32, threads: Int, failure: String? = nil, lacks: [String] = []
+  ) {
     self.entries = entries
     self.host = host
     self.process = process
     self.threads = threads
     self.failure = failure.map { String($0.prefix(4000)) }
+    self.lacks = lacks
   }
 
   /// The first thing in which another rank differs, in words. Nil where there is none.

@@ -8,13 +8,17 @@ public final class Handshake {
   /// What every rank has said, by rank; complete at the coordinator once ``agree()`` has returned.
   public private(set) var agreements: [Agreement?]
   private let mine: Agreement
+  /// What a person can do where ranks lack something.
+  private let hintForLacks: String
   private let exchange: any Exchange
   private let coordinator: Int
   private var isWelcome = false
   private var isReady: [Bool]
 
-  public init(_ agreement: Agreement, over exchange: any Exchange, coordinator: Int) {
+  /// - Parameter hintForLacks: what a person can do where ranks lack something.
+  public init(_ agreement: Agreement, over exchange: any Exchange, coordinator: Int, hintForLacks: String = "") {
     precondition(coordinator >= 0 && coordinator < exchange.rankCount)
+    self.hintForLacks = hintForLacks
     mine = agreement
     self.exchange = exchange
     self.coordinator = coordinator
@@ -110,6 +114,10 @@ public final class Handshake {
       try fail(error.description)
       throw error
     }
+    if let error = whatRanksLack() {
+      try fail(error.description)
+      throw error
+    }
     for rank in 0..<exchange.rankCount where rank != coordinator {
       try ServiceMessage.send(.welcome, epoch: 0, to: rank, over: exchange)
     }
@@ -125,6 +133,19 @@ public final class Handshake {
     let others = found.dropFirst().map { "\($0.rank) on \($0.host)" }
     let more = others.isEmpty ? "" : "(so on rank \(others.joined(separator: ", rank "))) "
     return FabricError(reason: .unusable, rank: first.rank, host: first.host, text: more + first.text)
+  }
+
+  /// One error for all ranks, since all must be helped before the next try.
+  private func whatRanksLack() -> FabricError? {
+    let lacking = agreements.enumerated().compactMap { rank, found in
+      found.flatMap { $0.lacks.isEmpty ? nil : (rank: rank, host: String($0.host.prefix(100)), lacks: $0.lacks) }
+    }
+    guard let first = lacking.first else { return nil }
+    func words(_ lacks: [String]) -> String { lacks.map { String($0.prefix(1000)) }.joined(separator: "; ") }
+    let others = lacking.dropFirst().map { "; rank \($0.rank) on host \($0.host): \(words($0.lacks))" }
+    return FabricError(
+      reason: .unusable, rank: first.rank, host: first.host,
+      text: words(first.lacks) + others.joined() + (hintForLacks.isEmpty ? "" : ". Hint: \(hintForLacks)"))
   }
 
   private func wait(_ what: String, until isEnough: () -> Bool) throws {

@@ -26,7 +26,7 @@ package enum ServiceMessage {
     }
     guard header.kind == kind else { throw refuse("kind", "\(kind)", "\(header.kind)") }
     let count = message.count - WireHeader.byteCount
-    let most = [.hello, .statistics, .fault].contains(kind) ? mostBytes : 0
+    let most = [.hello, .statistics, .fault, .announcement].contains(kind) ? mostBytes : 0
     guard count <= most else { throw refuse("length", "a payload of at most \(most) bytes", "\(count)") }
     return Data(message.bytes[WireHeader.byteCount...])
   }

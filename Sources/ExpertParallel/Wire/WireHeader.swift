@@ -21,6 +21,7 @@ import Kernels
 /// | statisticsRequest,  | ``RankNode``         |                                                             |
 /// | shutdown            |                      |                                                             |
 /// | statistics          | rank → coordinator   | JSON of ``RankStatistics``                                  |
+/// | announcement        | coordinator → all    | JSON, see ``Announcement``                                  |
 /// | fault               | any → coordinator,   | text, UTF-8                                                 |
 /// |                     | coordinator → all    |                                                             |
 ///
@@ -52,6 +53,7 @@ public enum MessageKind: UInt8, Sendable, CaseIterable {
   case statistics = 20
   case shutdown = 21
   case fault = 22
+  case announcement = 23
 }
 
 /// The first 32 bytes of a message; see ``MessageKind``.

@@ -59,6 +59,12 @@ public struct Calibration: Codable, Sendable, Equatable {
     public var threads: Int
     public var best: Double
     public var median: Double
+
+    public init(threads: Int, best: Double, median: Double) {
+      self.threads = threads
+      self.best = best
+      self.median = median
+    }
   }
 
   /// Bytes a second that the ranks of a host read together.
@@ -80,6 +86,12 @@ public struct Calibration: Codable, Sendable, Equatable {
     public var to: Int
     /// By size of the message, ascending.
     public var messages: [MessageSpeed]
+
+    package init(from: Int, to: Int, messages: [MessageSpeed]) {
+      self.from = from
+      self.to = to
+      self.messages = messages
+    }
   }
 
   /// Half a round trip of a message.
@@ -90,6 +102,14 @@ public struct Calibration: Codable, Sendable, Equatable {
     public var p99Seconds: Double
     /// Size over the median.
     public var bytesPerSecond: Double
+
+    package init(bytes: Int, rounds: Int, p50Seconds: Double, p99Seconds: Double, bytesPerSecond: Double) {
+      self.bytes = bytes
+      self.rounds = rounds
+      self.p50Seconds = p50Seconds
+      self.p99Seconds = p99Seconds
+      self.bytesPerSecond = bytesPerSecond
+    }
 
     enum CodingKeys: String, CodingKey {
       case bytes, rounds

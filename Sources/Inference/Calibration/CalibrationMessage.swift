@@ -11,6 +11,8 @@ enum CalibrationMessage {
     case answer = 4
     /// Nothing more comes.
     case end = 5
+    /// Its head is to be sent back as `pong`.
+    case probe = 6
   }
 
   static let headBytes = 8
@@ -57,8 +59,10 @@ enum CalibrationMessage {
 enum CalibrationOrder: Codable {
   /// Measure your machine, alone.
   case machine(CalibrationOptions, ranks: [Int])
-  /// Send messages of these sizes to and fro.
-  case link(to: Int, sizes: [Int], seconds: Double)
+  /// Send messages of these sizes to and fro, or the larger ones in one direction only.
+  case link(to: Int, sizes: [Int], seconds: Double, isOneWay: Bool)
+  /// Tell what has crossed your network interfaces.
+  case counters
   /// Get memory to read, as one of so many ranks of your host.
   case prepare(CalibrationOptions, sharers: Int, threads: Int)
   /// Read it for so many seconds.
@@ -69,6 +73,7 @@ enum CalibrationOrder: Codable {
 enum CalibrationAnswer: Codable {
   case machine(Calibration.Host)
   case link([Calibration.MessageSpeed])
+  case counters([InterfaceCount])
   case ready
   /// Bytes a second.
   case read(Double)

@@ -46,6 +46,11 @@ public final class CalibrationRank {
       CalibrationMessage.write(.pong, to: message)
       try exchange.send(message, to: message.source)
       return true
+    case .probe:
+      message.count = CalibrationMessage.headBytes
+      CalibrationMessage.write(.pong, to: message)
+      try exchange.send(message, to: message.source)
+      return true
     case .pong:
       try take(pong: message)
       return true
@@ -104,8 +109,10 @@ public final class CalibrationRank {
       case .machine(let options, let ranks):
         let host = try meter(options).host(name: exchange.hostName(of: exchange.rank), ranks: ranks)
         try answer(.machine(host), to: requester)
-      case .link(let rank, let sizes, let seconds):
-        link = (try LinkMeter(exchange, to: rank, sizes: sizes, seconds: seconds), requester)
+      case .link(let rank, let sizes, let seconds, let isOneWay):
+        let meter = try LinkMeter(exchange, to: rank, sizes: sizes, seconds: seconds, isOneWay: isOneWay)
+        link = (meter, requester)
+      case .counters: try answer(.counters(InterfaceCount.ofThisMachine()), to: requester)
       case .prepare(let options, let sharers, let threads):
         let meter = meter(options)
         let compute = meter.compute(threads: threads)

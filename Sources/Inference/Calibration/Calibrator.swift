@@ -3,8 +3,8 @@ import Foundation
 
 /// Measures all machines and links of a job, on its first rank; the other ranks ``CalibrationRank/serve()``.
 public struct Calibrator {
-  private let rank: CalibrationRank
-  private let options: CalibrationOptions
+  let rank: CalibrationRank
+  let options: CalibrationOptions
   /// Steps done, steps in all, and what comes next.
   private let progress: (Int, Int, String) -> Void
 
@@ -28,12 +28,7 @@ public struct Calibrator {
     let pairs = pairs()
     let total = 2 + pairs.count
     begin(0, of: total, "memory and arithmetic")
-    let machines = try rank.command(
-      Dictionary(uniqueKeysWithValues: hosts.map { ($0[0], CalibrationOrder.machine(options, ranks: $0)) }))
-    var found = hosts.compactMap { ranks -> Calibration.Host? in
-      guard case .machine(let host)? = machines[ranks[0]] else { return nil }
-      return host
-    }
+    var found = try machines(hosts)
     var links: [Calibration.Link] = []
     for (index, pair) in pairs.enumerated() {
       begin(1 + index, of: total, "messages between ranks \(pair.from) and \(pair.to)")
@@ -45,7 +40,17 @@ public struct Calibrator {
     return Calibration(date: date.formatted(.iso8601), flotilla: version, hosts: found, links: links)
   }
 
-  private func begin(_ done: Int, of total: Int, _ what: String) {
+  /// Measures the machine of each first rank, all at the same time.
+  func machines(_ hosts: [[Int]]) throws -> [Calibration.Host] {
+    let machines = try rank.command(
+      Dictionary(uniqueKeysWithValues: hosts.map { ($0[0], CalibrationOrder.machine(options, ranks: $0)) }))
+    return hosts.compactMap { ranks in
+      guard case .machine(let host)? = machines[ranks[0]] else { return nil }
+      return host
+    }
+  }
+
+  func begin(_ done: Int, of total: Int, _ what: String) {
     rank.tick = { progress(done, total, what) }
     rank.tick()
   }
@@ -63,11 +68,15 @@ public struct Calibrator {
   }
 
   private func link(_ pair: (from: Int, to: Int)) throws -> Calibration.Link {
-    let order = CalibrationOrder.link(to: pair.to, sizes: Self.messageSizes, seconds: options.linkSeconds)
-    guard case .link(let messages)? = try rank.command([pair.from: order])[pair.from] else {
-      throw CalibrationFailure("rank \(pair.from): expected the times of messages, found another answer")
+    try link(from: pair.from, to: pair.to, sizes: Self.messageSizes, isOneWay: false)
+  }
+
+  func link(from: Int, to: Int, sizes: [Int], isOneWay: Bool) throws -> Calibration.Link {
+    let order = CalibrationOrder.link(to: to, sizes: sizes, seconds: options.linkSeconds, isOneWay: isOneWay)
+    guard case .link(let messages)? = try rank.command([from: order])[from] else {
+      throw CalibrationFailure("rank \(from): expected the times of messages, found another answer")
     }
-    return Calibration.Link(from: pair.from, to: pair.to, messages: messages)
+    return Calibration.Link(from: from, to: to, messages: messages)
   }
 
   /// All ranks read at the same time, each with its share of the cores.

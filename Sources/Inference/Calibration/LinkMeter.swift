@@ -8,6 +8,8 @@ struct LinkMeter {
   private let destination: Int
   private let sizes: [Int]
   private let seconds: Double
+  /// Whether only the head of a message comes back, except of the first size.
+  private let isOneWay: Bool
   /// What is done.
   private(set) var speeds: [Calibration.MessageSpeed] = []
   private var times: [Double] = []
@@ -26,38 +28,52 @@ struct LinkMeter {
   /// - Parameters:
   ///   - sizes: bytes of the messages; at least one.
   ///   - seconds: for each size, but at least 5 round trips and at most 2000.
-  init(_ exchange: any Exchange, to destination: Int, sizes: [Int], seconds: Double) throws {
+  ///   - isOneWay: whether messages beyond the first size are timed in this direction alone: only their heads come
+  ///     back, whose way takes as long as a message of the first size.
+  init(
+    _ exchange: any Exchange, to destination: Int, sizes: [Int], seconds: Double, isOneWay: Bool = false
+  ) throws {
     self.exchange = exchange
     self.destination = destination
     self.sizes = sizes
     self.seconds = seconds
+    self.isOneWay = isOneWay
     try beginSize()
   }
 
+  private var wanted: Int { max(sizes[speeds.count], CalibrationMessage.headBytes) }
+  private var isProbing: Bool { isOneWay && !speeds.isEmpty }
+
   private mutating func beginSize() throws {
-    let count = max(sizes[speeds.count], CalibrationMessage.headBytes)
-    let message = exchange.message(capacity: count)
-    message.count = count
-    message.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0)
     times.removeAll(keepingCapacity: true)
     end = MonotonicClock.seconds() + seconds
-    try send(message)
+    try send(fresh())
+  }
+
+  private func fresh() -> Message {
+    let message = exchange.message(capacity: wanted)
+    message.count = wanted
+    message.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0)
+    return message
   }
 
   private mutating func send(_ message: Message) throws {
-    CalibrationMessage.write(.ping, to: message)
+    CalibrationMessage.write(isProbing ? .probe : .ping, to: message)
     start = MonotonicClock.seconds()
     try exchange.send(message, to: destination)
   }
 
   /// Takes a pong; sends the next ping unless all sizes are done.
   mutating func take(_ pong: Message) throws {
-    let now = MonotonicClock.seconds()
-    times.append((now - start) / 2)
+    let trip = MonotonicClock.seconds() - start
+    // A way back cannot take longer than there and back.
+    times.append(isProbing ? max(trip - speeds[0].p50Seconds, trip / 2) : trip / 2)
     let rounds = times.count - Self.warmUp
-    if rounds < Self.fewest || (rounds < Self.most && now < end) { return try send(pong) }
-    speeds.append(speed(of: pong.count))
+    let goesOn = rounds < Self.fewest || (rounds < Self.most && MonotonicClock.seconds() < end)
+    if goesOn, !isProbing { return try send(pong) }
     pong.recycle()
+    if goesOn { return try send(fresh()) }
+    speeds.append(speed(of: wanted))
     if !isDone { try beginSize() }
   }
 

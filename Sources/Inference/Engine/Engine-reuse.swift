@@ -44,9 +44,9 @@ extension Engine {
       throw RequestError(
         "cache of sequence \(id): expected room for \(capacity) positions, found \(old.cache.capacity)")
     }
+    let sequence = try makeSequence(request) { old.cache }
     parked.remove(at: index)
     promptTokens += request.prompt.count - positions
-    let sequence = makeSequence(request) { old.cache }
     sequence.processed = positions
     waiting.append(sequence)
     return sequence.id

@@ -9,11 +9,14 @@ extension Engine {
     var batch = Batch()
     var members: [(sequence: GeneratedSequence, rows: Range<Int>)] = []
     var start = MonotonicClock.seconds()
-    var prefills = false
+    /// Whether prompts or tokens of an earlier run are read.
+    var reads = false
+    var isReplay = false
   }
 
   func schedule() -> StepPlan {
     while active.count < limits.maxSequences && !waiting.isEmpty { active.append(waiting.removeFirst()) }
+    if active.contains(where: \.isBehind) { return replayPlan() }
     var plan = StepPlan()
     if statistics.started == nil { statistics.started = plan.start }
     for sequence in active where !sequence.isPrefilling {
@@ -25,22 +28,23 @@ extension Engine {
       let count = min(room, sequence.promptCount - sequence.processed)
       let rows = plan.batch.append(sequence.segment(count), tokens: sequence.pending.prefix(count))
       plan.members.append((sequence, rows))
-      plan.prefills = true
+      plan.reads = true
       room -= count
     }
     return plan
   }
 
-  /// Logits of the last row of every sequence that is through its prompt.
+  /// Logits of the last row of every sequence that is through its tokens.
   func forward(_ plan: StepPlan) throws -> ActivationRows? {
     guard plan.batch.rows > 0 else { return nil }
-    let hidden = try model.forward(plan.batch, fabric: fabric)
+    let hidden = try model.forward(plan.batch, of: plan.members.map(\.sequence.id), fabric: fabric)
     for (sequence, rows) in plan.members { sequence.processed += rows.count }
-    let wanted = plan.members.filter { !$0.sequence.isPrefilling }.map { $0.rows.upperBound - 1 }
+    let wanted = plan.members.filter { $0.sequence.isRead }.map { $0.rows.upperBound - 1 }
     return wanted.isEmpty ? nil : model.logits(of: wanted, in: hidden)
   }
 
   func advance(_ plan: StepPlan, logits: ActivationRows?) throws -> [GenerationEvent] {
+    if plan.isReplay { return advanceReplay(plan) }
     var events: [GenerationEvent] = []
     var row = 0
     for (sequence, rows) in plan.members {
@@ -48,7 +52,7 @@ extension Engine {
         statistics.promptTokens += rows.count
         events.append(.prefill(sequence: sequence.id, tokens: sequence.processed, total: sequence.promptCount))
       }
-      guard let logits, !sequence.isPrefilling else { continue }
+      guard let logits, sequence.isRead else { continue }
       events += try model.compute.measure(.sampling) { try generate(sequence, logits[row]) }
       row += 1
     }
@@ -56,12 +60,12 @@ extension Engine {
     return events
   }
 
-  private func account(_ plan: StepPlan, generated: Int) {
+  func account(_ plan: StepPlan, generated: Int) {
     let seconds = MonotonicClock.seconds() - plan.start
     statistics.steps += 1
     statistics.rowsComputed += plan.batch.rows
     statistics.cachedPositionsRead += plan.members.reduce(0) { $0 + $1.sequence.processed }
-    if plan.prefills {
+    if plan.reads {
       statistics.prefillSeconds += seconds
       statistics.tokensInPrefillSteps += generated
     } else {
@@ -91,24 +95,25 @@ extension Engine {
     }
     statistics.generatedTokens += 1
     let position = sequence.tokens.count
-    sequence.tokens.append(id)
-    let ends = !request.ignoresEndOfSequence && endTokens.contains(id)
-    let isMark = sequence.reasoning.isMark(id)
-    let part = sequence.reasoning.append(id)
-    let text = ends ? "" : sequence.text(of: id, isMark: isMark && !request.keepsSpecialTokens)
+    let (part, text) = sequence.append(id, ends: ends(sequence, id))
     let token = GeneratedToken(
       sequence: sequence.id, position: position, id: id, text: text, part: part,
       logProbability: distribution[id], alternatives: distribution.top(request.topAlternatives),
       isForced: forced != nil)
-    return [.token(token)] + finishIfDone(sequence, ends: ends)
+    return [.token(token)] + (reasonToFinish(sequence).map { finish(sequence, $0) } ?? [])
   }
 
-  private func finishIfDone(_ sequence: GeneratedSequence, ends: Bool) -> [GenerationEvent] {
-    if ends { return finish(sequence, .endOfSequence) }
-    if sequence.stops.matched != nil { return finish(sequence, .stopString) }
-    if sequence.generatedCount >= sequence.request.maxTokens { return finish(sequence, .length) }
-    if sequence.tokens.count >= limits.contextSize { return finish(sequence, .context) }
-    return []
+  /// Whether the model ends the sequence with this token.
+  func ends(_ sequence: GeneratedSequence, _ id: Int) -> Bool {
+    !sequence.request.ignoresEndOfSequence && endTokens.contains(id)
+  }
+
+  /// Why a sequence is over with its last generated token; nil where it goes on.
+  func reasonToFinish(_ sequence: GeneratedSequence) -> FinishReason? {
+    if let last = sequence.tokens.last, ends(sequence, last) { return .endOfSequence }
+    if sequence.stops.matched != nil { return .stopString }
+    if sequence.generatedCount >= sequence.request.maxTokens { return .length }
+    return sequence.tokens.count >= limits.contextSize ? .context : nil
   }
 
   func finish(_ sequence: GeneratedSequence, _ reason: FinishReason) -> [GenerationEvent] {

@@ -16,7 +16,7 @@ public final class Engine {
   var waiting: [GeneratedSequence] = []
   /// Out of the steps, with their caches.
   var parked: [GeneratedSequence] = []
-  private var nextID = 0
+  private var nextNumber = 0
   private let reasoningMarks: (open: Int?, close: Int?)
   let endTokens: Set<Int>
 
@@ -47,13 +47,19 @@ public final class Engine {
 
   /// Takes a request; its number appears in the events.
   ///
-  /// - Throws: ``RequestError`` where the prompt is empty, too long or holds impossible ids.
+  /// - Parameter number: of the sequence, above those given out so far; random numbers depend on it. Nil: the next one.
+  /// - Throws: ``RequestError`` where the prompt is empty, too long or holds impossible ids, or the continuation is
+  ///   not one of it.
   @discardableResult
-  public func add(_ request: GenerationRequest) throws -> Int {
+  public func add(_ request: GenerationRequest, number: Int? = nil) throws -> Int {
     try verify(request)
+    let number = number ?? nextNumber
+    guard number >= nextNumber else {
+      throw RequestError("number of a sequence: expected \(nextNumber) or more, found \(number)")
+    }
     let capacity = keepsFinished ? limits.contextSize : capacity(for: request)
+    let sequence = try makeSequence(request, number: number) { [model] in model.makeCache(capacity: capacity) }
     promptTokens += request.prompt.count
-    let sequence = makeSequence(request) { [model] in model.makeCache(capacity: capacity) }
     waiting.append(sequence)
     return sequence.id
   }
@@ -64,14 +70,18 @@ public final class Engine {
     return request.prompt.count + min(max(request.maxTokens, 1), room)
   }
 
-  func makeSequence(_ request: GenerationRequest, makeCache: @escaping () -> LatentCache) -> GeneratedSequence {
-    defer { nextID += 1 }
-    return GeneratedSequence(
-      id: nextID, request: request, makeCache: makeCache,
+  func makeSequence(
+    _ request: GenerationRequest, number: Int? = nil, makeCache: @escaping () -> LatentCache
+  ) throws -> GeneratedSequence {
+    let sequence = GeneratedSequence(
+      id: number ?? nextNumber, request: request, makeCache: makeCache,
       reasoning: ReasoningTracker(
         open: reasoningMarks.open, close: reasoningMarks.close, prompt: request.prompt,
         budget: request.reasoningBudget),
       decoder: tokenizer?.streamDecoder(skipSpecial: !request.keepsSpecialTokens))
+    try takeContinuation(of: sequence)
+    nextNumber = sequence.id + 1
+    return sequence
   }
 
   /// One pass through the model for all active sequences.
@@ -122,7 +132,7 @@ public final class Engine {
     try verify(prompt, "prompt")
   }
 
-  private func verify(_ tokens: [Int], _ what: String) throws {
+  func verify(_ tokens: [Int], _ what: String) throws {
     let vocabulary = model.configuration.vocabularySize
     if let id = tokens.first(where: { $0 < 0 || $0 >= vocabulary }) {
       throw RequestError("\(what): expected token ids from 0 to \(vocabulary - 1), found \(id)")

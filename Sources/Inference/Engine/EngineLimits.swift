@@ -17,10 +17,15 @@ public struct EngineLimits: Sendable, Equatable {
     self.maxSequences = maxSequences
   }
 
+  /// Generated positions that attention takes at a time: one of each sequence, and enough that those of an earlier
+  /// run are read again at speed.
+  static func absorbedRows(sequences: Int) -> Int { max(sequences, 32) }
+
   /// Memory for the steps of such an engine.
   public func workspace(_ configuration: ModelConfiguration, cacheFormat: CacheFormat, compute: Compute) -> Workspace {
     Workspace(
-      configuration, maxRows: prefillChunk + maxSequences, maxAbsorbedRows: maxSequences,
-      maxLogits: max(maxSequences, 16), cacheFormat: cacheFormat, compute: compute)
+      configuration, maxRows: prefillChunk + maxSequences,
+      maxAbsorbedRows: Self.absorbedRows(sequences: maxSequences), maxLogits: max(maxSequences, 16),
+      cacheFormat: cacheFormat, compute: compute)
   }
 }

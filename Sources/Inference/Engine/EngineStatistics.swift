@@ -2,12 +2,14 @@
 public struct EngineStatistics: Sendable, Equatable {
   public var promptTokens = 0
   public var generatedTokens = 0
+  /// Tokens of an earlier run that were read again, without their prompts.
+  public var replayedTokens = 0
   public var steps = 0
   /// Rows that went through the layers.
   public var rowsComputed = 0
   /// Cached positions that steps looked back on, each once for a step and sequence.
   public var cachedPositionsRead = 0
-  /// Seconds in steps that read prompt tokens, and in steps that only generated.
+  /// Seconds in steps that read prompts or tokens of an earlier run, and in steps that only generated.
   public var prefillSeconds = 0.0
   public var decodeSeconds = 0.0
   /// Tokens generated in the two kinds of steps.

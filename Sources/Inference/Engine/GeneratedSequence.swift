@@ -35,6 +35,11 @@ final class GeneratedSequence {
   var promptCount: Int { request.prompt.count }
   var generatedCount: Int { tokens.count - promptCount }
   var isPrefilling: Bool { processed < promptCount }
+  /// Whether the next token can be drawn: all known ones are read.
+  var isRead: Bool { processed == tokens.count }
+  /// Tokens that must be read before the sequence stands where an earlier run left it: all but the last.
+  var replayCount: Int { request.continuation.isEmpty ? 0 : promptCount + request.continuation.count - 1 }
+  var isBehind: Bool { processed < replayCount }
   /// The token that comes next whatever the model says.
   var forcedToken: Int? {
     generatedCount < request.forcedTokens.count ? request.forcedTokens[generatedCount] : reasoning.forcedToken
@@ -49,8 +54,18 @@ final class GeneratedSequence {
 }
 
 extension GeneratedSequence {
+  /// Takes the next token; tells the part it belongs to and the text that becomes certain with it.
+  ///
+  /// - Parameter ends: whether it ends the sequence; then it has no text.
+  func append(_ id: Int, ends: Bool) -> (part: TextPart, text: String) {
+    tokens.append(id)
+    let isMark = reasoning.isMark(id)
+    let part = reasoning.append(id)
+    return (part, ends ? "" : text(of: id, isMark: isMark && !request.keepsSpecialTokens))
+  }
+
   /// Text that a token makes certain.
-  func text(of id: Int, isMark: Bool) -> String {
+  private func text(of id: Int, isMark: Bool) -> String {
     guard decoder != nil else { return "" }
     if isMark { return stops.append(decoder!.flush()) }
     return stops.append(decoder!.append(id))

@@ -14,6 +14,9 @@ public struct GenerationRequest: Sendable {
   public var keepsSpecialTokens: Bool
   /// Tokens that follow the prompt whatever the model would choose, as long as they last.
   public var forcedTokens: [Int]
+  /// Tokens that an earlier run generated behind the prompt, and told of: they are read, not generated, no event
+  /// tells of them again, and what follows is what would have followed there.
+  public var continuation: [GeneratedToken] = []
 
   public init(
     prompt: [Int], maxTokens: Int, sampling: SamplingOptions = .greedy, stopStrings: [String] = [],

@@ -91,7 +91,7 @@ public final class PerplexityRun {
         batch.append(
           Segment(cache: cache, firstPosition: start, count: positions.count, form: .expanded), tokens: input[positions]
         )
-        let hidden = try model.forward(batch, fabric: fabric)
+        let hidden = try model.forward(batch, of: [index], kind: "window", fabric: fabric)
         let scored = positions.clamped(to: plan.scored)
         for first in stride(from: scored.lowerBound, to: scored.upperBound, by: model.workspace.maxLogits) {
           let slice = first..<min(first + model.workspace.maxLogits, scored.upperBound)

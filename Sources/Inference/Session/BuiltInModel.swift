@@ -24,7 +24,7 @@ public enum BuiltInModel {
   private static func places(_ environment: [String: String]) -> [URL] {
     if let models = environment["FLOTILLA_MODELS"], !models.isEmpty { return [URL(filePath: models)] }
     // The kernel's own answer, links resolved: what argv[0] says depends on the caller.
-    guard let executable = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
+    guard let executable = OwnProgram.path else {
       return []
     }
     return [URL(filePath: executable).deletingLastPathComponent().appending(path: bundle)]

@@ -17,6 +17,11 @@ public final class Fleet {
   /// What this rank gets of the host's cores.
   public let cores: CoreShare
   private let session: MPISession?
+  /// Silence after which a rank is lost, unless told otherwise. Open MPI takes four seconds more to end a job on several
+  /// hosts, and ten is what a person should wait at most.
+  public static let defaultTimeout = Duration.seconds(4)
+  /// The least of it while ranks open files and load: a slow disk is no loss.
+  public static let startTimeout = Duration.seconds(10)
   private var mpiExchange: MPIExchange? { exchange as? MPIExchange }
 
   /// Starts MPI where a launcher announced ranks; a plain start stays without it.
@@ -40,7 +45,8 @@ public final class Fleet {
     let session = try MPISession.start()
     self.session = session
     coordinator = try Self.agree(on: hub, session.world)
-    exchange = try MPIExchange(communicator: session.world, hub: coordinator, timeout: timeout)
+    let exchange = try MPIExchange(communicator: session.world, hub: coordinator, timeout: timeout)
+    self.exchange = exchange
     if exchange.rankCount > 1 {
       MappedMemory.nameProcess("rank \(exchange.rank) on host \(exchange.hostName(of: exchange.rank)): ")
     }
@@ -73,14 +79,23 @@ public final class Fleet {
   /// Whether the user, or the launcher for them, asked to end.
   public static var isInterrupted: Bool { TerminationSignal.requested }
 
-  /// From here on Ctrl-C sets a flag only; for what runs before a fleet does.
-  public static func watchInterrupts() { TerminationSignal.install() }
-
   /// Asks for the end as Ctrl-C would. From any thread.
   public static func interrupt() { TerminationSignal.request() }
 
   /// Ctrl-C has been answered and did not mean the end of the process.
   public static func clearInterrupt() { TerminationSignal.clear() }
+
+  /// What `tell` gives on the coordinator, on every rank; asked there only. Every rank comes here.
+  ///
+  /// - Throws: on the coordinator what `tell` throws; the others then end with it.
+  public func share<Value: Codable>(_ tell: () throws -> Value) throws -> Value {
+    guard rank == coordinator else {
+      return try Announcement.receive(Value.self, from: coordinator, over: exchange)
+    }
+    let value = try tell()
+    try Announcement.send(value, over: exchange)
+    return value
+  }
 
   /// Compute threads for this rank: its share of the host's cores.
   public var defaultThreads: Int { cores.threads }
@@ -92,6 +107,12 @@ public final class Fleet {
     let host = exchange.hostName(of: exchange.rank)
     return (0..<exchange.rankCount).filter { exchange.hostName(of: $0) == host }
   }
+
+  /// From here on ranks open files and load.
+  func starts() { mpiExchange?.allow(silence: Self.startTimeout) }
+
+  /// Files are open and weights loaded: from here on a rank may be silent for no longer than the timeout.
+  func hasStarted() { mpiExchange?.allow(silence: nil) }
 
   /// The orderly end; every rank comes here.
   public func end() throws {

@@ -76,7 +76,8 @@ public struct MemoryPlan {
     let perRow =
       c.hidden * 4 + c.heads * (c.headDimension + c.valueDimension + 2) + (c.queryRank ?? 1)
       + c.latentRank + c.ropeDimension + widest + c.hidden / 2
-    return 4 * (rows * perRow + 2 * sequences * c.heads * c.latentRank + 16 * c.vocabularySize)
+    let latentQueries = 2 * EngineLimits.absorbedRows(sequences: sequences) * c.heads * c.latentRank
+    return 4 * (rows * perRow + latentQueries + 16 * c.vocabularySize)
       + Workspace.attentionBytes(c, cacheFormat: cacheFormat, threads: threads)
   }
 }

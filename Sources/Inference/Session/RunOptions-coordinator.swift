@@ -1,6 +1,17 @@
 import ExpertParallel
 
 extension RunOptions {
+  /// Roles and placement as a command line has them, each option behind a space.
+  var rolesAsArguments: String {
+    var text = placement.map { " --placement \($0.path(percentEncoded: false))" } ?? ""
+    for (name, value) in [
+      ("coordinator-rank", coordinatorRank), ("router-rank", routerRank), ("coordinator-experts", coordinatorExperts),
+    ] {
+      if let value { text += " --\(name) \(value)" }
+    }
+    return text
+  }
+
   /// The rank that coordinates a run of `ranks` ranks: as asked for, as the placement file says, or 0.
   ///
   /// - Throws: where the two contradict each other, or there is no such rank.

@@ -1,3 +1,4 @@
+import Checkpoint
 import DeepSeek
 import Foundation
 import Kernels
@@ -33,10 +34,12 @@ public struct RunOptions: Sendable {
   public var coordinatorRank: Int?
   /// Nil: as the placement file says, or rank 1 where there are two or more.
   public var routerRank: Int?
+  /// Throws where the model that was opened is not the one that is wanted; asked before anything is loaded.
+  public var accept: (@Sendable (Checkpoint, WeightFormats) throws -> Void)?
   /// What is done with the files of a prepared model first.
   public var checks: PreparedChecks = []
   /// Silence after which a rank is lost.
-  public var timeout: Duration = .seconds(10)
+  public var timeout: Duration = Fleet.defaultTimeout
   /// Version of the program, which all ranks must share.
   public var version: String
 

@@ -1,5 +1,4 @@
 import Checkpoint
-import Crypto
 import DeepSeek
 import ExpertParallel
 import Foundation
@@ -11,7 +10,7 @@ extension RunSession {
   ) -> Agreement {
     var entries = [
       Agreement.Entry("version", options.version, hint: "install the same version on every node"),
-      Agreement.Entry("binary", binaryHash(), hint: "copy the same binary to every node"),
+      Agreement.Entry("binary", OwnProgram.hash ?? "unreadable", hint: "copy the same binary to every node"),
     ]
     var failure: String?
     switch opened {
@@ -23,8 +22,6 @@ extension RunSession {
         .init("checkpoint", opened.checkpoint.fingerprint, hint: "copy the same checkpoint to every node"),
         .init("placement", opened.placement.hash, hint: "give every rank the same placement"),
         .init("cache format", opened.cacheFormat.rawValue, hint: "give every rank the same --cache-type"),
-        .init(
-          "memory", opened.memory, hint: "use more nodes, fewer ranks on a node, or a smaller --quant or --ctx-size"),
       ]
     case .failure(let error):
       let (path, text) = (options.model.path(percentEncoded: false), "\(error)")
@@ -32,15 +29,17 @@ extension RunSession {
     }
     return Agreement(
       entries, host: fleet.exchange.hostName(of: fleet.rank), process: ProcessInfo.processInfo.processIdentifier,
-      threads: threads, failure: failure)
+      threads: threads, failure: failure, lacks: (try? opened.get().lacks) ?? [])
   }
 
-  /// SHA-256 of the running program.
-  private static func binaryHash() -> String {
-    guard let bytes = try? Data(contentsOf: URL(filePath: "/proc/self/exe"), options: .mappedIfSafe) else {
-      return "unreadable"
-    }
-    return SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
+  /// What helps ranks that lack bundles or memory.
+  static func hintForLacks(_ opened: Result<Opened, any Error>, _ options: RunOptions) -> String {
+    guard let opened = try? opened.get() else { return "" }
+    let memory = "for memory use more nodes, fewer ranks on a node, or a smaller --quant or --ctx-size"
+    guard let prepared = opened.checkpoint.prepared else { return memory }
+    let folder = prepared.folder.standardizedFileURL.path(percentEncoded: false)
+    return "bundles come with flotilla push PREPARED --hostfile HOSTFILE --to \(folder)\(options.rolesAsArguments), "
+      + "PREPARED being a folder that has them all; \(memory)"
   }
 }
 
@@ -51,8 +50,8 @@ struct Opened {
   let formats: WeightFormats
   let cacheFormat: CacheFormat
   let limits: EngineLimits
-  /// "fits", or what is missing on this host.
-  let memory: String
+  /// Bundles and memory that this rank needs and has not, in words. Without others, missing bundles are an error.
+  let lacks: [String]
 
   init(_ options: RunOptions, fleet: Fleet) throws {
     checkpoint = try Checkpoint.open(options.model)
@@ -70,8 +69,15 @@ struct Opened {
         coordinatorExperts: options.coordinatorExperts)
     }
     formats = try WeightFormats(quant: options.formats, requantizes: options.requantizes, for: checkpoint)
+    try options.accept?(checkpoint, formats)
+    var lacks: [String] = []
     if let prepared = checkpoint.prepared {
-      try prepared.require(placement.bundles(of: fleet.rank))
+      let bundles = placement.bundles(of: fleet.rank)
+      if fleet.rankCount == 1 { try prepared.require(bundles) }
+      if let absent = prepared.absent(of: bundles) {
+        let folder = prepared.folder.path(percentEncoded: false)
+        lacks.append("bundles: expected \(absent) in \(folder), found no such files")
+      }
     } else if !options.checks.isEmpty {
       throw RequestError(
         "--verify, --populate, --mlock: expected a prepared model, found \(options.model.lastPathComponent). "
@@ -83,28 +89,39 @@ struct Opened {
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
     let (contextSize, memory) = try Self.context(options, plan, configuration, ranks: fleet.ranksOnThisHost())
-    self.memory = memory
+    // One rank may try: it may well do with what the system can drop and read again. Of a host, the first rank speaks.
+    if let memory, fleet.rankCount > 1, fleet.ranksOnThisHost().first == fleet.rank { lacks.append(memory) }
+    self.lacks = lacks
     limits = EngineLimits(
       contextSize: contextSize + options.unreadTokens, prefillChunk: min(options.prefillChunk, contextSize),
       maxSequences: options.parallel)
   }
 
-  /// The context size, and whether all of this host's ranks fit into its memory with it.
+  /// The context size, and what is missing where this host's ranks do not fit into its memory with it.
   private static func context(
     _ options: RunOptions, _ plan: MemoryPlan, _ configuration: ModelConfiguration, ranks: [Int]
-  ) throws -> (Int, memory: String) {
+  ) throws -> (Int, memory: String?) {
     if let asked = options.contextSize, asked < 1 || asked > configuration.maxPositions {
       throw RequestError(
         "context size: expected 1 to \(configuration.maxPositions) (the model's maximum), found \(asked)")
     }
     guard let available = MachineMemory.available() else {
-      return (options.contextSize ?? configuration.maxPositions, "fits")
+      return (options.contextSize ?? configuration.maxPositions, nil)
     }
     let size = options.contextSize ?? plan.contextThatFits(ranks: ranks, available: available) ?? 1
+    if let asked = options.contextSize, plan.bytes(ranks: ranks, contextSize: asked) > available,
+      let most = plan.contextThatFits(ranks: ranks, available: available), most < asked
+    {
+      throw RequestError(
+        "context size: expected at most \(most), for which the memory of this host has room with \(options.parallel) "
+          + "at once, found \(asked). Hint: lower --ctx-size, --parallel or --prefill-chunk, or use a smaller --quant")
+    }
     let needed = plan.bytes(ranks: ranks, contextSize: size)
     let fits = needed <= available
     func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }
-    return (size, fits ? "fits" : "needs \(gib(needed)) for context \(size), \(gib(available)) available")
+    let who = ranks.count == 1 ? "" : " for the \(ranks.count) ranks of this host together"
+    let lack = "memory: expected \(gib(needed))\(who) with context \(size), found \(gib(available)) free"
+    return (size, fits ? nil : lack)
   }
 }
 

@@ -39,11 +39,12 @@ public final class RunSession {
     self.options = options
     self.fleet = fleet
     let start = MonotonicClock.seconds()
+    fleet.starts()
     let opened = Result { try Opened(options, fleet: fleet) }
     let threads = options.threads ?? fleet.defaultThreads
     let handshake = Handshake(
       Self.agreement(opened, options, fleet, threads: threads), over: fleet.exchange,
-      coordinator: fleet.coordinator)
+      coordinator: fleet.coordinator, hintForLacks: Self.hintForLacks(opened, options))
     if case .failure(let error) = opened, fleet.rank == fleet.coordinator {
       try handshake.fail(String(describing: error))
       throw error
@@ -57,6 +58,7 @@ public final class RunSession {
     threadsByRank = handshake.agreements.map { $0?.threads ?? 0 }
     try load(progress)
     try handshake.ready()
+    fleet.hasStarted()
     loadSeconds = MonotonicClock.seconds() - start
   }
 

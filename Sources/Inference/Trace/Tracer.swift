@@ -23,7 +23,7 @@ public final class Tracer {
   ///
   /// - Parameter together: all in the same batches, instead of one after the other; no bit changes.
   public func trace(prompts: [[Int]], greedy: Int, together: Bool) throws -> [Trace] {
-    let traces = prompts.map { Trace(prompt: $0, model: model, greedy: greedy) }
+    let traces = prompts.enumerated().map { Trace($0, prompt: $1, model: model, greedy: greedy) }
     for group in together ? [traces] : traces.map({ [$0] }) {
       while try step(group) {}
     }
@@ -49,7 +49,7 @@ public final class Tracer {
     let recorder = Recorder(members: members)
     model.observer = recorder
     defer { model.observer = nil }
-    let hidden = try model.forward(batch, fabric: fabric)
+    let hidden = try model.forward(batch, of: members.map(\.trace.number), kind: "prompt", fabric: fabric)
     let slice = model.workspace.maxLogits
     for (trace, rows) in members {
       recorder.current = trace
@@ -64,6 +64,8 @@ public final class Tracer {
 
 /// What one sequence gave.
 public final class Trace {
+  /// Of its prompt, from 0.
+  let number: Int
   public let prompt: [Int]
   public private(set) var greedyIDs: [Int] = []
   /// `[T, V]` of the prompt, and `[greedy, V]`: row j chose `greedyIDs[j]`.
@@ -87,7 +89,8 @@ public final class Trace {
   private var tokens: [Int]
   var processed = 0
 
-  init(prompt: [Int], model: Model, greedy: Int) {
+  init(_ number: Int, prompt: [Int], model: Model, greedy: Int) {
+    self.number = number
     self.prompt = prompt
     self.greedy = greedy
     tokens = prompt

@@ -22,7 +22,7 @@ public struct JobEnding: Sendable, Equatable {
   ///   - output: what it printed.
   ///   - hasComplaint: whether the coordinator or another rank has said why.
   ///   - isInterrupted: whether the person wanted the end.
-  init(_ ending: ChildProcess.Ending, _ output: MPIRunOutput, hasComplaint: Bool, isInterrupted: Bool) {
+  package init(_ ending: ChildProcess.Ending, _ output: MPIRunOutput, hasComplaint: Bool, isInterrupted: Bool) {
     let loss = output.loss
     switch ending {
     case .exited(0): (cause, message) = (.done, "")

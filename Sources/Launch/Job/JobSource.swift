@@ -36,7 +36,8 @@ final class JobSource {
   var kind: Kind
   var messages = MessageReader<LauncherMessage>()
   private var line: [UInt8] = []
-  private var hasEnded = false
+  /// Whether no line will come.
+  private(set) var isSpoilt = false
 
   init(_ descriptor: Int32, _ kind: Kind) {
     self.descriptor = descriptor
@@ -56,16 +57,13 @@ final class JobSource {
   func takeLine() -> [UInt8]? {
     var byte: UInt8 = 0
     guard read(descriptor, &byte, 1) == 1, line.count < Greeting.mostBytes else {
-      hasEnded = true
+      isSpoilt = true
       return nil
     }
     if byte == 10 { return line }
     line.append(byte)
     return nil
   }
-
-  /// Whether no line will come.
-  var isSpoilt: Bool { hasEnded }
 }
 
 /// Standard input on its way to the coordinator; never more than it takes.

@@ -146,7 +146,7 @@ public final class LaunchedJob {
     guard !bytes.isEmpty else { return }
     if descriptor == STDERR_FILENO { display.makeWay() }
     // Nobody reads any more: as with any program in a pipe, the end.
-    if !Descriptor.write(bytes, to: descriptor), descriptor == STDOUT_FILENO, interrupts == 0 { interrupt() }
+    if Descriptor.write(bytes, to: descriptor) != 0, descriptor == STDOUT_FILENO, interrupts == 0 { interrupt() }
   }
 
   private func drop(_ source: JobSource) {

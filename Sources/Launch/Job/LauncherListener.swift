@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Nodes
 
 /// Where a launcher waits for its coordinator: a socket in a private folder, and one on the network where the
 /// coordinator may run elsewhere.
@@ -23,9 +24,17 @@ struct LauncherListener {
       (descriptors, addresses) = ([local.descriptor], [local.address])
       return
     }
-    let network = try StreamSocket.listenOnNetwork()
+    let network: (descriptor: Int32, port: Int)
+    do {
+      network = try TCPSocket.listen()
+    } catch {
+      throw LinkError("a network: expected a place to listen, found: \(error)")
+    }
     descriptors = [local.descriptor, network.descriptor]
-    addresses = [local.address] + NetworkInterface.all().map { "\($0.bracketedAddress):\(network.port)" }
+    addresses =
+      [local.address]
+      + NetworkInterface.ofThisMachine().filter { !$0.isLoopback }.flatMap(\.addresses)
+      .map { ($0.isIPv4 ? $0.address : "[\($0.address)]") + ":\(network.port)" }
   }
 
   func close() {

@@ -1,17 +1,19 @@
 /// What mpirun prints on standard error, told apart: lines of ranks, which pass, and its own banners, which are kept
 /// until one knows whether they say anything new.
-struct MPIRunOutput {
+package struct MPIRunOutput {
   /// Banners so far, without the dashes around them.
-  private(set) var banners: [String] = []
+  package private(set) var banners: [String] = []
   /// Whether a rank said what went wrong.
-  private(set) var hasComplaint = false
+  package private(set) var hasComplaint = false
   private var pending: [UInt8] = []
   private var banner: [String]?
+
+  package init() {}
 
   private static let mostKept = 64 << 10
 
   /// - Returns: lines that a person should see now, with their line feeds.
-  mutating func add(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+  package mutating func add(_ bytes: some Sequence<UInt8>) -> [UInt8] {
     pending += bytes
     var shown: [UInt8] = []
     while let end = pending.firstIndex(of: 10) {
@@ -26,7 +28,7 @@ struct MPIRunOutput {
   }
 
   /// What is left at the end.
-  mutating func finish() -> [UInt8] {
+  package mutating func finish() -> [UInt8] {
     let rest = pending.isEmpty ? [] : take(String(decoding: pending, as: UTF8.self))
     pending = []
     if let open = banner, !open.isEmpty { banners.append(open.joined(separator: "\n")) }
@@ -58,15 +60,15 @@ struct MPIRunOutput {
   }
 
   /// A rank that went, as mpirun tells it.
-  struct Loss: Equatable {
-    let rank: Int
-    let host: String
+  package struct Loss: Equatable {
+    package let rank: Int
+    package let host: String
     /// "signal 9 (Killed)", or nil where it was no signal.
-    let signal: String?
+    package let signal: String?
   }
 
   /// The first rank that mpirun says has gone.
-  var loss: Loss? {
+  package var loss: Loss? {
     for text in banners {
       let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
       guard let start = words.firstIndex(of: "rank"), words.count > start + 1, let rank = Int(words[start + 1]),

@@ -1,4 +1,5 @@
 import Glibc
+import Kernels
 
 /// The writing end, for the handler: plain memory with a constant beginning, safe to read at any time.
 nonisolated(unsafe) private var handlerEnd: Int32 = -1

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Kernels
 import Synchronization
 
 /// The coordinator's end of the link to the launcher that started the job.
@@ -71,7 +72,7 @@ public final class CoordinatorLink: Sendable {
 
   private static func open(_ address: String, _ secret: String, _ purpose: Greeting.Purpose) throws -> Int32 {
     let descriptor = try StreamSocket.connect(address, timeout: timeout)
-    guard Descriptor.write(Greeting(secret: secret, purpose: purpose).bytes, to: descriptor) else {
+    guard Descriptor.write(Greeting(secret: secret, purpose: purpose).bytes, to: descriptor) == 0 else {
       close(descriptor)
       throw LinkError("\(address): the launcher closed the connection")
     }

@@ -1,5 +1,5 @@
 /// A key, out of the bytes that a terminal sends for it.
-enum Key: Equatable {
+package enum Key: Equatable {
   case text(String)
   case enter, backspace, delete
   case left, right, wordLeft, wordRight, home, end
@@ -9,7 +9,7 @@ enum Key: Equatable {
 }
 
 /// Cuts a terminal's bytes into keys. What is pasted comes as text, its line ends too.
-struct KeyReader {
+package struct KeyReader {
   private var pending: [UInt8] = []
   private var isPasting = false
   private var pasted: [UInt8] = []
@@ -18,12 +18,9 @@ struct KeyReader {
   private static let pasteEnd = Array("\u{1B}[201~".utf8)
   private static let mostPasted = 1 << 20
 
-  init() {}
+  package init() {}
 
-  /// Whether a key has begun that is not whole.
-  var isWaiting: Bool { !pending.isEmpty }
-
-  mutating func add(_ bytes: some Sequence<UInt8>) -> [Key] {
+  package mutating func add(_ bytes: some Sequence<UInt8>) -> [Key] {
     pending += bytes
     var keys: [Key] = []
     while !pending.isEmpty {

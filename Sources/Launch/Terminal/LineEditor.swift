@@ -1,7 +1,7 @@
 /// A line that a person edits, with a history behind it. Knows nothing of terminals: keys go in, and text to show
 /// comes out.
-struct LineEditor {
-  enum Outcome: Equatable {
+package struct LineEditor {
+  package enum Outcome: Equatable {
     case line(String)
     /// Ctrl-C: the line is dropped.
     case dropped
@@ -9,24 +9,24 @@ struct LineEditor {
     case end
   }
 
-  let prompt: String
-  private(set) var text: [Character] = []
+  package let prompt: String
+  package private(set) var text: [Character] = []
   /// Characters before the cursor.
-  private(set) var cursor = 0
+  package private(set) var cursor = 0
   private let history: [String]
   /// The entry of the history that is shown; its count: what is being written.
   private var entry: Int
   private var draft: [Character] = []
 
   /// - Parameter history: oldest first.
-  init(prompt: String, history: [String]) {
+  package init(prompt: String, history: [String]) {
     self.prompt = prompt
     self.history = history
     entry = history.count
   }
 
   /// - Returns: how the line ended, where this key ended it.
-  mutating func press(_ key: Key) -> Outcome? {
+  package mutating func press(_ key: Key) -> Outcome? {
     switch key {
     case .enter: return .line(String(text))
     case .interrupt: return .dropped
@@ -87,14 +87,14 @@ struct LineEditor {
 }
 
 /// Draws a line over as many rows as it needs.
-struct LinePicture {
+package struct LinePicture {
   /// Rows between the first one and the cursor, as drawn last.
   private var cursorRow = 0
 
-  init() {}
+  package init() {}
 
   /// What takes the terminal from the line as drawn last to the line as it is now.
-  mutating func draw(_ editor: LineEditor, columns: Int) -> String {
+  package mutating func draw(_ editor: LineEditor, columns: Int) -> String {
     let shown = editor.text.map(Self.visible)
     let before = Self.place(editor.prompt, shown[..<editor.cursor], columns)
     let end = Self.place(editor.prompt, shown[...], columns)

@@ -1,11 +1,11 @@
 import Foundation
 
 /// Lines that were typed before, in a file of the user's.
-struct LineHistory {
-  private(set) var lines: [String] = []
+package struct LineHistory {
+  package private(set) var lines: [String] = []
   private let file: URL?
 
-  static let most = 500
+  package static let most = 500
 
   /// In `$XDG_STATE_HOME` or `~/.local/state`; without a home, for this session only.
   static func standard(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> LineHistory {
@@ -15,13 +15,13 @@ struct LineHistory {
   }
 
   /// A file that cannot be read is as good as none: a history is a convenience.
-  init(file: URL?) {
+  package init(file: URL?) {
     self.file = file
     guard let file, let text = try? String(contentsOf: file, encoding: .utf8) else { return }
     lines = text.split(separator: "\n").suffix(Self.most).compactMap(Self.unescaped)
   }
 
-  mutating func add(_ line: String) {
+  package mutating func add(_ line: String) {
     guard !line.allSatisfy(\.isWhitespace), line != lines.last else { return }
     lines = (lines + [line]).suffix(Self.most)
     guard let file else { return }

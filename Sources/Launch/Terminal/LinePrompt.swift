@@ -1,4 +1,5 @@
 import Glibc
+import Kernels
 
 /// Asks the person at a terminal for a line, a few bytes at a time, so that whoever asks can do other things meanwhile.
 public final class LinePrompt {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Kernels
 
 /// The last row of a terminal, kept free of what scrolls above it.
 ///
@@ -10,7 +11,6 @@ struct StatusBar {
   private var rows = 0
   private var columns = 0
   private var isShown = false
-  private var text = ""
 
   init(_ descriptor: Int32) { self.descriptor = descriptor }
 
@@ -21,8 +21,7 @@ struct StatusBar {
     let size = TerminalSize(descriptor)
     guard size.rows >= Self.fewestRows, size.columns >= 20 else { return hide() }
     if !isShown || size.rows != rows || size.columns != columns { reserve(size) }
-    self.text = text
-    draw()
+    draw(text)
   }
 
   private mutating func reserve(_ size: TerminalSize) {
@@ -32,7 +31,7 @@ struct StatusBar {
     write("\n\u{1B}7\u{1B}[1;\(rows - 1)r\u{1B}8\u{1B}[1A")
   }
 
-  private func draw() {
+  private func draw(_ text: String) {
     let line = String(text.prefix(columns - 1))
     write("\u{1B}7\u{1B}[\(rows);1H\u{1B}[K\u{1B}[2m\(line)\u{1B}[0m\u{1B}8")
   }

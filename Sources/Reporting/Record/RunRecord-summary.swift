@@ -28,13 +28,14 @@ extension RunRecord {
     loadSeconds = finite(summary.loadSeconds)
     tokens = Tokens(
       prompt: engine.promptTokens, generated: engine.generatedTokens, computed: summary.tokensComputed,
+      replayed: engine.replayedTokens > 0 ? engine.replayedTokens : nil,
       inPrefillSteps: engine.tokensInPrefillSteps, inDecodeSteps: engine.tokensInDecodeSteps)
     self.steps = engine.steps
     seconds = Seconds(
       prefill: finite(engine.prefillSeconds), decode: finite(engine.decodeSeconds),
       firstToken: engine.firstTokenSeconds.map(finite))
     rates = Rates(
-      prefill: Format.perSecond(engine.promptTokens, engine.prefillSeconds),
+      prefill: Format.perSecond(engine.promptTokens + engine.replayedTokens, engine.prefillSeconds),
       decode: Format.perSecond(engine.tokensInDecodeSteps, engine.decodeSeconds))
     phases = Dictionary(uniqueKeysWithValues: Phase.allCases.map { ($0.key, finite(summary.phases[$0])) })
     ranks = summary.ranks.map { Rank($0, phases: summary.phases, stepSeconds: steps) }

@@ -69,7 +69,7 @@ extension ThroughputReport {
       + (conversions.isEmpty ? [] : [Fact(name: "weights", value: conversions)]) + [
         Fact(name: "tokens", value: tokens),
         Fact(name: "loading", value: Format.seconds(record.loadSeconds)),
-        Fact(name: "prefill", value: speed(record.rates.prefill, record.tokens.prompt, record.seconds.prefill)),
+        Fact(name: "prefill", value: speed(record.rates.prefill, tokensRead, record.seconds.prefill)),
         Fact(name: "decode", value: speed(record.rates.decode, record.tokens.inDecodeSteps, record.seconds.decode)),
         Fact(name: "first token", value: firstToken), Fact(name: "parameters", value: parameters),
       ]
@@ -84,9 +84,15 @@ extension ThroughputReport {
       + record.setup.instructionSet
   }
 
+  private var tokensRead: Int { record.tokens.prompt + (record.tokens.replayed ?? 0) }
+
   private var tokens: String {
-    "\(Format.exact(record.tokens.prompt)) in, \(Format.exact(record.tokens.generated)) out; "
+    "\(Format.exact(record.tokens.prompt)) in\(replayed), \(Format.exact(record.tokens.generated)) out; "
       + "\(Format.exact(record.tokens.computed)) through the layers in \(many(record.steps, "step"))"
+  }
+
+  private var replayed: String {
+    record.tokens.replayed.map { ", \(Format.exact($0)) of the journal" } ?? ""
   }
 
   private func speed(_ rate: Double?, _ tokens: Int, _ seconds: Double) -> String {

@@ -87,6 +87,8 @@ final class ChatRoom {
       for event in Fleet.isInterrupted ? engine.stop(id) : try engine.step() {
         switch event {
         case .prefill(_, let tokens, let total): progress.update(tokens, of: total)
+        // Only what comes from a journal is replayed.
+        case .replay: break
         case .token(let token):
           progress.finish()
           if token.part == .answer { said += token.text }

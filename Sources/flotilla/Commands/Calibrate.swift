@@ -1,7 +1,10 @@
 import ArgumentParser
+import Doctor
 import Foundation
 import Inference
 import Kernels
+import MessagePassing
+import Nodes
 import Reporting
 
 struct Calibrate: ParsableCommand {
@@ -12,13 +15,17 @@ struct Calibrate: ParsableCommand {
       threads, alone; under mpirun also what all ranks of a host read at once, and half the round trip of messages \
       between every pair of ranks while the others are quiet.
 
-      Kept as JSON, which flotilla bench compares its runs with; with a buffer below 4 times the last-level cache only \
+      With nodes (--hostfile or --hosts) it starts the job by itself, one rank on each node, measures every link in both \
+      directions too, and writes the cluster description that -o names.
+
+      Without nodes it is kept as JSON, which flotilla bench compares its runs with; with a buffer below 4 times the last-level cache only \
       where -o names a file. Nothing else should run meanwhile.
 
       EXAMPLES
         flotilla calibrate
         mpirun -n 8 --map-by node --bind-to none flotilla calibrate -o nodes.json
         flotilla calibrate --json
+        flotilla calibrate --hostfile hosts -o cluster.json
       """)
 
   @Option(
@@ -43,7 +50,12 @@ struct Calibrate: ParsableCommand {
   var buffer: Int?
 
   @Option(help: ArgumentHelp("How long a rank may be silent before the job ends.", valueName: "seconds"))
-  var timeout = 10.0
+  var timeout = Fleet.defaultTimeout / .seconds(1)
+
+  @OptionGroup(title: "NODES") var nodes: NodeOptions
+
+  @Option(help: ArgumentHelp("With nodes: a remark to keep in the description.", valueName: "text"))
+  var note: String?
 
   @Flag(help: "The JSON on standard output instead of text.")
   var json = false
@@ -51,7 +63,12 @@ struct Calibrate: ParsableCommand {
   @Flag(name: .shortAndLong, help: "No progress, no text.")
   var quiet = false
 
+  /// Of a job that a doctor or another calibrate started: every rank is a node, whatever its host is called.
+  @Flag(help: .hidden) var eachRank = false
+  @Flag(help: .hidden) var linksOnly = false
+
   func validate() throws {
+    if note != nil, !nodes.isNamed { throw ValidationError("--note needs --hostfile or --hosts.") }
     if output?.isEmpty == true { throw ValidationError("--output: expected a file name, found nothing.") }
     try check("--threads", threads, 1...1024)
     try check("--repetitions", repetitions, 1...1000)
@@ -60,6 +77,7 @@ struct Calibrate: ParsableCommand {
   }
 
   func run() throws {
+    if nodes.isNamed { return try describe() }
     let options = CalibrationOptions(
       bufferBytes: buffer.map { $0 << 20 }, repeats: repetitions, threads: threads)
     let silence = Duration.milliseconds(max(1, Int64(timeout * 1000)))
@@ -69,8 +87,15 @@ struct Calibrate: ParsableCommand {
         exchange: fleet.exchange, kernels: try KernelTable.selected(), isInterrupted: { Fleet.isInterrupted })
       guard fleet.rank == fleet.coordinator else { return try rank.serve() }
       let progress = ProgressLine("Measuring", .steps, isQuiet: quiet)
-      let calibration = try Calibrator(rank, options: options) { progress.update($0, of: $1, now: $2) }
-        .run(version: Flotilla.version)
+      let calibrator = Calibrator(rank, options: options) { progress.update($0, of: $1, now: $2) }
+      if eachRank {
+        try StandardOutput.write(NodeJob.started + "\n")
+        try StandardOutput.flush()
+        let measurement = try calibrator.cluster(mpi: MPISession.libraryVersion, includesMachines: !linksOnly)
+        progress.finish()
+        return try StandardOutput.write(JSONLines.line(measurement))
+      }
+      let calibration = try calibrator.run(version: Flotilla.version)
       progress.finish()
       // Limits of the cache must not become what every bench is compared with.
       let unfit = output == nil ? calibration.hostThatReadCache : nil
@@ -79,6 +104,33 @@ struct Calibrate: ParsableCommand {
       try show(calibration, unfit == nil ? file : nil)
       if let unfit { warn(notKept(unfit)) }
     }
+  }
+
+  /// Measures a cluster from outside.
+  private func describe() throws {
+    guard ProcessRank.current.isFirst else { return }
+    TerminationSignal.install()
+    let hosts = try nodes.nodes()
+    let needs = RankOrder.node.ranks(of: hosts.hosts).map { NodeNeed(ranks: $0) }
+    let request = nodes.request(hosts, needs: needs, command: NodeOptions.commandLine)
+    var options = ["-r", "\(repetitions)", "--timeout", "\(timeout)", "--quiet"]
+    if let threads { options += ["-t", "\(threads)"] }
+    if let buffer { options += ["--buffer", "\(buffer)"] }
+    let isQuiet = quiet
+    var cluster: ClusterDescription
+    do {
+      let limit = 600 + 2 * Double(hosts.hosts.count * hosts.hosts.count)
+      cluster = try ClusterCalibration(request) { TerminationSignal.requested }
+        .run(options: options, limit: limit) { if !isQuiet { StandardError.write("calibrate: \($0)\n") } }
+    } catch is NodeInterrupted {
+      throw Interrupted()
+    }
+    cluster.note = note
+    if let output { try cluster.write(to: URL(filePath: output)) }
+    if json || output == nil { return try StandardOutput.write(cluster.json()) }
+    guard !quiet, let output else { return }
+    let report = ClusterReport(cluster).text
+    try StandardOutput.write(report + "\nKept in \(printable(output)).\n")
   }
 
   private func show(_ calibration: Calibration, _ file: URL?) throws {

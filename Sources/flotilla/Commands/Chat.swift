@@ -14,7 +14,7 @@ struct Chat: ParsableCommand {
       \(ChatLine.helpText)
       EXAMPLES
         flotilla chat
-        flotilla chat DeepSeek-V2-Lite-Chat --quant q4_K --system "Answer in one sentence."
+        flotilla chat DeepSeek-V2-Lite-Chat --quant q4_K --system "Be brief."
         flotilla launch --hosts a1,a2,a3 -- chat /models/DeepSeek-R1
       """)
 

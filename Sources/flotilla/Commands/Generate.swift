@@ -17,10 +17,15 @@ struct Generate: ParsableCommand {
       with --top-logprobs. "finish" is end (the model ended), stop (a --stop text), length (--max-tokens), context \
       (--ctx-size is full) or cancelled (Ctrl-C). Without --quiet a line {"run": …} follows, with the record of the run.
 
+      --journal keeps what is needed to go on after a crash. --resume goes on with the very same tokens, also with \
+      other ranks, placement, threads or machines; it shows the text from its beginning, as an undisturbed run would.
+
       EXAMPLES
         flotilla generate -p "What is 478 + 256?"
         flotilla generate DeepSeek-V2-Lite -p "One" -p "and another" --json
         mpirun -n 8 --bind-to none flotilla generate DeepSeek-R1 -p "Is 91 prime?"
+        flotilla generate DeepSeek-V2-Lite -p "One" --journal one.journal
+        mpirun -n 3 --bind-to none flotilla generate --resume one.journal
       More ranks than cores on one host: add --oversubscribe.
       """)
 
@@ -30,9 +35,11 @@ struct Generate: ParsableCommand {
   @OptionGroup(title: "Length and sampling") var length: LengthOptions
   @OptionGroup(title: "Length and sampling") var sampling: SamplingArguments
   @OptionGroup(title: "Ranks") var placement: PlacementOptions
+  @OptionGroup(title: "Journal") var journal: JournalOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func validate() throws {
+    if journal.resume != nil { return try refuseWhatJournalsSay() }
     if length.alternatives > 0, !output.json { throw ValidationError("--top-logprobs needs --json.") }
     guard prompt.count == 0 else { return }
     if let text = model.argument.path, !FileManager.default.fileExists(atPath: text) {
@@ -43,33 +50,32 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let record = try output.recordFile()
+    if let path = journal.resume { try resume(path, record) } else { try begin(record) }
+  }
+
+  private func begin(_ record: RecordFile?) throws {
     var options = try RunOptions(model, sequences, placement)
     options.parallel = min(options.parallel, max(1, prompt.count))
-    try DistributedRun.perform(options, isQuiet: output.quiet) { session in
-      guard let engine = session.engine else { return }
-      let defaults = session.checkpoint.generationDefaults
-      let printer: any GenerationPrinter =
-        output.json
-        ? JSONPrinter(isQuiet: output.quiet)
-        : TextPrinter(
-          sequences: prompt.count, terminal: output.terminal, isQuiet: output.quiet, showsMarks: !length.special)
-      for prompt in try prompt.encoded(by: session) {
-        try engine.add(length.request(prompt, sampling.options(defaults: defaults)))
+    try DistributedRun.perform(timeout: options.timeout, hub: options.coordinator) { fleet in
+      // Before anything is loaded, which may take minutes.
+      let writer = fleet.rank == fleet.coordinator ? try journal.create() : nil
+      try DistributedRun.run(options, on: fleet, isQuiet: output.quiet) { session in
+        guard let engine = session.engine else { return }
+        let sampling = sampling.options(defaults: session.checkpoint.generationDefaults)
+        let requests = try prompt.encoded(by: session).map { length.request($0, sampling) }
+        for request in requests { try engine.add(request) }
+        let header = JournalHeader(session, path: model.argument.path, sequences: requests.count)
+        try writer?.begin(header, requests)
+        let printer = printer(sequences: requests.count, showsMarks: !length.special)
+        try GenerationRun(session: session, engine: engine, printer: printer, journal: writer, record: record).perform()
       }
-      try generate(session, engine, printer)
-      let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
-      try printer.end(finished)
-      try record?.append(finished)
     }
   }
 
-  /// Until all sequences are finished or the user interrupts.
-  private func generate(_ session: RunSession, _ engine: Engine, _ printer: any GenerationPrinter) throws {
-    while !engine.isIdle {
-      LauncherLink.report(session)
-      let events = Fleet.isInterrupted ? engine.cancel() : try engine.step()
-      for event in events { try printer.show(event) }
-      try StandardOutput.flush()
-    }
+  func printer(sequences: Int, showsMarks: Bool) -> any GenerationPrinter {
+    output.json
+      ? JSONPrinter(isQuiet: output.quiet)
+      : TextPrinter(
+        sequences: sequences, terminal: output.terminal, isQuiet: output.quiet, showsMarks: showsMarks)
   }
 }

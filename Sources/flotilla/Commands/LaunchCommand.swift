@@ -1,8 +1,10 @@
 import ArgumentParser
+import Checkpoint
 import Foundation
 import Inference
 import Kernels
 import Launch
+import MessagePassing
 import Nodes
 import Reporting
 
@@ -20,14 +22,14 @@ struct LaunchCommand: ParsableCommand {
       EXAMPLES
         flotilla launch -n 4 -- generate -p "What is 478 + 256?"
         flotilla launch --hosts a1,a2,a3 -- chat /models/DeepSeek-R1
-        flotilla launch --hostfile nodes --install -- generate /models/r1-q4 -p "…"
+        flotilla launch --hostfile nodes --install -- generate /r1-q4 -p "Hi"
         flotilla launch --hostfile nodes --dry-run -- bench /models/r1-q4
 
       EXIT CODES
         those of the command; 3 where a rank or node was lost, 130 after Ctrl-C.
       """)
 
-  @OptionGroup(title: "Nodes") var nodes: NodeOptions
+  @OptionGroup(title: "Nodes") var nodes: LaunchNodes
 
   @Option(
     help: ArgumentHelp("flotilla on the nodes, an absolute path. Default: that of this one.", valueName: "path"))
@@ -71,24 +73,21 @@ struct LaunchCommand: ParsableCommand {
   func run() throws {
     try verify(command)
     let place = try surveyed()
+    let plan = plan(place)
     let line = MPIRunLine(
-      plan(place), runtime: try MPIRuntime(program: mpirun), mpirun: mpirun, command: [path] + command)
+      plan, runtime: try MPIRuntime(program: mpirun), mpirun: mpirun, command: [path] + command)
     if dryRun || verbose {
       try show(line)
       if dryRun { return }
     }
     let job = try LaunchedJob(
-      line.words, isOnNetwork: plan(place).isDistributed, isQuiet: quiet, isVerbose: verbose)
+      line.words, isOnNetwork: plan.isDistributed, isQuiet: quiet, isVerbose: verbose)
     let ending = try job.run()
     if !ending.message.isEmpty { StandardError.write("error: \(printable(ending.message))\n") }
     if ending.exitCode != 0 { throw ExitCode(ending.exitCode) }
   }
 
-  private var path: String { program ?? Self.ownPath }
-
-  private static var ownPath: String {
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-  }
+  private var path: String { program ?? OwnProgram.path ?? CommandLine.arguments[0] }
 
   /// What is wrong with the command shows here, before anything is started.
   private func verify(_ command: [String]) throws {
@@ -136,9 +135,9 @@ extension LaunchCommand {
   /// Where the ranks go, once the nodes have been asked.
   private func surveyed() throws -> LaunchPlan.Place {
     guard let named = try nodes.named() else { return nodes.placeWithoutNodes }
-    Fleet.watchInterrupts()
-    let surveys = NodeSurvey.ask(named.map(\.name), nodes.shell, program: path) { Fleet.isInterrupted }
-    if Fleet.isInterrupted { throw Interrupted() }
+    TerminationSignal.install()
+    let surveys = NodeSurvey.ask(named.map(\.name), nodes.shell, program: path) { TerminationSignal.requested }
+    if TerminationSignal.requested { throw Interrupted() }
     if let failed = surveys.first(where: { $0.failure != nil }) {
       throw LaunchError(failed.failure ?? "", hint: "")
     }
@@ -150,7 +149,7 @@ extension LaunchCommand {
   }
 
   private func checkPrograms(_ surveys: [NodeSurvey]) throws {
-    let own = try ProgramHash.ofFile(path)
+    let own = try Digest(contentsOf: URL(filePath: path)).description
     let others = surveys.filter { $0.program != own }.map(\.host)
     guard !others.isEmpty else { return }
     guard install else {
@@ -165,6 +164,6 @@ extension LaunchCommand {
     let companions = [folder.appending(path: "Flotilla_Inference.resources").path(percentEncoded: false)]
       .filter { FileManager.default.fileExists(atPath: $0) }
     try Installation(program: path, companions: companions, shell: nodes.shell)
-      .install(on: others) { Fleet.isInterrupted }
+      .install(on: others) { TerminationSignal.requested }
   }
 }

@@ -155,7 +155,7 @@ struct PushCommand: ParsableCommand {
 
   private func request(_ folder: URL, _ manifest: PreparedManifest, _ plan: PushPlan) throws -> PushRequest {
     let path = folder.path(percentEncoded: false)
-    let own = Self.ownPath
+    let own = OwnProgram.path ?? ""
     return PushRequest(
       source: folder, manifest: manifest,
       manifestBytes: Array(try Data(contentsOf: folder.appending(path: PreparedManifest.fileName))), plan: plan,
@@ -165,14 +165,10 @@ struct PushCommand: ParsableCommand {
       version: Flotilla.version, parallel: parallel, rate: bwlimit)
   }
 
-  private static var ownPath: String {
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-  }
-
   /// The line that runs the model as it was pushed; nil where nobody here knows the folder's whole path there.
   private func launchLine(_ folder: String) -> String? {
     guard folder.hasPrefix("/") else { return nil }
-    var words = [Self.ownPath, "launch", "--hostfile", hostfile, "--map-by", mapBy.rawValue]
+    var words = [OwnProgram.path ?? "flotilla", "launch", "--hostfile", hostfile, "--map-by", mapBy.rawValue]
     if let rsh { words += ["--rsh", rsh] }
     words += ["--", "generate", folder]
     if let file = roles.placement { words += ["--placement", file] }

@@ -14,6 +14,7 @@ final class TextPrinter: GenerationPrinter {
   private let isQuiet: Bool
   private let sequences: Int
   private let progress: ProgressLine
+  private let replay: ProgressLine
   private var current = 0
   private var style: PartStyle
   /// Text of sequences whose turn has not come.
@@ -28,12 +29,16 @@ final class TextPrinter: GenerationPrinter {
     self.terminal = terminal
     self.isQuiet = isQuiet
     progress = ProgressLine("Reading the prompt", .tokens, isQuiet: isQuiet)
+    replay = ProgressLine("Reading the journal's tokens", .tokens, isQuiet: isQuiet)
   }
 
   func show(_ event: GenerationEvent) throws {
     switch event {
     case .prefill(_, let tokens, let total):
       progress.update(tokens, of: total)
+    case .replay(let tokens, let total):
+      replay.update(tokens, of: total)
+      if tokens == total { replay.finish() }
     case .token(let token):
       progress.finish()
       begun.insert(token.sequence)
@@ -127,7 +132,7 @@ final class JSONPrinter: GenerationPrinter {
 
   func show(_ event: GenerationEvent) throws {
     switch event {
-    case .prefill: break
+    case .prefill, .replay: break
     case .token(let token):
       lines[token.sequence, default: Line(prompt: token.sequence)].add(token)
     case .finished(let sequence, let reason, let text):

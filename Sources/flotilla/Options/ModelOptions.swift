@@ -113,8 +113,8 @@ struct SequenceOptions: ParsableArguments {
     help: "Most tokens of a sequence, prompt included, from 1. Default: what fits, at most the model's maximum.")
   var contextSize: Int?
 
-  @Option(help: "Most sequences that are generated at once, 1 to 4096; more wait.")
-  var parallel = 16
+  @Option(help: "Most sequences that are generated at once, 1 to 4096; more wait. Default: 16.")
+  var parallel: Int?
 
   func validate() throws {
     try check("--ctx-size", contextSize, 1...(1 << 24))

@@ -65,7 +65,7 @@ struct PlacementOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "How long a rank may be silent before the job ends: above 0, at most 86400.", valueName: "seconds"))
-  var timeout = 10.0
+  var timeout = Fleet.defaultTimeout / .seconds(1)
 
   func validate() throws {
     try check("--timeout", timeout, "seconds above 0, at most 86400") { $0 > 0 && $0 <= 86_400 }

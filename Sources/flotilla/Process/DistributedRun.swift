@@ -42,10 +42,28 @@ enum DistributedRun {
     } catch {
       try? StandardOutput.flush()
       let status = ExitStatus(of: error).rawValue
-      if RunSession.isSaidElsewhere(error) { fleet.leaveQuietly(exitCode: ExitStatus.fabric.rawValue) }
+      if RunSession.isSaidElsewhere(error) || isLaunchersWord(error, fleet) {
+        fleet.leaveQuietly(exitCode: ExitStatus.fabric.rawValue)
+      }
       fleet.abandon(text(error, fleet), exitCode: status)
     }
     if Fleet.isInterrupted { Foundation.exit(ExitStatus.interrupted.rawValue) }
+  }
+
+  /// What to do about an mpirun that goes on without a node, since it looks for lost ones after minutes only.
+  private static func launchHint(_ error: any Error, _ fleet: Fleet) -> String? {
+    guard let error = error as? FabricError, error.reason == .lost, error.host != fleet.hostName else { return nil }
+    let environment = ProcessInfo.processInfo.environment
+    guard environment["OMPI_COMM_WORLD_SIZE"] != nil, environment["OMPI_MCA_oob_tcp_keepalive_time"] == nil
+    else { return nil }
+    return "if host \(error.host) is lost, end mpirun with Ctrl-C, twice; with --mca oob_tcp_keepalive_time 1 "
+      + "--mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 2 it notices that by itself"
+  }
+
+  /// Whether a rank that only serves misses others while the launcher ends the job: the launcher says why.
+  private static func isLaunchersWord(_ error: any Error, _ fleet: Fleet) -> Bool {
+    guard Fleet.isInterrupted, fleet.rank != fleet.coordinator else { return false }
+    return error is RankLost || (error as? FabricError)?.reason == .lost
   }
 
   private static func open(_ options: RunOptions, _ fleet: Fleet, isQuiet: Bool) throws -> RunSession {
@@ -66,7 +84,7 @@ enum DistributedRun {
   /// Error and hint; ranks say who they are, since what they read lies on their own nodes.
   private static func text(_ error: any Error, _ fleet: Fleet) -> String {
     let (words, hint) = Failure.words(of: error)
-    let reason = printable(words) + (hint.map { "\nhint: \(printable($0))" } ?? "")
+    let reason = printable(words) + ((hint ?? launchHint(error, fleet)).map { "\nhint: \(printable($0))" } ?? "")
     let isCoordinator = fleet.rank == fleet.coordinator
     let namesRank = error is FabricError
     guard fleet.rankCount > 1, !isCoordinator || !(namesRank || ExitStatus.isCommon(error)) else { return reason }
@@ -77,8 +95,9 @@ enum DistributedRun {
 }
 
 extension RunOptions {
-  init(_ model: ModelOptions, _ placement: PlacementOptions) throws {
-    self.init(model: try model.argument.url(), version: Flotilla.version)
+  /// - Parameter location: of the model; nil: as the options say.
+  init(_ model: ModelOptions, _ placement: PlacementOptions, at location: URL? = nil) throws {
+    self.init(model: try location ?? model.argument.url(), version: Flotilla.version)
     formats = model.quant.text
     requantizes = model.requantize
     cacheFormat = model.cacheType.format
@@ -93,9 +112,11 @@ extension RunOptions {
     timeout = placement.silence
   }
 
-  init(_ model: ModelOptions, _ sequences: SequenceOptions, _ placement: PlacementOptions) throws {
-    try self.init(model, placement)
+  init(
+    _ model: ModelOptions, _ sequences: SequenceOptions, _ placement: PlacementOptions, at location: URL? = nil
+  ) throws {
+    try self.init(model, placement, at: location)
     contextSize = sequences.contextSize
-    parallel = sequences.parallel
+    parallel = sequences.parallel ?? parallel
   }
 }

@@ -6,7 +6,6 @@ import Kernels
 import Launch
 import MessagePassing
 import Nodes
-import Push
 import Reporting
 import Tokenization
 
@@ -45,8 +44,9 @@ extension ExitStatus {
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
       is LogitsFileError, is HostfileError, is LaunchError:
       self = .usage
-    case let error as PushError: self = error.isUsage ? .usage : .failure
     case let error as FabricError where error.reason == .unusable: self = .usage
+    case let error as JournalError: self = error.isFailure ? .failure : .usage
+    case let error as NodeError: self = error.isUsage ? .usage : .failure
     case is FabricError, is RankLost, is MPIError, is MPIExchangeError, is LinkError: self = .fabric
     case is Interrupted: self = .interrupted
     default: self = .failure

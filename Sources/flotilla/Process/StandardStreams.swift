@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// Bytes to standard output, gathered until ``flush()``; a full disk is an error, not silence.
 enum StandardOutput {
@@ -20,19 +21,8 @@ enum StandardOutput {
   }
 
   fileprivate static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(OutputError) {
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
-      if count > 0 {
-        done += count
-      } else if errno == EAGAIN {
-        // A terminal that someone else made non-blocking.
-        var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        _ = poll(&wait, 1, -1)
-      } else if errno != EINTR {
-        throw OutputError(code: errno)
-      }
-    }
+    let code = Descriptor.write(bytes, to: descriptor)
+    if code != 0 { throw OutputError(code: code) }
   }
 }
 

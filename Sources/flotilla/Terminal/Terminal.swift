@@ -45,6 +45,9 @@ struct Terminal: Sendable {
   enum Style: String {
     case dim = "\u{1B}[2m"
     case bold = "\u{1B}[1m"
+    case green = "\u{1B}[32m"
+    case yellow = "\u{1B}[33m"
+    case red = "\u{1B}[31m"
     fileprivate static let off = "\u{1B}[0m"
   }
 

@@ -5,7 +5,7 @@ import Launch
 import Nodes
 
 /// On which machines, with how many ranks.
-struct NodeOptions: ParsableArguments {
+struct LaunchNodes: ParsableArguments {
   @Option(help: ArgumentHelp("Nodes, a line each: name slots=N, N ranks there.", valueName: "file"))
   var hostfile: String?
 
@@ -41,19 +41,12 @@ struct NodeOptions: ParsableArguments {
     try check("--np", ranks, 1...4096)
     if hostfile != nil, hosts != nil { throw ValidationError("--hostfile and --hosts both name nodes: leave one out.") }
     if hosts != nil { _ = try listed() }
-    if let network, network != "any", !Self.isRange(network) {
+    if let network, network != "any", NetworkRange(network) == nil {
       throw ValidationError("--network: expected a range as 10.0.0.0/24, or any, found \"\(network)\".")
     }
     if let rsh, RemoteShell.command(rsh) == nil {
       throw ValidationError("--rsh: expected a command, found \"\(rsh)\".")
     }
-  }
-
-  private static func isRange(_ text: String) -> Bool {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    let bytes = parts[0].split(separator: ".", omittingEmptySubsequences: false)
-    return parts.count == 2 && bytes.count == 4 && bytes.allSatisfy { UInt8($0) != nil }
-      && Int(parts[1]).map((0...32).contains) == true
   }
 
   /// The nodes of `--hosts`; slots 0 where it gives none.

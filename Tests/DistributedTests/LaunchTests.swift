@@ -1,0 +1,170 @@
+import ExpertParallel
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+/// `flotilla launch` and `flotilla chat`, at a pseudo-terminal and without one.
+@Suite("Launch", .serialized)
+struct LaunchTests {
+  static let sum = ["generate", "-p", "What is 478 + 256?", "--temp", "0"]
+
+  private func launch(_ arguments: [String], _ command: [String]) throws -> Job {
+    try flotilla(["launch"] + arguments + ["--"] + command, ranks: nil)
+  }
+
+  @Test("The text is that of one process, wherever the coordinator runs", arguments: [0, 2])
+  func text(coordinator: Int) throws {
+    let alone = try flotilla(Self.sum + ["--quiet"], ranks: nil)
+    let job = try launch(["-n", "3"], Self.sum + ["--coordinator-rank", "\(coordinator)"])
+    #expect(job.status == 0 && job.isClean, "\(job.errors)")
+    #expect(job.output == alone.output)
+    #expect(job.errors.contains { $0.contains("on 3 ranks") }, "\(job.errors)")
+  }
+
+  @Test("Standard input reaches the coordinator on rank 2, which mpirun would not give it")
+  func input() throws {
+    let job = try Job(
+      "flotilla",
+      ["launch", "-n", "3", "-q", "--", "generate", "-f", "-", "--coordinator-rank", "2", "--temp", "0", "--quiet"],
+      ranks: nil, input: Array("What is 478 + 256?".utf8))
+    #expect(job.status == 0, "\(job.errors)")
+    #expect(job.output.last == "734")
+  }
+
+  @Test("What is wrong with the command shows at once, with its own exit code, and nothing is started")
+  func wrong() throws {
+    for (arguments, text) in [
+      (["launch", "-n", "2", "--", "generate"], "no prompt"),
+      (["launch", "-n", "2", "--", "inspect", "x"], "expected one that runs on several ranks"),
+      (["launch", "-n", "2", "--", "generat", "-p", "x"], "expected one that runs on several ranks"),
+      (["launch", "-n", "2"], "it stands behind --"),
+      (["launch", "-n", "2", "--mpirun", "/no/mpirun", "--", "generate", "-p", "x"], "install openmpi-bin"),
+      (["launch", "-n", "2", "--mpirun", "/bin/true", "--", "generate", "-p", "x"], "expected Open MPI 4 or later"),
+      (["launch", "-n", "2", "--", "generate", "/no/model", "-p", "x"], "/no/model"),
+      (["launch", "--hosts", "a,,b", "--", "generate", "-p", "x"], "--hosts: expected names"),
+      (["launch", "--hosts", "a,b", "--rsh", "/bin/false", "--", "generate", "-p", "x"], "not reachable"),
+    ] {
+      let job = try flotilla(arguments, ranks: nil)
+      #expect(job.status == 2, "\(arguments): \(job.errors)")
+      #expect(job.errors.filter { $0.contains(text) }.count == 1, "\(job.errors)")
+      #expect(job.output == [])
+    }
+  }
+
+  @Test("Nodes are asked over the remote shell, each rank runs, and --dry-run starts nothing")
+  func nodes() throws {
+    try withTemporaryFolder { folder in
+      // Every node is this machine; what is run there leaves a line.
+      let log = folder.appending(path: "log").filePath
+      let shell = folder.appending(path: "shell").filePath
+      try "#!/bin/sh\necho \"$1\" >> \(log)\nshift\nexec sh -c \"$*\"\n".write(
+        toFile: shell, atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: shell)
+      let nodes = ["--hosts", "127.0.0.2:2,127.0.0.3", "--rsh", shell]
+      let dry = try launch(nodes + ["--dry-run"], Self.sum)
+      #expect(dry.status == 0, "\(dry.errors)")
+      let line = try #require(dry.output.first)
+      for part in ["--host 127.0.0.2:2,127.0.0.3:1", "plm_rsh_agent \(shell)", "oob_tcp_keepalive_time 1"] {
+        #expect(line.contains(part), "\(line)")
+      }
+      #expect(!line.contains("pml") && !line.contains("--mca btl "), "nothing forces TCP")
+      let asked = try String(contentsOfFile: log, encoding: .utf8)
+      #expect(asked.split(separator: "\n").sorted() == ["127.0.0.2", "127.0.0.3"])
+    }
+  }
+
+  @Test("A rank that is killed ends the job with one message that names it, and exit code 3")
+  func killed() throws {
+    try withBusyModel { model, _ in
+      let command = ["generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0"]
+      let job = try flotilla(["launch", "-n", "3", "-q", "--"] + command, ranks: nil) { job in
+        guard !job.output.isEmpty, let victim = job.process(ofRank: 2) else { return false }
+        kill(victim, SIGKILL)
+        return true
+      }
+      #expect(job.status == 3 && job.isClean)
+      #expect(job.complaints.contains { $0.contains("rank 2 on host") && $0.contains("signal 9") }, "\(job.errors)")
+      #expect(!job.errors.contains { $0.contains("mpirun noticed") || $0.hasPrefix("----") }, "\(job.errors)")
+    }
+  }
+
+  // MARK: At a terminal
+
+  @Test("Ctrl-C ends generate in order with 130, and the terminal is as it was", arguments: [0, 2])
+  func interrupt(coordinator: Int) throws {
+    try withBusyModel { model, _ in
+      let screen = try Screen(
+        "flotilla",
+        [
+          "launch", "-n", "3", "--", "generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0",
+          "--coordinator-rank", "\(coordinator)",
+        ])
+      // The status line appears after a second, with the rate and the slowest rank.
+      try screen.wait(for: "decode: ")
+      try screen.wait(for: "slowest rank")
+      screen.type("\u{3}")
+      try screen.wait(for: "Throughput")
+      #expect(try screen.end() == 130)
+      #expect(screen.survivors() == 0)
+      // The region is given back after the last status.
+      let text = screen.text
+      let begin = try #require(text.range(of: "\u{1B}[1;23r", options: .backwards))
+      #expect(text[begin.upperBound...].contains("\u{1B}[r"))
+    }
+  }
+
+  @Test("A chat at the launcher's terminal: editing, reasoning dim, commands, Ctrl-C, Ctrl-D", arguments: [0, 2])
+  func chat(coordinator: Int) throws {
+    let screen = try Screen(
+      "flotilla",
+      ["launch", "-n", "3", "--", "chat", "--timeout", "1", "--temp", "0", "--coordinator-rank", "\(coordinator)"])
+    try screen.wait(for: "> ")
+    // Longer than the time after which a silent rank is lost: heartbeats go on while one types.
+    usleep(2_500_000)
+    screen.type("Wxhat is 478 + 256?\u{1B}[H\u{1B}[C\u{1B}[3~\r")
+    try screen.wait(for: "What is 478 + 256?")
+    try screen.wait(for: "\u{1B}[2m8+6+0=14")
+    try screen.wait(for: "734")
+    try screen.wait(for: "> ")
+    screen.type("/stats\r")
+    try screen.wait(for: "more from the cache); answer: ")
+    screen.type("/nonsense\r")
+    try screen.wait(for: "no such command")
+    // Ctrl-C at the prompt drops the line and goes on; the arrow up brings the question back.
+    screen.type("abc\u{3}/reset\r")
+    try screen.wait(for: "begins anew")
+    screen.type("\u{1B}[A\u{1B}[A\u{1B}[A\u{1B}[A\r")
+    try screen.wait(for: "734")
+    try screen.wait(for: "> ")
+    screen.type("\u{4}")
+    #expect(try screen.end() == 0)
+    #expect(screen.survivors() == 0)
+  }
+
+  @Test("Ctrl-C stops an answer and not the chat")
+  func stopsAnswer() throws {
+    try withBusyModel { model, folder in
+      // Random weights and a real template: the model talks without end.
+      let abacus = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Sources/Inference/Resources/Abacus")
+      for name in ["tokenizer.json", "tokenizer_config.json"] {
+        let target = folder.appending(path: "mini/\(name)")
+        try? FileManager.default.removeItem(at: target)
+        try FileManager.default.copyItem(at: abacus.appending(path: name), to: target)
+      }
+      for launcher in [[], ["launch", "-n", "2", "--"]] {
+        let screen = try Screen("flotilla", launcher + ["chat", model, "--temp", "0"])
+        try screen.wait(for: "> ")
+        screen.type("Talk.\r")
+        usleep(1_500_000)
+        screen.type("\u{3}")
+        try screen.wait(for: "(interrupted)")
+        try screen.wait(for: "> ")
+        screen.type("/quit\r")
+        #expect(try screen.end() == 0)
+        #expect(screen.survivors() == 0)
+      }
+    }
+  }
+}

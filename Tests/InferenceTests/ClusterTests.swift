@@ -1,0 +1,134 @@
+import ExpertParallel
+import Foundation
+import Inference
+import Kernels
+import StrictJSON
+import TestSupport
+import Testing
+
+@Suite("Cluster descriptions")
+struct ClusterTests {
+  static let examples = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Cluster/examples")
+
+  static func exampleFiles() throws -> [URL] {
+    try FileManager.default.contentsOfDirectory(at: examples, includingPropertiesForKeys: nil)
+      .filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }
+  }
+
+  @Test("The examples are valid, say that they are made up, and are as flotilla would write them")
+  func examples() throws {
+    let files = try Self.exampleFiles()
+    #expect(files.count >= 2)
+    for file in files {
+      let cluster = try ClusterDescription.load(file)
+      #expect(cluster.note?.contains("Made up") == true, "\(file.lastPathComponent)")
+      #expect(try cluster.json() == Data(contentsOf: file), "\(file.lastPathComponent)")
+      #expect(cluster.rounded == cluster)
+    }
+  }
+
+  private func small() throws -> ClusterDescription {
+    var cluster = try ClusterDescription.load(Self.exampleFiles()[0])
+    cluster.nodes = Array(cluster.nodes.prefix(2))
+    cluster.links = .init(latencySeconds: [[0, 5e-5], [6e-5, 0]], bytesPerSecond: [[0, 1e8], [1.1e8, 0]])
+    return cluster
+  }
+
+  @Test("There and back")
+  func roundTrip() throws {
+    let cluster = try small()
+    #expect(try ClusterDescription.parse(cluster.json(), file: "c.json") == cluster)
+  }
+
+  @Test(
+    "What is wrong is named with file and field",
+    arguments: [
+      (#""version": 1"#, #""version": 2"#, "version"), (#""version": 1"#, #""version": "1""#, "version"),
+      (#""version": 1"#, #""version": 1, "more": 1"#, "more"), (#""nodes": ["#, #""nodes": {}, "x": ["#, "nodes"),
+      (#""sockets": "#, #""sockets": -"#, "nodes[0].sockets"), (#""cores": "#, #""cores": 9"#, "nodes[0].processors"),
+      (#""cores": "#, #""kernels": "#, "nodes[0].cores"), (#""domains": "#, #""domains": 0.5"#, "JSON"),
+      (#""available": "#, #""available": 9"#, "nodes[0].memory_bytes.available"),
+      (#""threads": 1}"#, #""threads": 0}"#, "nodes[0].multiply_adds_f32_per_second[0].threads"),
+      (#""threads": 1}"#, #""threads": 3}"#, "nodes[0].multiply_adds_f32_per_second[1].threads"),
+      ("[0, 5e-05]", "[0, 0]", "links.latency_seconds[0][1]"),
+      ("[0, 5e-05]", "[1, 5e-05]", "links.latency_seconds[0][0]"),
+      ("[0, 5e-05]", "[0]", "links.latency_seconds[0]"), ("[0, 5e-05],", "", "links.latency_seconds"),
+      ("[0, 5e-05]", "[0, null]", "links.latency_seconds[0][1]"), ("{", "[", "JSON"),
+    ])
+  func refused(_ old: String, _ new: String, _ field: String) throws {
+    let text = String(decoding: try small().json(), as: UTF8.self)
+    let range = try #require(text.range(of: old), "\(old)")
+    let error = try #require(throws: CalibrationError.self) {
+      try ClusterDescription.parse(Data(text.replacingCharacters(in: range, with: new).utf8), file: "c.json")
+    }
+    #expect(error.file == "c.json" && error.field == field && error.hint.contains("--hostfile"), "\(error)")
+  }
+
+  @Test("Two nodes of one name, and a file that is not there")
+  func names() throws {
+    var cluster = try small()
+    cluster.nodes[1].name = cluster.nodes[0].name
+    let data = try cluster.json()
+    let error = try #require(throws: CalibrationError.self) { try ClusterDescription.parse(data, file: "c") }
+    #expect(error.field == "nodes[1].name")
+    cluster.nodes = []
+    let nobody = try cluster.json()
+    #expect(
+      try #require(throws: CalibrationError.self) { try ClusterDescription.parse(nobody, file: "c") }.field == "nodes")
+    #expect(throws: CalibrationError.self) { try ClusterDescription.load(URL(filePath: "/no/such/file")) }
+  }
+
+  @Test("Damaged files give an error or a description that makes sense")
+  func fuzz() throws {
+    let bytes = Array(try small().json())
+    var mutator = Mutator(seed: 6, words: ["\"links\"", "\"nodes\"", "\"threads\": 0", "[[0]]", "1e-400", "-0"])
+    for _ in 0..<fuzzCount(2000) {
+      let damaged = Data(mutator.mutated(bytes))
+      do {
+        let cluster = try ClusterDescription.parse(damaged, file: "c")
+        #expect(cluster.links.bytesPerSecond.count == cluster.nodes.count)
+        #expect(cluster.nodes.allSatisfy { $0.cores >= 1 && $0.memoryBytes.available <= $0.memoryBytes.total })
+      } catch {
+        #expect(error.file == "c" && !error.field.isEmpty)
+      }
+    }
+  }
+
+  @Test("Three ranks of one host, each a node: machines by rank, every ordered pair")
+  func ranks() throws {
+    let network = InProcessNetwork(ranks: 3)
+    var machine = MachineFacts.ofThisMachine(root: "/nonexistent")
+    machine.cores = 1
+    let members = (0..<3).map { rank in
+      CalibrationRank(exchange: network.exchange(of: rank), kernels: .best, machine: machine) { false }
+    }
+    for (rank, member) in members.enumerated().dropFirst() { network.attach(rank: rank) { try member.step() } }
+    let options = CalibrationOptions(bufferBytes: 2 << 20, repeats: 1, linkSeconds: 0)
+    let found = try Calibrator(members[0], options: options).cluster(mpi: "none", includesMachines: true)
+    #expect(found.machines.map(\.ranks) == [[0], [1], [2]] && found.ranks.count == 3)
+    #expect(found.links.map { [$0.from, $0.to] } == [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]])
+    #expect(found.links.allSatisfy { $0.latencySeconds > 0 && $0.bytesPerSecond > 0 && $0.bytesPerSecond.isFinite })
+    let links = ClusterDescription.Links(found.links, nodes: 3)
+    #expect(links.latencySeconds.indices.allSatisfy { links.latencySeconds[$0][$0] == 0 })
+    #expect(links.bytesPerSecond[2][0] == found.links[4].bytesPerSecond)
+  }
+
+  @Test("What crossed each interface between two looks")
+  func interfaces() {
+    let before = [InterfaceCount(name: "a", bytes: 100), .init(name: "b", bytes: 5)]
+    let after = [InterfaceCount(name: "a", bytes: 110), .init(name: "b", bytes: 5), .init(name: "c", bytes: 70)]
+    #expect(
+      InterfaceCount.growth(from: before, to: after) == [.init(name: "c", bytes: 70), .init(name: "a", bytes: 10)])
+  }
+
+  @Test("A measured link: the difference of two messages, so that latency does not count as bandwidth")
+  func link() {
+    func speed(_ bytes: Int, _ seconds: Double) -> Calibration.MessageSpeed {
+      Calibration.MessageSpeed(
+        bytes: bytes, rounds: 9, p50Seconds: seconds, p99Seconds: seconds, bytesPerSecond: Double(bytes) / seconds)
+    }
+    let link = ClusterMeasurement.Link(.init(from: 0, to: 1, messages: [speed(64, 1e-3), speed(1_000_064, 2e-3)]))
+    #expect(link.latencySeconds == 1e-3 && abs(link.bytesPerSecond / 1e9 - 1) < 1e-9)
+  }
+}

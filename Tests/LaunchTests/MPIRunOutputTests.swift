@@ -1,0 +1,58 @@
+import Launch
+import Nodes
+import Testing
+
+@Suite("What mpirun says")
+struct MPIRunOutputTests {
+  private static let dashes = String(repeating: "-", count: 74)
+  private static let killed = """
+    \(dashes)
+    Primary job  terminated normally, but 1 process returned
+    a non-zero exit code. Per user-direction, the job has been aborted.
+    \(dashes)
+    \(dashes)
+    mpirun noticed that process rank 2 with PID 4711 on node n2 exited on signal 9 (Killed).
+    \(dashes)
+
+    """
+
+  private func read(_ text: String, pieces: Int = 7) -> (MPIRunOutput, String) {
+    var output = MPIRunOutput()
+    var shown: [UInt8] = []
+    let bytes = Array(text.utf8)
+    for start in stride(from: 0, to: bytes.count, by: pieces) {
+      shown += output.add(bytes[start..<min(start + pieces, bytes.count)])
+    }
+    shown += output.finish()
+    return (output, String(decoding: shown, as: UTF8.self))
+  }
+
+  @Test("Banners are kept, lines of ranks pass")
+  func banners() {
+    let (output, shown) = read("note: hello\n" + Self.killed + "[n0:12] daemon speaks\nerror: rank 1: no\n")
+    #expect(shown == "note: hello\nerror: rank 1: no\n")
+    #expect(output.banners.count == 3 && output.hasComplaint)
+    #expect(output.loss?.rank == 2 && output.loss?.host == "n2" && output.loss?.signal == "signal 9 (Killed)")
+  }
+
+  @Test("How it ended, in exit code and words")
+  func endings() {
+    let (killed, _) = read(Self.killed)
+    let (silent, _) = read("")
+    func ending(
+      _ code: Int32, _ output: MPIRunOutput, complaint: Bool = false, interrupted: Bool = false
+    ) -> JobEnding {
+      JobEnding(.exited(code), output, hasComplaint: complaint, isInterrupted: interrupted)
+    }
+    #expect(ending(0, silent).exitCode == 0)
+    #expect(ending(137, killed).exitCode == 3)
+    #expect(ending(137, killed).message == "rank 2 on host n2 was lost: it ended by signal 9 (Killed)")
+    #expect(
+      ending(3, silent, complaint: true) == JobEnding(.exited(3), silent, hasComplaint: true, isInterrupted: false))
+    #expect(ending(3, silent, complaint: true).cause == .lost)
+    #expect(ending(2, silent, complaint: true).exitCode == 2 && ending(2, silent, complaint: true).message == "")
+    #expect(ending(1, silent).message == "mpirun ended with code 1, without a word why")
+    #expect(ending(130, silent).exitCode == 130)
+    #expect(ending(1, silent, interrupted: true).exitCode == 130)
+  }
+}
