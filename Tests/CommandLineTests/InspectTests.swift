@@ -58,6 +58,23 @@ struct InspectTests {
     #expect(ranks[0]["expert_count"] as? Int == 0)
   }
 
+  @Test("A folder's tokenizer that generate would refuse is told beforehand; so is a missing one")
+  func tokenizer() throws {
+    try withTemporaryPath { path in
+      try FileManager.default.copyItem(atPath: Self.tiny, toPath: path)
+      let file = URL(filePath: path + "/tokenizer.json")
+      let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+      try text.replacing(#"\\p{N}{1,3}"#, with: #"\\p{N}{1,4}"#).write(to: file, atomically: true, encoding: .utf8)
+      let unknown = try Run(["inspect", path])
+      #expect(unknown.status == 2 && unknown.errors.contains(#"Regex: unknown pattern "\p{N}{1,4}"; known are"#))
+      #expect(unknown.lines.contains("  tokenizer    not usable: token ids only (flotilla trace)"))
+      try FileManager.default.removeItem(at: file)
+      let none = try Run(["inspect", path])
+      #expect(none.status == 0 && none.lines.contains("  tokenizer    none: token ids only (flotilla trace)"))
+      #expect(try Run(["inspect", path, "--json"]).text.contains(#""tokenizer" : "none""#))
+    }
+  }
+
   @Test("A placement that was written is one that is read")
   func placement() throws {
     try withTemporaryPath { path in

@@ -53,11 +53,14 @@ struct CheckpointFacts: Encodable {
   let surplus: [String]
   let skipped: Int
   let assumedFields: [String]
+  /// Whether text can be run; nil where there is only a shape.
+  let tokenizer: TokenizerState?
   /// Of a GGUF model: how it would run.
   let run: RunFacts?
 
-  init(_ checkpoint: Checkpoint, _ run: RunFacts?) {
+  init(_ checkpoint: Checkpoint, _ run: RunFacts?, _ tokenizer: TokenizerState) {
     self.run = run
+    self.tokenizer = tokenizer
     let model = checkpoint.configuration
     let inventory = ParameterInventory(model)
     name = checkpoint.location.standardizedFileURL.lastPathComponent
@@ -84,7 +87,7 @@ struct CheckpointFacts: Encodable {
     let configuration = model.configuration
     let inventory = ParameterInventory(configuration)
     name = model.name
-    (fingerprint, files, fileFormat, bytes, run) = (nil, nil, nil, nil, nil)
+    (fingerprint, files, fileFormat, bytes, run, tokenizer) = (nil, nil, nil, nil, nil, nil)
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(configuration)
@@ -196,6 +199,9 @@ extension CheckpointFacts {
       lines.append(("files", "\(count) \(fileFormat), \(Format.bytes(bytes)) of tensors"))
     }
     lines += run?.lines ?? []
+    if let tokenizer, tokenizer != .usable {
+      lines.append(("tokenizer", "\(tokenizer.rawValue): token ids only (flotilla trace)"))
+    }
     if let fingerprint { lines.append(("fingerprint", String(fingerprint.prefix(16)))) }
     return lines
   }

@@ -94,7 +94,8 @@ struct Inspect: ParsableCommand {
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
-    let run = try subject.runFacts(quant.text, requantizes: requantize)
+    let tokenizer = subject.tokenizer
+    let run = try subject.runFacts(quant.text, requantizes: requantize, tokenizer?.error)
     let formats = try run?.formats ?? subject.formats(quant.text)
     if verify {
       guard let prepared = subject.prepared else {
@@ -102,7 +103,7 @@ struct Inspect: ParsableCommand {
       }
       try BundleVerification(folder: prepared.folder, manifest: nil, json: false).run(prepared, for: placement)
     }
-    let facts = subject.facts(run, formats)
+    let facts = subject.facts(run, formats, tokenizer?.state)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
@@ -114,6 +115,7 @@ struct Inspect: ParsableCommand {
     if let warning = subject.warning { warn(warning) }
     for text in subject.notes + [placement?.idleNote].compactMap(\.self) { note(text) }
     if let error = run?.error { throw error }
+    if let error = tokenizer?.error { throw error }
   }
 
   private struct Report: Encodable {
@@ -186,16 +188,21 @@ private enum Subject {
   }
 
   /// Of a GGUF model.
-  func runFacts(_ quant: String, requantizes: Bool) throws -> RunFacts? {
+  func runFacts(_ quant: String, requantizes: Bool, _ tokenizerError: (any Error)?) throws -> RunFacts? {
     guard case .checkpoint(let checkpoint) = self else { return nil }
-    return try RunFacts(checkpoint, quant: quant, requantizes: requantizes)
+    return try RunFacts(checkpoint, quant: quant, requantizes: requantizes, tokenizerError: tokenizerError)
   }
 
-  func facts(_ run: RunFacts?, _ formats: WeightFormats) -> CheckpointFacts {
+  func facts(_ run: RunFacts?, _ formats: WeightFormats, _ tokenizer: TokenizerState?) -> CheckpointFacts {
     switch self {
-    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run)
+    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run, tokenizer ?? .none)
     case .shape(let shape, _): CheckpointFacts(shape, formats)
     }
+  }
+
+  var tokenizer: (state: TokenizerState, error: (any Error)?)? {
+    guard case .checkpoint(let checkpoint) = self else { return nil }
+    return TokenizerState.of(checkpoint)
   }
 
   var warning: String? {

@@ -32,13 +32,15 @@ struct RunFacts: Encodable {
   }
 
   /// Nil where the checkpoint is no GGUF model.
-  init?(_ checkpoint: Checkpoint, quant: String, requantizes: Bool) throws {
+  init?(
+    _ checkpoint: Checkpoint, quant: String, requantizes: Bool, tokenizerError: (any Error)?
+  ) throws {
     guard checkpoint.metadata != nil, checkpoint.prepared == nil else { return nil }
     formats = try WeightFormats(quant: quant, requantizes: true, for: checkpoint)
     let type = checkpoint.quantization
     var error: (any Error)? = requantizes ? nil : RequestError(requantizing: formats.inexact, checkpoint)
     var needsConsent = error != nil
-    if let found = Self.tokenizerError(checkpoint) { (error, needsConsent) = (found, false) }
+    if let tokenizerError { (error, needsConsent) = (tokenizerError, false) }
     if let type, !type.mayRun, checkpoint.absentTensors > 0 {
       needsConsent = false
       error = RequestError(
@@ -55,16 +57,6 @@ struct RunFacts: Encodable {
     inexactTypes = formats.inexact.map(\.stored.rawValue)
     missingFiles = checkpoint.missingFiles
     (tensors, unknownTensors) = (checkpoint.neededTensors, checkpoint.absentTensors)
-  }
-
-  /// A tokenizer that is not known ends a run when everything is loaded.
-  private static func tokenizerError(_ checkpoint: Checkpoint) -> (any Error)? {
-    do {
-      _ = try checkpoint.tokenizer()
-      return nil
-    } catch {
-      return error
-    }
   }
 
   /// Lines of a summary, name and text.
@@ -90,5 +82,21 @@ struct RunFacts: Encodable {
           + "assumed from what is here"
       ),
     ]
+  }
+}
+
+/// Whether a checkpoint's tokenizer can be used. One that is not known would end a run when everything is loaded.
+enum TokenizerState: String, Encodable {
+  case usable
+  case none
+  case unusable = "not usable"
+
+  /// With what is wrong with it.
+  static func of(_ checkpoint: Checkpoint) -> (state: TokenizerState, error: (any Error)?) {
+    do {
+      return (try checkpoint.tokenizer() == nil ? .none : .usable, nil)
+    } catch {
+      return (.unusable, error)
+    }
   }
 }
