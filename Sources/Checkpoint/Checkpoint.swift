@@ -103,12 +103,14 @@ public final class Checkpoint: Sendable {
   /// Bytes of all tensors as stored.
   public var tensorBytes: Int { store.tensorBytes }
 
-  public func contains(_ name: String) -> Bool { tensors[name] != nil }
+  public func contains(_ name: String) -> Bool { info(name) != nil }
 
-  public func info(_ name: String) -> TensorInfo? { tensors[name] }
+  public func info(_ name: String) -> TensorInfo? { store.info(name) }
 
   /// Bytes of a tensor as stored, with those of its scales.
-  public func storedBytes(_ name: String) -> Int { tensors[name].map(store.storedBytes) ?? 0 }
+  public func storedBytes(_ name: String) -> Int { info(name).map(store.storedBytes) ?? 0 }
+
+  public func storedBytes(_ tensor: TensorInfo) -> Int { store.storedBytes(tensor) }
 
   /// A 2-D weight, with its FP8 scales where it has them.
   ///
@@ -161,7 +163,7 @@ public final class Checkpoint: Sendable {
   }
 
   private func present(_ name: String) throws -> TensorInfo {
-    guard let tensor = tensors[name] else {
+    guard let tensor = info(name) else {
       throw CheckpointError.tensor(
         name, file: location.lastPathComponent, expected: "the tensor", found: "nothing",
         hint: "The checkpoint has another layout.")

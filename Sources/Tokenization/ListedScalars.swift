@@ -1,7 +1,7 @@
 /// Character classes that the V2 family's patterns write out scalar by scalar. Numbers, as editors like to turn
 /// U+212A into K and U+1FBE into an iota, which Unicode calls equal and a pattern does not.
 struct ListedScalars: Sendable {
-  /// In the order in which the pattern names them; none is above U+3FFFF.
+  /// In the order in which the pattern names them; none is above U+1FFFF.
   let ranges: [ClosedRange<UInt32>]
 
   /// Letters with case, as Unicode 11 had them, and a few more.

@@ -25,8 +25,8 @@ struct ScalarClass: OptionSet, Sendable {
   static let listedSign = ScalarClass(rawValue: 1024)
   static let eastAsian = ScalarClass(rawValue: 2048)
 
-  private static let tableEnd: UInt32 = 0x40000
-  /// Planes 0 to 3; nearly nothing is assigned above.
+  private static let tableEnd: UInt32 = 0x20000
+  /// Planes 0 and 1; above, nearly all are rare ideographs.
   private static let table: [ScalarClass] = {
     var table = (0..<tableEnd).map(classify)
     for (list, member) in ListedScalars.all {

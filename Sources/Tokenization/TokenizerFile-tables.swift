@@ -51,7 +51,8 @@ extension TokenizerFile {
     }
     addedTokens = AddedTokens(raw: added, normalized: [])
     pairs = BytePairs(
-      bytes: try Self.byteIDs({ ids[JSONString($0)] }, missing: { wrong("tokenizer.ggml.tokens", $0) }), merges: try Self.merges(tables.merges, ids, wrong))
+      bytes: try Self.byteIDs({ ids[JSONString($0)] }, missing: { wrong("tokenizer.ggml.tokens", $0) }),
+      merges: try Self.merges(tables.merges, ids, wrong))
     (prefix, suffix) = ([], [])
     for (adds, name, isFirst) in [(tables.addsBOS, "bos_token", true), (tables.addsEOS, "eos_token", false)] where adds
     {

@@ -228,7 +228,11 @@ extension TokenizerFile {
   }
 
   private static func byteIDs(_ vocab: JSONObject, at place: JSONReader) throws -> [Int32] {
-    try byteIDs { vocab[$0]?.int.map(Int32.init) } missing: { place.error($0) }
+    try byteIDs {
+      vocab[$0]?.int.map(Int32.init)
+    } missing: {
+      place.error($0)
+    }
   }
 
   /// Ids of the 256 bytes, -1 for those that no UTF-8 text holds: a vocabulary made from text may lack them.

@@ -125,7 +125,8 @@ struct InspectGGUFTests {
       try rewrite(path, ["tokenizer.ggml.pre": .string("qwen2")])
       let run = try Run(["inspect", path])
       #expect(run.status == 2 && fact("runs", run)?.hasPrefix("no; ") == true)
-      #expect(run.errors.contains("expected one of \"deepseek-coder\", \"deepseek-llm\", \"deepseek-v3\", found \"qwen2\""))
+      #expect(
+        run.errors.contains("expected one of \"deepseek-coder\", \"deepseek-llm\", \"deepseek-v3\", found \"qwen2\""))
     }
   }
 

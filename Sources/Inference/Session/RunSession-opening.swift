@@ -9,10 +9,11 @@ extension RunSession {
   static func agreement(
     _ opened: Result<Opened, any Error>, _ options: RunOptions, _ fleet: Fleet, threads: Int
   ) -> Agreement {
-    var entries = [
-      Agreement.Entry("version", options.version, hint: "install the same version on every node"),
-      Agreement.Entry("binary", binaryHash(), hint: "copy the same binary to every node"),
-    ]
+    var entries = [Agreement.Entry("version", options.version, hint: "install the same version on every node")]
+    // Reading tens of megabytes is worth it only where there is another program to compare with.
+    if fleet.rankCount > 1 {
+      entries.append(Agreement.Entry("binary", binaryHash(), hint: "copy the same binary to every node"))
+    }
     switch opened {
     case .success(let opened):
       entries += [

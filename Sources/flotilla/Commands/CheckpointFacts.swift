@@ -114,20 +114,24 @@ struct CheckpointFacts: Encodable {
       var tensors = 0
       var parameters = 0
       var bytes = 0
-      var formats: [String: Int] = [:]
+      var types: [ElementType: Int] = [:]
+
+      mutating func add(_ parameters: Int, _ bytes: Int, _ type: ElementType) {
+        self.tensors += 1
+        self.parameters += parameters
+        self.bytes += bytes
+        types[type, default: 0] += bytes
+      }
     }
     var sums: [ModelPart: Sum] = [:]
     ParameterInventory(checkpoint.configuration).forEach(includingMTP: true) { parameter in
       guard let info = checkpoint.info(parameter.name) else { return }
-      let bytes = checkpoint.storedBytes(parameter.name)
-      sums[parameter.part, default: Sum()].tensors += 1
-      sums[parameter.part]?.parameters += parameter.count
-      sums[parameter.part]?.bytes += bytes
-      sums[parameter.part]?.formats[info.type.rawValue, default: 0] += bytes
+      sums[parameter.part, default: Sum()].add(parameter.count, checkpoint.storedBytes(info), info.type)
     }
     return ModelPart.allCases.compactMap { part in
       guard let sum = sums[part] else { return nil }
-      let formats = sum.formats.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map(\.key)
+      let formats = sum.types.map { (key: $0.key.rawValue, value: $0.value) }
+        .sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map(\.key)
       return Part(
         part: part.rawValue, tensors: sum.tensors, parameters: sum.parameters, bytes: sum.bytes, formats: formats)
     }
