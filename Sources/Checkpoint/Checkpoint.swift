@@ -58,7 +58,9 @@ public final class Checkpoint: Sendable {
     // Of a model that is not all here, the head may still come.
     let hasHead = set.files.contains { $0.header.tensors.contains { $0.name == "output.weight" } }
     let tiesEmbeddings = !hasHead && set.missing.isEmpty
-    configuration = try ModelConfiguration(set.metadata, tiesEmbeddings: tiesEmbeddings, file: set.name)
+    let hasGateBias = set.files.contains { $0.header.tensors.contains { $0.name.hasSuffix(".exp_probs_b.bias") } }
+    configuration = try ModelConfiguration(
+      set.metadata, tiesEmbeddings: tiesEmbeddings, hasGateBias: hasGateBias, file: set.name)
     generationDefaults = try GenerationDefaults(set.metadata, file: set.name)
     let tensors = try GGUFStore(set, configuration)
     (surplus, skipped) = (tensors.surplus, tensors.skipped)

@@ -10,6 +10,8 @@ public final class Model {
   /// Parts that a long prompt chunk is cut into, so that attention of one overlaps with the experts of another; worth
   /// it where experts live on other ranks. Changes no bit.
   public var microBatches = 1
+  /// Called before each layer; what it throws ends the pass, which leaves nothing under way.
+  public var beforeLayer: (() throws -> Void)?
   /// Watches what passes through; for traces.
   public var observer: (any ForwardObserver)?
   let embedding: TensorSource
@@ -40,7 +42,15 @@ public final class Model {
     embed(batch.tokens, into: hidden)
     // An observer sees all rows of a layer at once.
     let parts = MicroBatch.cut(batch, most: observer == nil ? microBatches : 1, workspace: workspace)
-    for layer in layers { for part in parts { try layer(part, step) } }
+    for layer in layers {
+      do {
+        try beforeLayer?()
+      } catch {
+        for part in parts { try part.settle(step) }
+        throw error
+      }
+      for part in parts { try layer(part, step) }
+    }
     for part in parts { try part.settle(step) }
     return hidden
   }

@@ -20,12 +20,15 @@ public struct Agreement: Codable, Sendable, Equatable {
   public var host: String
   public var process: Int32
   public var threads: Int
+  /// May differ: all instruction sets give the same bits.
+  public var instructionSet: String
 
-  public init(_ entries: [Entry], host: String, process: Int32, threads: Int) {
+  public init(_ entries: [Entry], host: String, process: Int32, threads: Int, instructionSet: String = "") {
     self.entries = entries
     self.host = host
     self.process = process
     self.threads = threads
+    self.instructionSet = instructionSet
   }
 
   /// The first thing in which another rank differs, in words. Nil where there is none.

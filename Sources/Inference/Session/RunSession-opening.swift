@@ -7,7 +7,8 @@ import Kernels
 
 extension RunSession {
   static func agreement(
-    _ opened: Result<Opened, any Error>, _ options: RunOptions, _ fleet: Fleet, threads: Int
+    _ opened: Result<Opened, any Error>, _ options: RunOptions, _ fleet: Fleet, threads: Int,
+    _ instructionSet: InstructionSet
   ) -> Agreement {
     var entries = [Agreement.Entry("version", options.version, hint: "install the same version on every node")]
     // Reading tens of megabytes is worth it only where there is another program to compare with.
@@ -29,7 +30,7 @@ extension RunSession {
     }
     return Agreement(
       entries, host: fleet.exchange.hostName(of: fleet.rank), process: ProcessInfo.processInfo.processIdentifier,
-      threads: threads)
+      threads: threads, instructionSet: instructionSet.rawValue)
   }
 
   /// SHA-256 of the running program.
@@ -50,6 +51,10 @@ struct Opened {
   let limits: EngineLimits
   /// "fits", or what is missing on this host.
   let memory: String
+  /// What is missing on this host, and what to do about it; nil where all fits.
+  let shortage: RequestError?
+  /// For the person; nil where there is nothing to say.
+  let memoryNote: String?
 
   init(_ options: RunOptions, fleet: Fleet) throws {
     checkpoint = try Checkpoint.open(options.model)
@@ -79,29 +84,16 @@ struct Opened {
       configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
-    let (contextSize, memory) = try Self.context(options, plan, configuration, ranks: fleet.ranksOnThisHost())
-    self.memory = memory
+    let budget = MemoryBudget(
+      plan, ranks: fleet.ranksOnThisHost(), available: MachineMemory.available(),
+      mapsWeights: checkpoint.prepared != nil)
+    let contextSize = try budget.contextSize(asked: options.contextSize)
+    memory = budget.verdict(contextSize: contextSize)
+    shortage = budget.shortage(contextSize: contextSize, rank: fleet.rank, host: fleet.hostName)
+    memoryNote = budget.note(host: fleet.hostName)
     limits = EngineLimits(
       contextSize: contextSize + options.unreadTokens, prefillChunk: min(options.prefillChunk, contextSize),
       maxSequences: options.parallel)
-  }
-
-  /// The context size, and whether all of this host's ranks fit into its memory with it.
-  private static func context(
-    _ options: RunOptions, _ plan: MemoryPlan, _ configuration: ModelConfiguration, ranks: [Int]
-  ) throws -> (Int, memory: String) {
-    if let asked = options.contextSize, asked < 1 || asked > configuration.maxPositions {
-      throw RequestError(
-        "context size: expected 1 to \(configuration.maxPositions) (the model's maximum), found \(asked)")
-    }
-    guard let available = MachineMemory.available() else {
-      return (options.contextSize ?? configuration.maxPositions, "fits")
-    }
-    let size = options.contextSize ?? plan.contextThatFits(ranks: ranks, available: available) ?? 1
-    let needed = plan.bytes(ranks: ranks, contextSize: size)
-    let fits = needed <= available
-    func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }
-    return (size, fits ? "fits" : "needs \(gib(needed)) for context \(size), \(gib(available)) available")
   }
 }
 

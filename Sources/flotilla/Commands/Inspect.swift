@@ -4,6 +4,7 @@ import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
+import Reporting
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -39,7 +40,7 @@ struct Inspect: ParsableCommand {
 
   @OptionGroup(title: "PLACEMENT") var roles: RoleOptions
 
-  @Option(help: ArgumentHelp("Write the placement to a file, for --placement.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write the placement to a new file, for --placement.", valueName: "file"))
   var writePlacement: String?
 
   @Option(help: Quantization.help)
@@ -91,6 +92,7 @@ struct Inspect: ParsableCommand {
       let verification = BundleVerification(folder: try argument.url(), manifest: manifest, json: json)
       return try verification.run(bundles: bundles)
     }
+    if let writePlacement { try checkIsNew(writePlacement) }
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
@@ -124,10 +126,20 @@ struct Inspect: ParsableCommand {
     let download: DownloadFacts?
   }
 
+  /// What is there may have been edited. Devices and pipes are written to.
+  private func checkIsNew(_ path: String) throws {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+    throw UsageError(
+      "--write-placement: expected a new file, found \(path) there already",
+      hint: "Name another, or remove it first if it is not needed")
+  }
+
   private func write(_ placement: Placement, to path: String) throws {
     do {
       // In place: what replaces the file would replace a device or a link too.
       try Data(placement.json.utf8).write(to: URL(filePath: path))
+      StandardError.write("Wrote \(printable(path)).\n")
     } catch {
       throw UsageError(
         "--write-placement: expected to write \(path), found \(error.localizedDescription)",
@@ -147,7 +159,7 @@ private enum Subject {
       return
     }
     let url = try argument.url()
-    if let path = argument.path, !FileManager.default.fileExists(atPath: path) {
+    if let path = argument.path, path != BuiltInModel.name, !FileManager.default.fileExists(atPath: path) {
       if let published = PublishedModel(named: path) {
         self = .shape(ModelShape(published), note: nil)
         return
