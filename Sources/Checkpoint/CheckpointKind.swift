@@ -20,7 +20,7 @@ enum CheckpointKind {
     let place = "Give the folder that holds config.json and the safetensors files"
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw wrong("nothing", Self.hint(path))
+      throw wrong("nothing", Self.hint(location.lastPathComponent))
     }
     guard isFolder.boolValue else {
       guard try GGUFFile.isGGUF(location) else { throw wrong("a file", "\(place), or a GGUF file.") }
@@ -50,9 +50,11 @@ enum CheckpointKind {
     self = .folder
   }
 
-  /// What to do about a path that leads nowhere.
-  private static func hint(_ path: String) -> String {
-    guard let model = PublishedModel(named: path) else { return "Check the path." }
+  /// What to do about a path that leads nowhere, by its last part.
+  private static func hint(_ name: String) -> String {
+    guard name.lowercased().hasPrefix("deepseek"), let model = PublishedModel(named: name) else {
+      return "Check the path."
+    }
     return "\(model.name) is not here; flotilla inspect \(model.name) shows what to fetch."
   }
 

@@ -148,7 +148,8 @@ struct InspectGGUFTests {
     }
   }
 
-  @Test("A first part without tensors that names no mix, or one of another time: nothing is known", arguments: [nil, 77])
+  @Test(
+    "A first part without tensors that names no mix, or one of another time: nothing is known", arguments: [nil, 77])
   func nothingKnown(_ fileType: UInt32?) throws {
     try withParts("Q8_0") { folder, first, files in
       for file in files.dropFirst() { try FileManager.default.removeItem(atPath: folder + "/" + file) }

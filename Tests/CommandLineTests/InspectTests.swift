@@ -90,7 +90,8 @@ struct InspectTests {
         for there in [path, link] {
           let again = try Run(["inspect", Self.tiny, "--placement-for", "2", "--write-placement", there])
           #expect(again.status == 2 && again.output == [])
-          #expect(again.errors.hasPrefix("error: --write-placement: expected a new file, found \(there) there already\n"))
+          #expect(
+            again.errors.hasPrefix("error: --write-placement: expected a new file, found \(there) there already\n"))
         }
       }
       #expect(try Data(contentsOf: URL(filePath: path)) == before)

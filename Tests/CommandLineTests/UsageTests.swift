@@ -127,7 +127,8 @@ struct UsageTests {
   @Test(
     "A published model that is not here: the hint tells where to look",
     arguments: [
-      ["generate", "DeepSeek-V2-Lite", "-p", "a"], ["bench", "DeepSeek-V2-Lite"], ["prepare", "DeepSeek-V2-Lite", "/tmp/x"],
+      ["generate", "DeepSeek-V2-Lite", "-p", "a"], ["bench", "DeepSeek-V2-Lite"],
+      ["prepare", "DeepSeek-V2-Lite", "/tmp/x"],
       ["export", "DeepSeek-V2-Lite", "/tmp/x"], ["trace", "DeepSeek-V2-Lite", "--token-ids", "0", "--sha256"],
     ])
   func published(_ arguments: [String]) throws {
@@ -158,7 +159,9 @@ struct UsageTests {
       #expect(none.status == 2)
       #expect(none.errors.hasPrefix("error: \(path): expected a folder with tokenizer.json, found one without\nhint: "))
       try FileManager.default.createDirectory(atPath: path + "/tokenizer.json", withIntermediateDirectories: false)
-      #expect(try Run(["tokenize", path]).errors.hasPrefix("error: \(path)/tokenizer.json: expected a readable file, found a"))
+      #expect(
+        try Run(["tokenize", path]).errors.hasPrefix("error: \(path)/tokenizer.json: expected a readable file, found a")
+      )
     }
   }
 
@@ -169,7 +172,8 @@ struct UsageTests {
       #expect(truncate(path + "/model.safetensors", 1 << 40) == 0)
       let process = try Run(["inspect", path], launcher: ["bash", "-c", "ulimit -v 60000000; exec \"$0\" \"$@\""])
       #expect(process.status == 2)
-      #expect(process.errors.contains("found Cannot allocate memory\nhint: The file is mapped as a whole: raise the limit"))
+      #expect(
+        process.errors.contains("found Cannot allocate memory\nhint: The file is mapped as a whole: raise the limit"))
     }
   }
 
@@ -180,7 +184,9 @@ struct UsageTests {
       try SparseCheckpoint.write(to: path, bytes: available + (6 << 30))
       let run = try Run(["generate", path, "-p", "a", "--raw", "-n", "1"], ranks: ranks, limit: 20)
       #expect(run.status == 2, "\(run.errors)")
-      let parts = ["memory of rank 0 on host ", "GiB, which are available, found ", "hint: a smaller --quant, or more nodes"]
+      let parts = [
+        "memory of rank 0 on host ", "GiB, which are available, found ", "hint: a smaller --quant, or more nodes",
+      ]
       for part in parts { #expect(run.errors.contains(part), "\(run.errors)") }
     }
   }

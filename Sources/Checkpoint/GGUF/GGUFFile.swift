@@ -26,6 +26,7 @@ public final class GGUFFile: Sendable {
   ///
   /// - Throws: ``CheckpointError`` where it cannot be read.
   static func isGGUF(_ url: URL) throws -> Bool {
-    try MappedFile(url, name: url.lastPathComponent).bytes.prefix(4).elementsEqual(GGUFHeader.magic)
+    let map = try MappedFile(url, name: url.lastPathComponent)
+    return withExtendedLifetime(map) { map.bytes.prefix(4).elementsEqual(GGUFHeader.magic) }
   }
 }

@@ -67,7 +67,8 @@ struct NarrowBench {
   private typealias Column = (title: String, width: Int, value: @Sendable (BenchRow) -> String)
 
   private static let columns: [Column] = [
-    ("t/s", 15, { MarkdownBench.speed($0) }), ("first ms p50/p99", 16, { MarkdownBench.pair($0.firstTokenP50, $0.firstTokenP99) }),
+    ("t/s", 15, { MarkdownBench.speed($0) }),
+    ("first ms p50/p99", 16, { MarkdownBench.pair($0.firstTokenP50, $0.firstTokenP99) }),
     ("step ms p50/p99", 15, { MarkdownBench.pair($0.tokenP50, $0.tokenP99) }),
     ("MB/token", 8, { Format.significant(($0.weightBytesPerToken + $0.cacheBytesPerToken) / 1e6) }),
     ("GB/s", 5, { Format.significant($0.bytesPerSecond / 1e9) }),
@@ -99,7 +100,8 @@ struct NarrowBench {
     let left = Self.columns.dropFirst(shown.count).map(\.title)
     let hint = left.isEmpty ? "" : "not shown: \(left.joined(separator: ", ")) (wider terminal, or -o json)\n"
     return "\(printable(row.modelType, limit: 60)), \(Format.bytes(row.modelSize)), "
-      + "\(Format.count(row.modelParameters)) parameters, \(row.backend), \(MarkdownBench.threads(row)) threads\n" + hint
+      + "\(Format.count(row.modelParameters)) parameters, \(row.backend), \(MarkdownBench.threads(row)) threads\n"
+      + hint
       + line("test", shown.map(\.title))
   }
 

@@ -23,7 +23,8 @@ struct Export: ParsableCommand {
         flotilla export DeepSeek-R1 r1-bf16.gguf --split-max-size 50G
       """)
 
-  @Argument(help: ArgumentHelp(
+  @Argument(
+    help: ArgumentHelp(
       "Hugging Face folder of a checkpoint, a GGUF file, or Abacus: the built-in model.", valueName: "model"))
   var model: String
 

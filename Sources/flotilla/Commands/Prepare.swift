@@ -21,7 +21,8 @@ struct Prepare: ParsableCommand {
         flotilla inspect /models/r1-q4 --verify
       """)
 
-  @Argument(help: ArgumentHelp(
+  @Argument(
+    help: ArgumentHelp(
       "Hugging Face folder of a checkpoint, a GGUF file, or Abacus: the built-in model.", valueName: "model"))
   var model: String
 

@@ -55,7 +55,9 @@ struct Tokenize: ParsableCommand {
   func validate() throws {
     try ModelArgument.check(model, modelOption)
     if chat, decode { throw ValidationError("--chat and --decode exclude each other.") }
-    if let path = model ?? modelOption, let absence = ModelArgument.absence(path) { throw ValidationError("\(absence).") }
+    if let path = model ?? modelOption, let absence = ModelArgument.absence(path) {
+      throw ValidationError("\(absence).")
+    }
     if let model, model != BuiltInModel.name, !FileManager.default.fileExists(atPath: model) {
       let text = printable(model, limit: 60)
       let quoted = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")

@@ -40,7 +40,9 @@ struct OptionNames {
       let name = String(argument.prefix { $0 != "=" })
       if let option = options.first(where: { $0.names.contains(name) }) {
         let isJoined = name.utf8.count < argument.utf8.count
-        if option.takesValue, !isJoined, option.takesAnything || rest.first?.hasPrefix("-") != true { _ = rest.popFirst() }
+        if option.takesValue, !isJoined, option.takesAnything || rest.first?.hasPrefix("-") != true {
+          _ = rest.popFirst()
+        }
       } else if name.hasPrefix("--"), name.utf8.count > 2, name != "--help", name != "--version" {
         return (name, Spelling.nearest(to: name, among: options.flatMap(\.names).filter { $0.hasPrefix("--") }))
       }
