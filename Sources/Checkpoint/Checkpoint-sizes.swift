@@ -20,7 +20,7 @@ extension Checkpoint {
     var sizes = StoredSizes(byExpert: [Int](repeating: 0, count: configuration.routedExperts))
     ParameterInventory(configuration).forEach { parameter in
       guard let tensor = info(parameter.name) else { return }
-      let bytes = storedBytes(parameter.name)
+      let bytes = storedBytes(tensor)
       sizes.byPart[parameter.part, default: 0] += bytes
       sizes.byType[tensor.type, default: 0] += bytes
       if let expert = parameter.expert { sizes.byExpert[expert] += bytes }

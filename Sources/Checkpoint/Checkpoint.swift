@@ -66,7 +66,9 @@ public final class Checkpoint: Sendable {
     // Of a model that is not all here, the head may still come.
     let hasHead = set.files.contains { $0.header.tensors.contains { $0.name == "output.weight" } }
     let tiesEmbeddings = !hasHead && set.missing.isEmpty
-    configuration = try ModelConfiguration(set.metadata, tiesEmbeddings: tiesEmbeddings, file: set.name)
+    let hasGateBias = set.files.contains { $0.header.tensors.contains { $0.name.hasSuffix(".exp_probs_b.bias") } }
+    configuration = try ModelConfiguration(
+      set.metadata, tiesEmbeddings: tiesEmbeddings, hasGateBias: hasGateBias, file: set.name)
     generationDefaults = try GenerationDefaults(set.metadata, file: set.name)
     let tensors = try GGUFStore(set, configuration)
     (surplus, skipped) = (tensors.surplus, tensors.skipped)
@@ -111,12 +113,14 @@ public final class Checkpoint: Sendable {
   /// Bytes of all tensors as stored.
   public var tensorBytes: Int { store.tensorBytes }
 
-  public func contains(_ name: String) -> Bool { tensors[name] != nil }
+  public func contains(_ name: String) -> Bool { info(name) != nil }
 
-  public func info(_ name: String) -> TensorInfo? { tensors[name] }
+  public func info(_ name: String) -> TensorInfo? { store.info(name) }
 
   /// Bytes of a tensor as stored, with those of its scales.
-  public func storedBytes(_ name: String) -> Int { tensors[name].map(store.storedBytes) ?? 0 }
+  public func storedBytes(_ name: String) -> Int { info(name).map(store.storedBytes) ?? 0 }
+
+  public func storedBytes(_ tensor: TensorInfo) -> Int { store.storedBytes(tensor) }
 
   /// A 2-D weight, with its FP8 scales where it has them.
   ///
@@ -169,7 +173,7 @@ public final class Checkpoint: Sendable {
   }
 
   private func present(_ name: String) throws -> TensorInfo {
-    guard let tensor = tensors[name] else {
+    guard let tensor = info(name) else {
       throw CheckpointError.tensor(
         name, file: location.lastPathComponent, expected: "the tensor", found: "nothing",
         hint: "The checkpoint has another layout.")

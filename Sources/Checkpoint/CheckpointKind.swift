@@ -20,10 +20,10 @@ enum CheckpointKind {
     let place = "Give the folder that holds config.json and the safetensors files"
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw wrong("nothing", "Check the path.")
+      throw wrong("nothing", Self.hint(location.lastPathComponent))
     }
     guard isFolder.boolValue else {
-      guard GGUFFile.isGGUF(path) else { throw wrong("a file", "\(place), or a GGUF file.") }
+      guard try GGUFFile.isGGUF(location) else { throw wrong("a file", "\(place), or a GGUF file.") }
       self = .gguf(location)
       return
     }
@@ -52,6 +52,14 @@ enum CheckpointKind {
       throw wrong("a folder without config.json", "\(place).")
     }
     self = .folder
+  }
+
+  /// What to do about a path that leads nowhere, by its last part.
+  private static func hint(_ name: String) -> String {
+    guard name.lowercased().hasPrefix("deepseek"), let model = PublishedModel(named: name) else {
+      return "Check the path."
+    }
+    return "\(model.name) is not here; flotilla inspect \(model.name) shows what to fetch."
   }
 
   /// The first file of the one GGUF model in a folder; nil where there is none.

@@ -10,8 +10,8 @@ public final class Model {
   /// Parts that a long prompt chunk is cut into, so that attention of one overlaps with the experts of another; worth
   /// it where experts live on other ranks. Changes no bit.
   public var microBatches = 1
-  /// Asked before each layer; what it throws ends the step. What the caches hold of the step's positions is then
-  /// written again by the next one.
+  /// Asked before each layer; what it throws ends the step and leaves nothing under way. What the caches hold of the
+  /// step's positions is then written again by the next one.
   public var mayGoOn: (() throws -> Void)?
   /// Watches what passes through; for traces.
   public var observer: (any ForwardObserver)?
@@ -44,7 +44,12 @@ public final class Model {
     // An observer sees all rows of a layer at once.
     let parts = MicroBatch.cut(batch, most: observer == nil ? microBatches : 1, workspace: workspace)
     for layer in layers {
-      try mayGoOn?()
+      do {
+        try mayGoOn?()
+      } catch {
+        for part in parts { try part.settle(step) }
+        throw error
+      }
       for part in parts { try layer(part, step) }
     }
     for part in parts { try part.settle(step) }

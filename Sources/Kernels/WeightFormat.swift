@@ -16,7 +16,15 @@ public enum WeightFormat: String, Sendable, CaseIterable, Codable {
   case q6_K
 
   /// The blocks that weights are quantised to; nil: they are floating-point numbers, computed with in f32.
-  public var block: BlockFormat? { BlockFormat(rawValue: rawValue) }
+  public var block: BlockFormat? {
+    switch self {
+    case .f32, .bf16, .fp8: nil
+    case .q8_0: .q8_0
+    case .q4_1: .q4_1
+    case .q4_K: .q4_K
+    case .q6_K: .q6_K
+    }
+  }
 
   /// What its products take as input.
   public var encoding: ActivationEncoding { block == nil ? .f32 : .q8 }

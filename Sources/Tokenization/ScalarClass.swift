@@ -1,6 +1,6 @@
 /// What the split patterns ask of a Unicode scalar.
 struct ScalarClass: OptionSet, Sendable {
-  let rawValue: UInt8
+  let rawValue: UInt16
 
   /// `\p{L}`
   static let letter = ScalarClass(rawValue: 1)
@@ -8,7 +8,7 @@ struct ScalarClass: OptionSet, Sendable {
   static let mark = ScalarClass(rawValue: 2)
   /// `\p{N}`
   static let number = ScalarClass(rawValue: 4)
-  /// `\p{P}` or `\p{S}`: no pattern tells them apart.
+  /// `\p{P}` or `\p{S}`.
   static let punctuation = ScalarClass(rawValue: 8)
   /// `\s`: U+0009 to U+000D, U+0085 and the separators.
   static let space = ScalarClass(rawValue: 16)
@@ -18,10 +18,24 @@ struct ScalarClass: OptionSet, Sendable {
   static let latin = ScalarClass(rawValue: 64)
   /// U+4E00 to U+9FA5 and the kana blocks.
   static let ideograph = ScalarClass(rawValue: 128)
+  /// `\p{P}` without the symbols.
+  static let punctuationProper = ScalarClass(rawValue: 256)
+  /// The letters, signs and East Asian scalars that the V2 family's patterns list.
+  static let listedLetter = ScalarClass(rawValue: 512)
+  static let listedSign = ScalarClass(rawValue: 1024)
+  static let eastAsian = ScalarClass(rawValue: 2048)
 
-  private static let tableEnd: UInt32 = 0x40000
-  /// Planes 0 to 3; nearly nothing is assigned above.
-  private static let table: [ScalarClass] = (0..<tableEnd).map(classify)
+  private static let tableEnd: UInt32 = 0x20000
+  /// Planes 0 and 1; above, nearly all are rare ideographs.
+  private static let table: [ScalarClass] = {
+    var table = (0..<tableEnd).map(classify)
+    for (list, member) in ListedScalars.all {
+      for range in list.ranges {
+        for scalar in range { table[Int(scalar)].insert(member) }
+      }
+    }
+    return table
+  }()
 
   @inline(__always)
   static func of(_ scalar: UInt32) -> ScalarClass {
@@ -37,9 +51,9 @@ struct ScalarClass: OptionSet, Sendable {
     case .nonspacingMark, .spacingMark, .enclosingMark: result = .mark
     case .decimalNumber, .letterNumber, .otherNumber: result = .number
     case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation,
-      .initialPunctuation, .finalPunctuation, .otherPunctuation, .mathSymbol, .currencySymbol,
-      .modifierSymbol, .otherSymbol:
-      result = .punctuation
+      .initialPunctuation, .finalPunctuation, .otherPunctuation:
+      result = [.punctuation, .punctuationProper]
+    case .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol: result = .punctuation
     case .spaceSeparator, .lineSeparator, .paragraphSeparator: result = .space
     default: result = (0x09...0x0D).contains(value) || value == 0x85 ? .space : []
     }

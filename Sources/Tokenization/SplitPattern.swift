@@ -1,12 +1,26 @@
-/// The patterns by which R1's tokenizer cuts text into pieces, matched by hand: a general regular
+/// The patterns by which the family's tokenizers cut text into pieces, matched by hand: a general regular
 /// expression engine is slower by an order of magnitude and differs in what `\s` and `\p{N}` mean.
 enum SplitPattern: Sendable, CaseIterable {
-  /// Up to three digits of any script.
+  /// Of V3 and R1: up to three digits of any script.
   case digits
   /// Han ideographs and kana.
   case ideographs
   /// Words with a leading space or sign, punctuation, line ends, white space.
   case words
+  /// Of V2 and before: CR or LF.
+  case lineEnd
+  /// Letters with a leading space: listed ones, or all.
+  case listedLetters
+  case letters
+  /// Signs with a leading space: listed ones, or all punctuation without the symbols.
+  case listedSigns
+  case punctuation
+  /// White space before a line's end.
+  case trailingSpace
+  /// Scripts without spaces between words, and all others from Samaritan on.
+  case eastAsian
+  /// One digit of any script; in tokenizer.json also the step `Digits`.
+  case digit
 
   /// As in `pre_tokenizer.pretokenizers[].pattern.Regex`, with escaped line ends.
   var expression: String {
@@ -16,6 +30,14 @@ enum SplitPattern: Sendable, CaseIterable {
     case .words:
       ##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"##
         + #"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    case .lineEnd: #"[\r\n]"#
+    case .listedLetters: #"\s?["# + ListedScalars.letters.expression + "]+"
+    case .letters: #"\s?\p{L}+"#
+    case .listedSigns: #"\s?["# + ListedScalars.signs.expression + "]+"
+    case .punctuation: #"\s?\p{P}+"#
+    case .trailingSpace: #"\s+$"#
+    case .eastAsian: "[" + ListedScalars.eastAsian.expression + "]+"
+    case .digit: #"\p{N}"#
     }
   }
 
@@ -47,7 +69,7 @@ enum SplitPattern: Sendable, CaseIterable {
         position = matchEnd
         gap = matchEnd
       } else {
-        position += text.scalar(at: position).length
+        position = next(text, after: position, end: end)
       }
     }
     if gap < end { ends.append(end) }
@@ -60,7 +82,24 @@ enum SplitPattern: Sendable, CaseIterable {
     case .digits: Self.run(of: .number, in: text, from: start, end: end, limit: 3)
     case .ideographs: Self.run(of: .ideograph, in: text, from: start, end: end)
     case .words: Self.word(text, at: start, end: end)
+    case .lineEnd: Self.run(of: .lineEnd, in: text, from: start, end: end, limit: 1)
+    case .listedLetters: Self.run(of: .listedLetter, afterSpaceIn: text, from: start, end: end)
+    case .letters: Self.run(of: .letter, afterSpaceIn: text, from: start, end: end)
+    case .listedSigns: Self.run(of: .listedSign, afterSpaceIn: text, from: start, end: end)
+    case .punctuation: Self.run(of: .punctuationProper, afterSpaceIn: text, from: start, end: end)
+    case .trailingSpace: Self.trailingSpace(text, at: start, end: end)
+    case .eastAsian: Self.run(of: .eastAsian, in: text, from: start, end: end)
+    case .digit: Self.run(of: .number, in: text, from: start, end: end, limit: 1)
     }
+  }
+
+  /// Where the next match may begin, when none begins at `position`.
+  @inline(__always)
+  private func next(_ text: Span<UInt8>, after position: Int, end: Int) -> Int {
+    let next = position + text.scalar(at: position).length
+    guard self == .trailingSpace else { return next }
+    // What fails in a run of spaces fails in all of it: trying at each of them would take quadratic time.
+    return max(next, Self.run(of: .space, in: text, from: position, end: end))
   }
 
   @inline(__always)
@@ -76,6 +115,29 @@ enum SplitPattern: Sendable, CaseIterable {
       count += 1
     }
     return position
+  }
+
+  /// `\s?X+`. A space may itself be one of X: where nothing follows it, it is taken for one.
+  @inline(__always)
+  private static func run(of wanted: ScalarClass, afterSpaceIn text: Span<UInt8>, from start: Int, end: Int) -> Int {
+    let (first, length) = text.scalarClass(at: start)
+    if first.contains(.space) {
+      let found = run(of: wanted, in: text, from: start + length, end: end)
+      if found > start + length { return found }
+    }
+    return run(of: wanted, in: text, from: start, end: end)
+  }
+
+  /// `\s+$`, where `$` is before a line feed too.
+  private static func trailingSpace(_ text: Span<UInt8>, at start: Int, end: Int) -> Int {
+    let spaceEnd = run(of: .space, in: text, from: start, end: end)
+    if spaceEnd == end { return end }
+    var position = spaceEnd
+    while position > start {
+      position -= 1
+      if text[position] == 0x0A { return position }
+    }
+    return start
   }
 
   /// The alternatives of `words`, in their order.

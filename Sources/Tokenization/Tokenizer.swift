@@ -122,12 +122,17 @@ public struct Tokenizer: Sendable {
   }
 
   static func contents(of file: URL) throws -> Data {
-    do {
-      return try Data(contentsOf: file)
-    } catch {
-      throw TokenizationError(
-        source: file.path, place: "", problem: "cannot be read: \(error.localizedDescription)")
-    }
+    if let data = FileManager.default.contents(atPath: file.path) { return data }
+    var status = stat()
+    let reason =
+      if stat(file.path, &status) != 0 {
+        errno == ENOENT ? "nothing" : String(cString: strerror(errno))
+      } else if status.st_mode & S_IFMT == S_IFDIR {
+        "a folder"
+      } else {
+        access(file.path, R_OK) == 0 ? "one that cannot be read" : String(cString: strerror(errno))
+      }
+    throw TokenizationError(source: file.path, place: "", problem: "expected a readable file, found \(reason)")
   }
 }
 

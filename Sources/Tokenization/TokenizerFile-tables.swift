@@ -9,17 +9,18 @@ extension TokenizerFile {
     func wrong(_ place: String, _ problem: String) -> TokenizationError {
       TokenizationError(source: source, place: place, problem: problem)
     }
-    guard tables.preTokenizer == TokenizerTables.deepseekV3 else {
+    guard let named = TokenizerTables.patterns[tables.preTokenizer] else {
+      let known = TokenizerTables.patterns.keys.sorted().map { $0.quoted() }.joined(separator: ", ")
       throw wrong(
         "tokenizer.ggml.pre",
-        "expected \"\(TokenizerTables.deepseekV3)\", found \(tables.preTokenizer.quoted()); its patterns are not known")
+        "expected one of \(known), found \(tables.preTokenizer.quoted()); its patterns are not known")
     }
     guard tables.kinds.count == tables.tokens.count else {
       throw wrong(
         "tokenizer.ggml.token_type",
         "expected one for each of \(tables.tokens.count) tokens, found \(tables.kinds.count)")
     }
-    patterns = TokenizerTables.patterns
+    patterns = named
     let count = (tables.kinds.lastIndex { $0 != .unused } ?? -1) + 1
     guard count <= Int32.max else { throw wrong("tokenizer.ggml.tokens", "too many: \(count)") }
     vocabulary = Vocabulary(count: count)
@@ -50,7 +51,8 @@ extension TokenizerFile {
     }
     addedTokens = AddedTokens(raw: added, normalized: [])
     pairs = BytePairs(
-      bytes: try Self.byteIDs(ids, wrong), merges: try Self.merges(tables.merges, ids, wrong))
+      bytes: try Self.byteIDs({ ids[JSONString($0)] }, missing: { wrong("tokenizer.ggml.tokens", $0) }),
+      merges: try Self.merges(tables.merges, ids, wrong))
     (prefix, suffix) = ([], [])
     for (adds, name, isFirst) in [(tables.addsBOS, "bos_token", true), (tables.addsEOS, "eos_token", false)] where adds
     {
@@ -58,18 +60,6 @@ extension TokenizerFile {
         throw wrong("tokenizer.ggml.add_\(name)", "true, but there is no id")
       }
       if isFirst { prefix = [id] } else { suffix = [id] }
-    }
-  }
-
-  private static func byteIDs(
-    _ ids: [JSONString: Int32], _ wrong: (String, String) -> TokenizationError
-  ) throws -> [Int32] {
-    try ByteAlphabet.scalars.enumerated().map { byte, scalar in
-      let written = String(Unicode.Scalar(scalar)!)
-      guard let id = ids[JSONString(written)] else {
-        throw wrong("tokenizer.ggml.tokens", "byte \(byte), written \(written.quoted()), has no token")
-      }
-      return id
     }
   }
 

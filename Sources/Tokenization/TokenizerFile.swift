@@ -1,7 +1,7 @@
 import Foundation
 import StrictJSON
 
-/// What a tokenizer.json says, checked: byte-level BPE as DeepSeek-V3 and R1 ship it.
+/// What a tokenizer.json says, checked: byte-level BPE as DeepSeek-R1, V3 and V2 ship it.
 struct TokenizerFile: Sendable {
   var vocabulary: Vocabulary
   var pairs: BytePairs
@@ -84,13 +84,17 @@ extension TokenizerFile {
       throw preTokenizer["pretokenizers"].error("expected at most 16 Split steps, found \(steps.count)")
     }
     return try steps.map { step in
+      if step["type"].value?.string == "Digits" {
+        try step["individual_digits"].expect(true)
+        return .digit
+      }
       try step["type"].expect("Split")
       try step["behavior"].expect("Isolated")
       try step["invert"].expect(false)
       let expression = try step["pattern"]["Regex"].string()
       guard let pattern = SplitPattern(expression: expression.text) else {
         throw step["pattern"]["Regex"].error(
-          "unknown pattern \(expression.text.quoted(limit: 300)); known are the three of DeepSeek-R1 and V3")
+          "unknown pattern \(expression.text.quoted(limit: 300)); known are those of DeepSeek-R1, V3 and V2")
       }
       return pattern
     }
@@ -224,12 +228,24 @@ extension TokenizerFile {
   }
 
   private static func byteIDs(_ vocab: JSONObject, at place: JSONReader) throws -> [Int32] {
+    try byteIDs {
+      vocab[$0]?.int.map(Int32.init)
+    } missing: {
+      place.error($0)
+    }
+  }
+
+  /// Ids of the 256 bytes, -1 for those that no UTF-8 text holds: a vocabulary made from text may lack them.
+  static func byteIDs(
+    _ id: (String) -> Int32?, missing error: (String) -> TokenizationError
+  ) throws -> [Int32] {
     try ByteAlphabet.scalars.enumerated().map { byte, scalar in
       let written = String(Unicode.Scalar(scalar)!)
-      guard let id = vocab[written]?.int else {
-        throw place.error("byte \(byte), written \(written.quoted()), has no token")
+      if let id = id(written) { return id }
+      guard byte == 0xC0 || byte == 0xC1 || byte > 0xF4 else {
+        throw error("byte \(byte), written \(written.quoted()), has no token")
       }
-      return Int32(id)
+      return -1
     }
   }
 

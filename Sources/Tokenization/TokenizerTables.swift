@@ -20,7 +20,7 @@ public struct TokenizerTables: Sendable, Equatable {
   public var kinds: [Kind]
   /// `"left right"`, best first.
   public var merges: [String]
-  /// Name of the split patterns: ``deepseekV3`` is the one that is known.
+  /// llama.cpp's name for the split patterns; those of this family are known.
   public var preTokenizer: String
   /// Ids by the names of tokenizer_config.json: `bos_token`, `eos_token`, ….
   public var special: [String: Int]
@@ -29,9 +29,13 @@ public struct TokenizerTables: Sendable, Equatable {
   public var addsEOS: Bool
   public var chatTemplate: String?
 
-  /// llama.cpp's name for the three patterns of V3 and R1.
-  public static let deepseekV3 = "deepseek-v3"
-  static let patterns: [SplitPattern] = [.digits, .ideographs, .words]
+  /// By llama.cpp's names: of V3 and R1; of V2, V2.5 and Coder-V2; of the first DeepSeek-Coder. Where llama.cpp lets
+  /// digits stand together, these go by the tokenizer.json, which parts them.
+  static let patterns: [String: [SplitPattern]] = [
+    "deepseek-v3": [.digits, .ideographs, .words],
+    "deepseek-llm": [.lineEnd, .listedLetters, .listedSigns, .trailingSpace, .eastAsian, .digit],
+    "deepseek-coder": [.lineEnd, .letters, .punctuation, .eastAsian, .digit],
+  ]
 
   public init(
     tokens: [String], kinds: [Kind], merges: [String], preTokenizer: String, special: [String: Int], addsBOS: Bool,
@@ -63,9 +67,9 @@ extension TokenizerTables {
       throw root["model"]["vocab"].error(
         "expected at most \(vocabularySize) ids, as the model has, found \(tokenizer.vocabularySize)")
     }
-    guard tokenizer.patterns == Self.patterns else {
+    guard let name = Self.patterns.first(where: { $0.value == tokenizer.patterns })?.key else {
       throw root["pre_tokenizer"]["pretokenizers"].error(
-        "expected the three patterns of DeepSeek-V3, which GGUF files know by name, found others")
+        "expected the patterns of DeepSeek-V3 or V2, which GGUF files know by name, found others")
     }
     tokens = (0..<vocabularySize).map { "[PAD\($0)]" }
     kinds = [Kind](repeating: .unused, count: vocabularySize)
@@ -81,7 +85,7 @@ extension TokenizerTables {
       kinds[id] = isSpecial || Self.looksSpecial(tokens[id]) ? .control : .userDefined
     }
     merges = try root["model"]["merges"].array().map(Self.merge)
-    preTokenizer = Self.deepseekV3
+    preTokenizer = name
     special = tokenizer.specialIDs
     addsBOS = tokenizer.bosToken.map { tokenizer.prefix == [$0] } ?? false
     addsEOS = tokenizer.eosToken.map { tokenizer.suffix == [$0] } ?? false

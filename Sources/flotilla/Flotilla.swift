@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Reporting
 
 @main
 struct Flotilla: ParsableCommand {
@@ -53,7 +54,7 @@ struct Flotilla: ParsableCommand {
       try CommandNames(of: Self.configuration).check(Array(CommandLine.arguments.dropFirst()))
       command = try parseAsRoot()
     } catch {
-      end(parsing: error, process)
+      end(parsing: unknownOption(Array(CommandLine.arguments.dropFirst()), error), process)
     }
     do {
       try command.run()
@@ -61,6 +62,15 @@ struct Flotilla: ParsableCommand {
     } catch {
       end(running: error)
     }
+  }
+
+  /// The error that names an unknown option, where there is one; else the parser's.
+  private static func unknownOption(_ arguments: [String], _ error: any Error) -> any Error {
+    guard exitCode(for: error) != .success, let command = arguments.first,
+      let unknown = OptionNames(of: Self.self, subcommand: command)?.unknown(in: arguments.dropFirst())
+    else { return error }
+    let advice = unknown.meant.map { "Did you mean \($0)?" } ?? "flotilla \(command) --help lists them."
+    return UsageError("no option \"\(printable(unknown.option, limit: 40))\". \(advice)")
   }
 
   /// Every rank of a job reads the same command line: rank 0 speaks for all. The others leave with 0, since the

@@ -27,7 +27,7 @@ private func sample() throws -> [UInt8] {
 }
 
 private func header(_ bytes: [UInt8]) throws -> GGUFHeader {
-  try bytes.withUnsafeBytes { try GGUFHeader($0, file: "a.gguf") }
+  try withExactCopy(of: bytes) { try GGUFHeader($0, file: "a.gguf") }
 }
 
 private func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {

@@ -79,6 +79,20 @@ import Testing
     #expect(read.configuration == original.configuration && read.warning == nil)
   }
 
+  @Test("Correction biases make gates sigmoid where nothing is said, and contradict softmax")
+  func gateBias() throws {
+    let folder = try TemporaryFolder()
+    let original = try Checkpoint.open(Fixtures.url("tiny-f32"))
+    try GGUFExporter(original, .f32, tokenizer: []).write(to: folder["a.gguf"])
+    try rewrite(folder["a.gguf"], [("deepseek2.expert_gating_func", nil)])
+    let read = try Checkpoint.open(folder["a.gguf"])
+    #expect(read.configuration.scoring == .sigmoid && read.configuration.selection == .biasedGroups)
+    #expect(read.configuration == original.configuration)
+    try rewrite(folder["a.gguf"], [("deepseek2.expert_gating_func", .uint32(1))])
+    let error = try #require(throws: CheckpointError.self) { try Checkpoint.open(folder["a.gguf"]) }
+    #expect("\(error)".contains("expert_gating_func: expected 2 (sigmoid), as the gates have correction biases"))
+  }
+
   @Test("What a file without gating function, scale and norm means")
   func gateDefaults() throws {
     let folder = try TemporaryFolder()

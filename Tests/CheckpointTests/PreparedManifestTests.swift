@@ -31,6 +31,13 @@ struct PreparedManifestTests {
 
   @Test("What is written is read") func roundTrip() throws {
     #expect(try PreparedManifest(bytes: manifest.json) == manifest)
+    #expect(ManifestText.read(manifest.json) == manifest)
+    #expect(try PreparedManifest(anyText: manifest.json) == manifest)
+    // Spaces are JSON, and not what is written.
+    let spaced = Array(
+      String(decoding: manifest.json, as: UTF8.self).replacing("\"piece\":", with: "\"piece\" : ").utf8)
+    #expect(ManifestText.read(spaced) == nil)
+    #expect(try PreparedManifest(bytes: spaced) == manifest)
   }
 
   @Test(
@@ -53,15 +60,30 @@ struct PreparedManifestTests {
     #expect(error.file == "manifest.json" && error.subject.contains(field), "\(error)")
   }
 
-  @Test("Mutated manifests give errors or manifests") func mutations() {
-    var random = SeededGenerator(seed: 5)
-    for _ in 0..<5_000 {
-      var bytes = manifest.json
-      for _ in 0..<Int.random(in: 1...3, using: &random) {
-        bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 32...126, using: &random)
+  @Test("Mutated manifests give errors or manifests, and the same by both ways of reading") func mutations() {
+    let original = manifest.json
+    var mutator = Mutator(
+      seed: 5,
+      words: ["\"name\":\"c\"", "],\"piece\":1", "\"sha256\":[", "\"shape\":[2,16,32]", "}]}]}\n", "01", "768"])
+    var read = 0
+    for round in 0..<fuzzCount(20_000) {
+      var bytes = original
+      if round % 2 == 0 {
+        bytes = mutator.mutated(original)
+      } else {
+        // One character: some of these are still manifests.
+        bytes[mutator.random.below(bytes.count)] = UInt8(32 + mutator.random.below(95))
       }
-      do { _ = try PreparedManifest(bytes: bytes) } catch { #expect(error is CheckpointError) }
+      do {
+        let manifest = try PreparedManifest(anyText: bytes)
+        read += 1
+        #expect(ManifestText.read(bytes).map { $0 == manifest } ?? true)
+      } catch {
+        #expect(error is CheckpointError)
+        #expect(ManifestText.read(bytes) == nil)
+      }
     }
+    #expect(read > 100)
   }
 
   @Test("What a journal forgets stays forgotten; what others want of it is kept") func forgetting() throws {

@@ -23,6 +23,7 @@ struct DownloadTests {
         "hf download deepseek-ai/DeepSeek-R1 --local-dir DeepSeek-R1",
         "flotilla prepare DeepSeek-R1 DeepSeek-R1-prepared --quant q4_K",
         "hf download unsloth/DeepSeek-R1-GGUF --include 'DeepSeek-R1-Q4_K_M/*' --local-dir DeepSeek-R1-GGUF",
+        "flotilla generate DeepSeek-R1-GGUF/DeepSeek-R1-Q4_K_M -p Hello",
       ])
     let prepared = facts["prepared"] as! [String: Any]
     let ranks = prepared["bytes_by_rank"] as! [Int]
@@ -42,6 +43,7 @@ struct DownloadTests {
     let run = try Run(["inspect", "DeepSeek-V2-Lite", "--quant", "q4_K"])
     #expect(run.lines.contains("    hf download deepseek-ai/DeepSeek-V2-Lite --local-dir DeepSeek-V2-Lite"))
     #expect(run.lines.filter { $0.count > 100 } == [])
+    #expect(run.lines.contains { $0.hasPrefix("  Of the safetensors, prepare writes ") })
     #expect(!(try Run(["inspect", "--like", "mini"]).text.contains("fetch")))
   }
 

@@ -58,22 +58,44 @@ struct InspectTests {
     #expect(ranks[0]["expert_count"] as? Int == 0)
   }
 
+  @Test("A folder's tokenizer that generate would refuse is told beforehand; so is a missing one")
+  func tokenizer() throws {
+    try withTemporaryPath { path in
+      try FileManager.default.copyItem(atPath: Self.tiny, toPath: path)
+      let file = URL(filePath: path + "/tokenizer.json")
+      let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+      try text.replacing(#"\\p{N}{1,3}"#, with: #"\\p{N}{1,4}"#).write(to: file, atomically: true, encoding: .utf8)
+      let unknown = try Run(["inspect", path])
+      #expect(unknown.status == 2 && unknown.errors.contains(#"Regex: unknown pattern "\p{N}{1,4}"; known are"#))
+      #expect(unknown.lines.contains("  tokenizer    not usable: token ids only (flotilla trace)"))
+      try FileManager.default.removeItem(at: file)
+      let none = try Run(["inspect", path])
+      #expect(none.status == 0 && none.lines.contains("  tokenizer    none: token ids only (flotilla trace)"))
+      #expect(try Run(["inspect", path, "--json"]).text.contains(#""tokenizer" : "none""#))
+    }
+  }
+
   @Test("A placement that was written is one that is read")
   func placement() throws {
     try withTemporaryPath { path in
       let options = ["--coordinator-rank", "2", "--router-rank", "0"]
       let arguments = ["inspect", Self.tiny, "--placement-for", "4", "--json"]
       let written = try Run(arguments + ["--write-placement", path] + options)
-      #expect(written.status == 0)
+      #expect(written.status == 0 && written.errors == "Wrote \(path).\n")
       #expect(try Run(arguments + ["--placement", path]).output == written.output)
-      // A link stays one: what it leads to is written.
+      // It may have been edited: never over what is there, also not through a link.
+      let before = try Data(contentsOf: URL(filePath: path))
       try withTemporaryPath { link in
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
-        #expect(try Run(["inspect", Self.tiny, "--placement-for", "2", "--write-placement", link]).status == 0)
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == path)
+        for there in [path, link] {
+          let again = try Run(["inspect", Self.tiny, "--placement-for", "2", "--write-placement", there])
+          #expect(again.status == 2 && again.output == [])
+          #expect(
+            again.errors.hasPrefix("error: --write-placement: expected a new file, found \(there) there already\n"))
+        }
       }
-      #expect(try Run(["inspect", Self.tiny, "--placement-for", "2", "--placement", path]).status == 0)
-      #expect(try Run(arguments + ["--write-placement", path] + options).output == written.output)
+      #expect(try Data(contentsOf: URL(filePath: path)) == before)
+      #expect(try Run(arguments + ["--write-placement", "/dev/null"] + options).output == written.output)
       let wrong = try Run(["inspect", Self.tiny, "--placement-for", "3", "--placement", path])
       #expect(wrong.status == 2)
       #expect(

@@ -20,10 +20,11 @@ struct Run {
   /// - Parameters:
   ///   - input: standard input; streams are files, so that nothing blocks.
   ///   - ranks: nil: without mpirun.
+  ///   - launcher: without mpirun, what runs it, arguments behind.
   ///   - limit: seconds after which it is killed, which shows as status 9.
   init(
     _ arguments: [String], input: some Sequence<UInt8> = [], ranks: Int? = nil, environment: [String: String] = [:],
-    limit: Double = 60
+    launcher: [String] = [], limit: Double = 60
   ) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "run-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -33,7 +34,7 @@ struct Run {
     for file in files[1...] { try Data().write(to: file) }
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
-    let launcher = ranks.map { ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "\($0)"] } ?? []
+    let launcher = ranks.map { ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "\($0)"] } ?? launcher
     process.arguments = launcher + [try Job.executable("flotilla")] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(
       ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"].merging(environment) { $1 }

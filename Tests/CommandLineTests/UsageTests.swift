@@ -1,3 +1,4 @@
+import Checkpoint
 import Foundation
 import TestSupport
 import Testing
@@ -100,6 +101,29 @@ struct UsageTests {
         ["perplexity", "-f", "a", "--kl-base", "q4_K,head"],
         "--kl-base: format of a part: expected PART=FORMAT, found \"head\""
       ),
+      (["generate", "--promt", "hi"], "no option \"--promt\". Did you mean --prompt?"),
+      (["bench", "tiny", "--reptitions=3"], "no option \"--reptitions\". Did you mean --repetitions?"),
+      (["inspect", "--wholly-unknown"], "no option \"--wholly-unknown\". flotilla inspect --help lists them."),
+      // A value is no option, also one with hyphens.
+      (["generate", "-p", "--promt", "-n", "-2"], "--max-tokens: expected -1 to 16777216, found -2"),
+      (
+        ["generate", "-p", "a", "--quant", "q4"],
+        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, Q4_K_S, found \"q4\"; "
+          + "did you mean q4_K?"
+      ),
+      (
+        ["prepare", "a", "b", "--quant", "experts=f16"],
+        "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"f16\"; "
+          + "did you mean bf16?"
+      ),
+      (
+        ["generate", "DeepSeek-V2-Lite"],
+        "DeepSeek-V2-Lite is not here; flotilla inspect DeepSeek-V2-Lite shows what to fetch. There is no prompt either: "
+          + "it goes behind -p."
+      ),
+      (
+        ["tokenize", "deepseek-r1"], "DeepSeek-R1 is not here; flotilla inspect DeepSeek-R1 shows what to fetch."
+      ),
       (["bench", "--quant", "head=q4_K,HEAD=q8_0"], "--quant: format of head: expected one, found two"),
       (["calibrate", "-r", "0"], "--repetitions: expected 1 to 1000, found 0"),
     ])
@@ -120,6 +144,73 @@ struct UsageTests {
         hint: Check the path.
 
         """)
+  }
+
+  @Test(
+    "A published model that is not here: the hint tells where to look",
+    arguments: [
+      ["generate", "DeepSeek-V2-Lite", "-p", "a"], ["bench", "DeepSeek-V2-Lite"],
+      ["prepare", "DeepSeek-V2-Lite", "/tmp/x"],
+      ["export", "DeepSeek-V2-Lite", "/tmp/x"], ["trace", "DeepSeek-V2-Lite", "--token-ids", "0", "--sha256"],
+    ])
+  func published(_ arguments: [String]) throws {
+    let run = try Run(arguments)
+    #expect(run.status == 2)
+    #expect(
+      run.errors.hasSuffix(
+        "hint: DeepSeek-V2-Lite is not here; flotilla inspect DeepSeek-V2-Lite shows what to fetch.\n"))
+  }
+
+  @Test("The built-in model has a name, which export and prepare need")
+  func builtInName() throws {
+    #expect(try Run(["inspect", "Abacus"]).output == Run(["inspect"]).output)
+    try withTemporaryPath { path in
+      let run = try Run(["prepare", "Abacus", path, "-q"])
+      #expect(run.status == 0 && run.errors == "")
+      #expect(try Run(["inspect", path]).text.contains("4.65M parameters"))
+    }
+    #expect(try Run(["generate", "Abacus", "-p", "1+1=?", "-n", "1", "-q"]).status == 0)
+    #expect(try Run(["tokenize", "Abacus"], text: "a").output == Run(["tokenize"], text: "a").output)
+  }
+
+  @Test("A folder without a tokenizer, and a tokenizer that cannot be read, in our words")
+  func noTokenizer() throws {
+    try withTemporaryPath { path in
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+      let none = try Run(["tokenize", path])
+      #expect(none.status == 2)
+      #expect(none.errors.hasPrefix("error: \(path): expected a folder with tokenizer.json, found one without\nhint: "))
+      try FileManager.default.createDirectory(atPath: path + "/tokenizer.json", withIntermediateDirectories: false)
+      #expect(
+        try Run(["tokenize", path]).errors.hasPrefix("error: \(path)/tokenizer.json: expected a readable file, found a")
+      )
+    }
+  }
+
+  @Test("Address space that does not suffice is not a matter of permissions")
+  func addressSpace() throws {
+    try withTemporaryPath { path in
+      try FileManager.default.copyItem(atPath: InspectTests.tiny, toPath: path)
+      #expect(truncate(path + "/model.safetensors", 1 << 40) == 0)
+      let process = try Run(["inspect", path], launcher: ["bash", "-c", "ulimit -v 60000000; exec \"$0\" \"$@\""])
+      #expect(process.status == 2)
+      #expect(
+        process.errors.contains("found Cannot allocate memory\nhint: The file is mapped as a whole: raise the limit"))
+    }
+  }
+
+  @Test("A model larger than memory is refused before anything is loaded", arguments: [nil, 2])
+  func tooLarge(_ ranks: Int?) throws {
+    try withTemporaryPath { path in
+      let available = try #require(MachineMemory.available())
+      try SparseCheckpoint.write(to: path, bytes: available + (6 << 30))
+      let run = try Run(["generate", path, "-p", "a", "--raw", "-n", "1"], ranks: ranks, limit: 20)
+      #expect(run.status == 2, "\(run.errors)")
+      let parts = [
+        "memory of rank 0 on host ", "GiB, which are available, found ", "hint: a smaller --quant, or more nodes",
+      ]
+      for part in parts { #expect(run.errors.contains(part), "\(run.errors)") }
+    }
   }
 
   @Test("Control characters of a name never reach the terminal")

@@ -41,7 +41,7 @@ struct BenchRowTests {
   @Test("The table: shares of the limits where they are known")
   func markdown() throws {
     let limits = BenchLimits(readBytesPerSecond: 4e9, multiplyAddsInt8PerSecond: 40e9)
-    let lines = (BenchFormat.md.opening + (try BenchFormat.md.text(row(limits: limits), isFirst: true)))
+    let lines = (BenchFormat.md.opening() + (try BenchFormat.md.text(row(limits: limits), isFirst: true)))
       .split(separator: "\n")
     #expect(lines.count == 3)
     #expect(Set(lines.map(\.count)).count == 1, "columns are aligned")
@@ -60,11 +60,28 @@ struct BenchRowTests {
     #expect(try BenchFormat.md.text(row(), isFirst: false).contains("|       – |   8.00 |       – |"))
   }
 
+  @Test("A narrow terminal: what rows share once, and as many columns as fit", arguments: [20, 60, 80, 120, 150])
+  func narrow(_ width: Int) throws {
+    let rows = [row(), row(BenchTest(prompt: 512, generated: 128, depth: 8192))]
+    let text = try rows.enumerated().map { try BenchFormat.md.text($1, isFirst: $0 == 0, width: width) }.joined()
+    let lines = text.split(separator: "\n")
+    #expect(BenchFormat.md.opening(width: width) == "")
+    #expect(lines[0] == "made \"up\" q4_K, 1.00 GiB, 3.10B parameters, avx2, 2 x 2 threads")
+    let table = lines.suffix(3)
+    #expect(table.allSatisfy { $0.count <= max(width, 31) || $0.hasPrefix("pp512+tg128 @ d8192") })
+    #expect(table.first!.hasPrefix("test ") && table.first!.contains(" t/s"))
+    #expect(table.first!.contains("MB/token") == (width >= 80))
+    #expect(text.contains("not shown: ") == (width < 120))
+    #expect(text.contains("7.50 ± 3.54"))
+    // Wide enough, and where it is no terminal: the whole table.
+    #expect(try BenchFormat.md.text(rows[0], isFirst: true, width: 250) == BenchFormat.md.text(rows[0], isFirst: true))
+  }
+
   @Test("JSON is one array, JSON lines are objects; both tell the same")
   func json() throws {
     let rows = [row(), row(BenchTest(prompt: 10, generated: 0))]
     func text(_ format: BenchFormat) throws -> String {
-      try format.opening + rows.enumerated().map { try format.text($1, isFirst: $0 == 0) }.joined()
+      try format.opening() + rows.enumerated().map { try format.text($1, isFirst: $0 == 0) }.joined()
         + format.closing(isEmpty: false)
     }
     let array = try StrictJSON.parse(try text(.json)).array
@@ -73,12 +90,12 @@ struct BenchRowTests {
     #expect(lines[0]["n_depth"]?.int == 5 && lines[0]["test_time"]?.string == "2023-11-14T22:13:20Z")
     #expect(lines[1]["first_token_p50"]?.double.map { abs($0 - 0.15) < 1e-12 } == true)
     #expect(try JSONDecoder().decode(BenchRow.self, from: Data(rows[1].json().utf8)) == rows[1])
-    #expect(BenchFormat.json.opening + BenchFormat.json.closing(isEmpty: true) == "[\n]\n")
+    #expect(BenchFormat.json.opening() + BenchFormat.json.closing(isEmpty: true) == "[\n]\n")
   }
 
   @Test("CSV: a value for each key, quoted, empty where there is none")
   func csv() throws {
-    let header = BenchFormat.csv.opening.dropLast().split(separator: ",")
+    let header = BenchFormat.csv.opening().dropLast().split(separator: ",")
     let line = try BenchFormat.csv.text(row(), isFirst: true)
     #expect(line.hasSuffix("\"\n") && header.contains("avg_ts") && !header.contains("samples_ts"))
     // Only one value holds a comma.

@@ -42,7 +42,8 @@ func madeUpSummary(ranks count: Int, hosts: Int = 1) -> RunSummary {
     return found
   }
   return RunSummary(
-    model: "made-up", checkpoint: "c0ffee", formats: "bf16", cacheFormat: .f32, instructionSet: .avx2,
+    model: "made-up", checkpoint: "c0ffee", formats: "bf16", cacheFormat: .f32,
+    instructionSets: Array(repeating: "avx2", count: count),
     threads: Array(repeating: 2, count: count),
     limits: EngineLimits(contextSize: 256, prefillChunk: 64, maxSequences: 4), engine: engine, phases: phases,
     ranks: ranks, parametersInTotal: 400_000, tokensComputed: 15, loadSeconds: 1.5, expertLayers: 2,

@@ -5,6 +5,13 @@ import Testing
 
 @Suite("Throughput report")
 struct ReportTests {
+  @Test("Hosts with other kernels are named")
+  func instructionSets() {
+    var summary = madeUpSummary(ranks: 4, hosts: 2)
+    summary.instructionSets = ["avx2", "avx2", "scalar", "scalar"]
+    #expect(record(summary).setup.instructionSet == "avx2 on node0; scalar on node1")
+  }
+
   @Test("Two ranks on a terminal")
   func terminal() {
     #expect(

@@ -44,6 +44,16 @@ public struct Mutator: Sendable {
   }
 }
 
+/// Calls `body` with a copy in memory of exactly its size, where an address sanitizer sees the first byte behind it.
+public func withExactCopy<Result>(
+  of bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Result
+) rethrows -> Result {
+  let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+  defer { copy.deallocate() }
+  copy.copyBytes(from: bytes)
+  return try body(UnsafeRawBufferPointer(copy))
+}
+
 /// How often fuzz tests run: `short`, or more where FLOTILLA_FUZZ says so.
 public func fuzzCount(_ short: Int) -> Int {
   guard let text = ProcessInfo.processInfo.environment["FLOTILLA_FUZZ"], let count = Int(text) else {

@@ -23,9 +23,10 @@ public final class GGUFFile: Sendable {
   var headerBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: map.bytes.prefix(header.dataStart)) }
 
   /// Whether a file begins as GGUF files do.
-  static func isGGUF(_ path: String) -> Bool {
-    guard let file = FileHandle(forReadingAtPath: path) else { return false }
-    defer { try? file.close() }
-    return file.readData(ofLength: 4).elementsEqual(GGUFHeader.magic)
+  ///
+  /// - Throws: ``CheckpointError`` where it cannot be read.
+  static func isGGUF(_ url: URL) throws -> Bool {
+    let map = try MappedFile(url, name: url.lastPathComponent)
+    return withExtendedLifetime(map) { map.bytes.prefix(4).elementsEqual(GGUFHeader.magic) }
   }
 }

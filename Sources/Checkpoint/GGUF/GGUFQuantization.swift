@@ -17,7 +17,7 @@ public struct GGUFQuantization: Sendable, Equatable {
   }
 
   /// The type of most tensors, where it can be read.
-  var usualType: ElementType? {
+  public var usualType: ElementType? {
     ElementType.allCases.filter { GGMLType($0) != nil && name.hasPrefix($0.rawValue) }
       .max { $0.rawValue.utf8.count < $1.rawValue.utf8.count }
   }

@@ -2,9 +2,11 @@ extension ModelConfiguration {
   /// Reads and verifies the configuration in the metadata of a `deepseek2` file. Absent keys take llama.cpp's
   /// defaults, or the official ones of V3 where those lose what old files do not tell.
   ///
-  /// - Parameter tiesEmbeddings: the file has no head of its own.
+  /// - Parameters:
+  ///   - tiesEmbeddings: the file has no head of its own.
+  ///   - hasGateBias: there are correction biases of gates, which only sigmoid gates have.
   /// - Throws: ``CheckpointError`` naming the key.
-  init(_ metadata: GGUFMetadata, tiesEmbeddings: Bool, file: String) throws {
+  init(_ metadata: GGUFMetadata, tiesEmbeddings: Bool, hasGateBias: Bool, file: String) throws {
     var fields = GGUFFields(metadata, file: file)
     try ModelConfiguration.checkKind(&fields)
     let blocks = try fields.integer(GGUFKeys.blocks, Bound.layers)
@@ -33,7 +35,12 @@ extension ModelConfiguration {
     expertsPerToken = try fields.integer(GGUFKeys.expertsPerToken, Bound.experts)
     normalizesWeights = try fields.flag(GGUFKeys.normalizesWeights, default: false)
     routedScale = try fields.number(GGUFKeys.routedScale, 1e-6...1e6, default: 1)
-    let isSigmoid = try fields.integer(GGUFKeys.scoring, 1...2, default: 1) == 2
+    let isSigmoid = try fields.integer(GGUFKeys.scoring, 1...2, default: hasGateBias ? 2 : 1) == 2
+    if hasGateBias, !isSigmoid {
+      throw fields.wrong(
+        GGUFKeys.scoring, "2 (sigmoid), as the gates have correction biases (exp_probs_b.bias)",
+        hint: "The metadata or the tensors are of another model: convert it again.")
+    }
     // The official V3 and R1; their first conversions leave the groups out.
     let isOfficial = isSigmoid && routedExperts == 256
     groups = try fields.integer(GGUFKeys.groups, Bound.experts, default: isOfficial ? 8 : 1)

@@ -23,7 +23,7 @@ public enum ParameterNames {
   /// `[vocabulary, hidden]`; may be absent where the embedding is the head.
   public static let head = "lm_head.weight"
 
-  static func layer(_ layer: Int) -> String { "model.layers.\(layer)" }
+  static func layer(_ layer: Int) -> String { "model.layers." + String(layer) }
   static func attention(_ layer: Int) -> String { "model.layers.\(layer).self_attn" }
 
   public static func inputNorm(_ layer: Int) -> String { self.layer(layer) + ".input_layernorm.weight" }
@@ -53,7 +53,7 @@ public enum ParameterNames {
     FeedForward(self.layer(layer) + ".mlp.shared_experts")
   }
   public static func expert(_ layer: Int, _ expert: Int) -> FeedForward {
-    FeedForward("\(self.layer(layer)).mlp.experts.\(expert)")
+    FeedForward(self.layer(layer) + ".mlp.experts." + String(expert))
   }
 
   /// `[experts, hidden]`

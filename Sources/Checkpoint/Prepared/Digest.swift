@@ -3,15 +3,24 @@ import Foundation
 
 /// A SHA-256 hash.
 public struct Digest: Sendable, Hashable, CustomStringConvertible {
-  public let bytes: [UInt8]
+  /// In the order of memory. Without an array of its own: a large model's manifest has tens of thousands.
+  private var words: SIMD4<UInt64>
 
   static let count = 32
-  static let zero = Digest(bytes: [UInt8](repeating: 0, count: count))
+  static let zero = Digest(words: .zero)
 
-  private init(bytes: [UInt8]) { self.bytes = bytes }
+  private init(words: SIMD4<UInt64>) { self.words = words }
 
   /// Of what was hashed piece by piece.
-  public init(_ hash: SHA256.Digest) { bytes = Array(hash) }
+  public init(_ hash: SHA256.Digest) {
+    words = hash.withUnsafeBytes { $0.loadUnaligned(as: SIMD4<UInt64>.self) }
+  }
+
+  public var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
+
+  func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try Swift.withUnsafeBytes(of: words, body)
+  }
 
   public init(of bytes: UnsafeRawBufferPointer) {
     var hash = SHA256()
@@ -31,22 +40,32 @@ public struct Digest: Sendable, Hashable, CustomStringConvertible {
 
   /// Reads 64 hexadecimal digits in lower case.
   public init?(hexadecimal text: String) {
-    let digits = Array(text.utf8)
-    guard digits.count == 2 * Self.count else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(Self.count)
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = Self.value(digits[index]), let low = Self.value(digits[index + 1]) else { return nil }
-      bytes.append(high << 4 | low)
-    }
-    self.bytes = bytes
+    var text = text
+    guard let digest = text.withUTF8({ Digest(hexadecimal: UnsafeRawBufferPointer($0)) }) else { return nil }
+    self = digest
   }
 
-  private static func value(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case 48...57: digit - 48
-    case 97...102: digit - 87
-    default: nil
+  /// Reads 64 hexadecimal digits in lower case.
+  init?(hexadecimal digits: UnsafeRawBufferPointer) {
+    guard digits.count == 2 * Self.count else { return nil }
+    words = .zero
+    let isValid = withUnsafeMutableBytes(of: &words) { bytes in
+      for index in 0..<Self.count {
+        let (high, low) = (Self.values[Int(digits[2 * index])], Self.values[Int(digits[2 * index + 1])])
+        if high | low > 15 { return false }
+        bytes[index] = high << 4 | low
+      }
+      return true
+    }
+    if !isValid { return nil }
+  }
+
+  /// Of the lower-case digits; 255 for other bytes.
+  private static let values: [UInt8] = (UInt8(0)...255).map { byte in
+    switch byte {
+    case 48...57: byte - 48
+    case 97...102: byte - 87
+    default: 255
     }
   }
 

@@ -12,26 +12,26 @@ struct PreparedCheck {
 
   /// - Throws: ``CheckpointError`` for the first tensor that is absent, wrong, or of no use.
   func run() throws {
-    var expected: [BundleName: [PreparedInventory.Item]] = [:]
-    PreparedInventory(configuration).forEach { expected[$0.bundle, default: []].append($0) }
-    for bundle in manifest.bundles where bundle.name != .mtp {
-      guard let items = expected[bundle.name] else {
-        throw Fields.damaged("bundles", "bundles of \(configuration.routedExperts) experts", bundle.name.text)
-      }
-      try check(bundle, items)
+    let expected = Set([.dense, .gates, .mtp] + (0..<configuration.routedExperts).map(BundleName.expert))
+    for bundle in manifest.bundles where !expected.contains(bundle.name) {
+      throw Fields.damaged("bundles", "bundles of \(configuration.routedExperts) experts", bundle.name.text)
+    }
+    let places = Dictionary(uniqueKeysWithValues: manifest.bundles.enumerated().map { ($1.name, $0) })
+    var counts = [Int](repeating: 0, count: manifest.bundles.count)
+    try PreparedInventory(configuration).forEach { item in
+      guard let place = places[item.bundle] else { return }
+      let tensors = manifest.bundles[place].tensors
+      if counts[place] < tensors.count { try check(tensors[counts[place]], item) }
+      counts[place] += 1
+    }
+    for (bundle, count) in zip(manifest.bundles, counts) where bundle.name != .mtp && bundle.tensors.count != count {
+      throw Fields.damaged("bundle \(bundle.name.text)", "\(count) tensors", "\(bundle.tensors.count)")
     }
     try checkMTP()
   }
 
-  private func check(_ bundle: PreparedBundle, _ items: [PreparedInventory.Item]) throws {
-    for (item, tensor) in zip(items, bundle.tensors) { try check(tensor, item) }
-    guard items.count == bundle.tensors.count else {
-      throw Fields.damaged("bundle \(bundle.name.text)", "\(items.count) tensors", "\(bundle.tensors.count)")
-    }
-  }
-
   private func check(_ tensor: PreparedTensor, _ item: PreparedInventory.Item) throws {
-    let place = "tensor \(CheckpointError.short(item.name)) of \(item.bundle.text)"
+    var place: String { "tensor \(CheckpointError.short(item.name)) of \(item.bundle.text)" }
     guard tensor.name == item.name else { throw Fields.damaged(place, "it", "\"\(tensor.name)\" in its place") }
     guard tensor.shape == item.shape else { throw Fields.damaged(place, "shape \(item.shape)", "\(tensor.shape)") }
     let isRight: Bool

@@ -29,7 +29,10 @@ struct PreparedFacts {
     }
     let file = try GGUFFile(url)
     configuration = try ModelConfiguration(
-      file.header.metadata, tiesEmbeddings: manifest.source.tiesEmbeddings, file: name)
+      file.header.metadata, tiesEmbeddings: manifest.source.tiesEmbeddings,
+      hasGateBias: manifest.bundles.first { $0.name == .gates }?.tensors.contains {
+        $0.name.hasSuffix(".e_score_correction_bias")
+      } ?? false, file: name)
     generationDefaults = try GenerationDefaults(file.header.metadata, file: name)
     metadata = file.header.metadata
     storedTypes = try StoredTypes(file.header.metadata, configuration, file: name)

@@ -13,6 +13,15 @@ extension PreparedManifest {
   public init(file: URL) throws { try self.init(bytes: readSmallFile(file, name: file.lastPathComponent)) }
 
   public init(bytes: [UInt8]) throws {
+    if let manifest = ManifestText.read(bytes) {
+      self = manifest
+    } else {
+      try self.init(anyText: bytes)
+    }
+  }
+
+  /// Any JSON text of a manifest, and the first thing that is wrong with it.
+  package init(anyText bytes: [UInt8]) throws {
     let root = try Fields(try parseJSON(bytes, file: Self.fileName), "manifest")
     let found = try root.integer("flotilla_prepared", 0...Int.max)
     guard found == Self.formatVersion else {
@@ -25,7 +34,7 @@ extension PreparedManifest {
     formats = try root.text("formats", most: 1000)
     source = try PreparedSource(try root.fields("source"))
     files = try root.list("files", most: 100).map { try File($0) }
-    bundles = try root.list("bundles", most: 1 << 17).map { try PreparedBundle($0) }
+    bundles = try root.list("bundles", most: Self.mostBundles).map { try PreparedBundle($0) }
     for (earlier, later) in zip(bundles, bundles.dropFirst()) where earlier.name >= later.name {
       throw Fields.damaged("bundles", "names in ascending order", "\(later.name.text) after \(earlier.name.text)")
     }
@@ -33,6 +42,11 @@ extension PreparedManifest {
       throw Fields.damaged("files", "different names", "one of them twice")
     }
   }
+}
+
+extension PreparedManifest {
+  /// More are no manifest.
+  static let mostBundles = 1 << 17
 }
 
 extension PreparedManifest.File {
@@ -48,6 +62,9 @@ extension PreparedManifest.File {
 }
 
 extension PreparedBundle {
+  /// More are no bundle.
+  static let mostTensors = 1 << 20
+
   fileprivate init(_ fields: Fields) throws {
     try fields.refuseOthers(["name", "bytes", "digest", "tensors"])
     let text = try fields.text("name", most: 100)
@@ -56,7 +73,7 @@ extension PreparedBundle {
     }
     let inner = fields.named("bundle \(text)")
     let bytes = try inner.integer("bytes", BundleHeader.bytes...Int.max / 2)
-    let tensors = try inner.list("tensors", most: 1 << 20).map { try PreparedTensor($0, bundle: text) }
+    let tensors = try inner.list("tensors", most: Self.mostTensors).map { try PreparedTensor($0, bundle: text) }
     var end = BundleHeader.bytes
     for tensor in tensors {
       let place = "tensor \(CheckpointError.short(tensor.name)) of \(text)"
@@ -88,15 +105,16 @@ extension PreparedTensor {
     }
     let said = try fields.integer("bytes", 0...Int.max)
     guard said == bytes else { throw fields.wrong("bytes", "\(bytes) for the shape \(shape)", "\(said)") }
-    let offset = try fields.integer("offset", 0...Int.max / 4)
-    guard bytes <= Int.max / 4 else { throw fields.wrong("bytes", "at most \(Int.max / 4)", "\(bytes)") }
+    let offset = try fields.integer("offset", 0...Self.mostBytes)
+    guard bytes <= Self.mostBytes else { throw fields.wrong("bytes", "at most \(Self.mostBytes)", "\(bytes)") }
     let piece = try fields.integer("piece", 1...bytes)
     let hashes = try fields.digests("sha256")
     let pieces = Self.pieces(bytes, of: piece)
     guard hashes.count == pieces else {
       throw fields.wrong("sha256", "\(pieces) hashes, one for each piece", "\(hashes.count)")
     }
-    self.init(name: name, layout: layout, shape: shape, offset: offset, pieceBytes: piece, hashes: hashes)
+    self.init(
+      name: name, layout: layout, shape: shape, offset: offset, pieceBytes: piece, bytes: bytes, hashes: hashes)
   }
 }
 

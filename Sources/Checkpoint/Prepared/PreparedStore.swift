@@ -5,9 +5,10 @@ import Kernels
 public final class PreparedStore: TensorStore {
   public let manifest: PreparedManifest
   public let folder: URL
-  let tensors: [String: TensorInfo]
+  private let configuration: ModelConfiguration
   private let maps: [BundleName: MappedFile]
-  private let places: [String: (bundle: BundleName, tensor: PreparedTensor)]
+  /// By the names in the bundles: position of the bundle, and of the tensor in it. Without multi-token prediction.
+  private let places: [String: (bundle: Int32, tensor: Int32)]
   /// Tensors of multi-token prediction, sorted.
   let skipped: [String]
 
@@ -15,14 +16,27 @@ public final class PreparedStore: TensorStore {
   init(folder: URL, manifest: PreparedManifest, configuration: ModelConfiguration) throws {
     self.folder = folder
     self.manifest = manifest
+    self.configuration = configuration
     let check = PreparedCheck(manifest, configuration)
     try check.run()
     maps = try PreparedStore.open(manifest, folder)
-    var places: [String: (BundleName, PreparedTensor)] = [:]
-    for bundle in manifest.bundles { for tensor in bundle.tensors { places[tensor.name] = (bundle.name, tensor) } }
-    self.places = places
-    tensors = PreparedStore.officialTensors(places, configuration)
+    places = PreparedStore.places(manifest)
     skipped = manifest.bundles.first { $0.name == .mtp }?.tensors.map(\.name).sorted() ?? []
+  }
+
+  private static func places(_ manifest: PreparedManifest) -> [String: (bundle: Int32, tensor: Int32)] {
+    var places: [String: (bundle: Int32, tensor: Int32)] = [:]
+    places.reserveCapacity(manifest.bundles.reduce(0) { $0 + $1.tensors.count })
+    for (position, bundle) in manifest.bundles.enumerated() where bundle.name != .mtp {
+      for (index, tensor) in bundle.tensors.enumerated() { places[tensor.name] = (Int32(position), Int32(index)) }
+    }
+    return places
+  }
+
+  private func place(_ name: String) -> (bundle: BundleName, tensor: PreparedTensor)? {
+    guard let place = places[name] else { return nil }
+    let bundle = manifest.bundles[Int(place.bundle)]
+    return (bundle.name, bundle.tensors[Int(place.tensor)])
   }
 
   private static func open(_ manifest: PreparedManifest, _ folder: URL) throws -> [BundleName: MappedFile] {
@@ -60,31 +74,37 @@ public final class PreparedStore: TensorStore {
   var headerHashes: [[UInt8]] { [manifest.identity.bytes] }
   var mappedFiles: [MappedFile] { Array(maps.values) }
 
-  /// Tensors under their official names; `kv_b_proj` covers all that it became.
-  private static func officialTensors(
-    _ places: [String: (BundleName, PreparedTensor)], _ configuration: ModelConfiguration
-  ) -> [String: TensorInfo] {
+  var tensors: [String: TensorInfo] {
     var tensors: [String: TensorInfo] = [:]
     PreparedInventory(configuration).forEach { item in
-      guard let (bundle, tensor) = places[item.name] else { return }
-      var range = tensor.range
-      if item.content == .keys, let values = places[LatentUpNames(item.source.name).values]?.1 {
-        range = range.lowerBound..<max(range.upperBound, values.range.upperBound)
-      } else if item.content == .keysTransposed || item.content == .values {
-        return
-      }
       let name = item.content == .keys ? item.source.name : item.name
-      let shape = item.content == .keys ? item.source.shape : item.shape
-      tensors[name] = TensorInfo(
-        name: name, type: tensor.elementType, shape: shape, file: bundle.fileName, byteRange: range)
+      tensors[name] = info(name)
     }
     return tensors
+  }
+
+  /// Official names only; `kv_b_proj` covers all that it became.
+  func info(_ name: String) -> TensorInfo? {
+    guard let (bundle, tensor) = place(name) else { return latentUp(name) }
+    guard tensor.shape.count < 3 else { return nil }
+    return TensorInfo(
+      name: name, type: tensor.elementType, shape: tensor.shape, file: bundle.fileName, byteRange: tensor.range)
+  }
+
+  private func latentUp(_ name: String) -> TensorInfo? {
+    let names = LatentUpNames(name)
+    guard let (bundle, keys) = place(names.keys), let (_, values) = place(names.values) else { return nil }
+    let model = configuration
+    return TensorInfo(
+      name: name, type: keys.elementType,
+      shape: [model.heads * (model.nopeDimension + model.valueDimension), model.latentRank], file: bundle.fileName,
+      byteRange: keys.range.lowerBound..<max(keys.range.upperBound, values.range.upperBound))
   }
 
   func storedBytes(_ tensor: TensorInfo) -> Int { tensor.byteRange.count }
 
   func matrix(_ tensor: TensorInfo) throws -> TensorSource {
-    guard let (bundle, prepared) = places[tensor.name], case .rows = prepared.layout else {
+    guard let (bundle, prepared) = place(tensor.name), case .rows = prepared.layout else {
       throw CheckpointError.tensor(
         tensor.name, file: tensor.file, expected: "rows as a checkpoint stores them", found: "panels, ready to run",
         hint: "A prepared model only runs: give the checkpoint that it was made from.")
@@ -95,7 +115,7 @@ public final class PreparedStore: TensorStore {
   }
 
   func vector(_ tensor: TensorInfo) throws -> TensorSource.MappedRange {
-    guard let (bundle, prepared) = places[tensor.name] else { preconditionFailure("one of the tensors") }
+    guard let (bundle, prepared) = place(tensor.name) else { preconditionFailure("one of the tensors") }
     return TensorSource.MappedRange(map: try map(bundle), range: prepared.range)
   }
 
@@ -111,7 +131,7 @@ public final class PreparedStore: TensorStore {
   /// - Parameter name: as ``PreparedInventory`` has it.
   /// - Throws: ``CheckpointError`` where its bundle is not here.
   public func matrices(_ name: String) throws -> [PackedMatrix] {
-    guard let (bundle, tensor) = places[name] else {
+    guard let (bundle, tensor) = place(name) else {
       throw CheckpointError.tensor(
         name, file: PreparedManifest.fileName, expected: "the tensor", found: "nothing",
         hint: "Its bundle was not prepared: prepare it into this folder.")

@@ -1,3 +1,4 @@
+import Crypto
 import Kernels
 
 /// A tensor in a bundle.
@@ -28,13 +29,22 @@ public struct PreparedTensor: Sendable, Equatable {
 
   public init(name: String, layout: Layout, shape: [Int], offset: Int, pieceBytes: Int, hashes: [Digest]? = nil) {
     guard let bytes = Self.bytes(layout, shape) else { preconditionFailure("\(name) \(shape) has no size") }
+    self.init(
+      name: name, layout: layout, shape: shape, offset: offset, pieceBytes: pieceBytes, bytes: bytes,
+      hashes: hashes ?? [Digest](repeating: .zero, count: Self.pieces(bytes, of: pieceBytes)))
+  }
+
+  /// - Parameter bytes: as the layout and the shape say.
+  init(
+    name: String, layout: Layout, shape: [Int], offset: Int, pieceBytes: Int, bytes: Int, hashes: [Digest]
+  ) {
     self.name = name
     self.layout = layout
     self.shape = shape
     self.offset = offset
     self.pieceBytes = pieceBytes
     self.bytes = bytes
-    self.hashes = hashes ?? [Digest](repeating: .zero, count: Self.pieces(bytes, of: pieceBytes))
+    self.hashes = hashes
   }
 
   /// Where the bytes lie in the bundle.
@@ -50,6 +60,9 @@ public struct PreparedTensor: Sendable, Equatable {
     let (whole, rest) = bytes.quotientAndRemainder(dividingBy: pieceBytes)
     return whole + (rest > 0 ? 1 : 0)
   }
+
+  /// Of an offset, and of a tensor: their sum does not overflow.
+  static let mostBytes = Int.max / 4
 
   /// Largest dimension; two of them and a panel's bytes for a column do not overflow.
   static let mostPerDimension = 1 << 26
@@ -109,5 +122,11 @@ public struct PreparedBundle: Sendable, Equatable {
   }
 
   /// SHA-256 over the hashes of all pieces, in order.
-  public var digest: Digest { Digest(of: tensors.flatMap { $0.hashes.flatMap(\.bytes) }) }
+  public var digest: Digest {
+    var hash = SHA256()
+    for tensor in tensors {
+      for piece in tensor.hashes { piece.withUnsafeBytes { hash.update(bufferPointer: $0) } }
+    }
+    return Digest(hash.finalize())
+  }
 }

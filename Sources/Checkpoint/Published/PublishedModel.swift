@@ -8,6 +8,9 @@ public struct PublishedModel: Sendable, Equatable {
     public let files: String
     public let count: Int
     public let mix: GGUFMix
+
+    /// The model among the files of the repository: the folder of its parts, or its one file.
+    public var path: String { files.hasSuffix("/*") ? String(files.dropLast(2)) : files }
   }
 
   /// As its makers call it: "DeepSeek-R1".

@@ -77,10 +77,16 @@ final class MappedFile: @unchecked Sendable {
 
   private static func failure(_ name: String, _ code: Int32) -> CheckpointError {
     let reason = String(cString: strerror(code))
-    return CheckpointError(
-      file: name, subject: "file", expected: "a readable file", found: reason,
-      hint: code == ENOENT
-        ? "The download is incomplete, or a link leads nowhere: fetch the checkpoint again."
-        : "Check the file and its permissions.")
+    let hint =
+      switch code {
+      case ENOENT: "The download is incomplete, or a link leads nowhere: fetch the checkpoint again."
+      case EACCES, EPERM: "Check the permissions of the file and of the folders above it."
+      case ENOMEM:
+        "The file is mapped as a whole: raise the limit of address space (ulimit -v), or vm.max_map_count where a "
+          + "model has very many files."
+      case EMFILE, ENFILE: "Too many files are open: raise the limit (ulimit -n)."
+      default: "Check the file and the disk that it lies on."
+      }
+    return CheckpointError(file: name, subject: "file", expected: "a readable file", found: reason, hint: hint)
   }
 }

@@ -1,6 +1,8 @@
 /// The tensors of a checkpoint under their official names, whatever kind of file they lie in.
 protocol TensorStore: Sendable {
   var tensors: [String: TensorInfo] { get }
+  /// One of ``tensors``.
+  func info(_ name: String) -> TensorInfo?
   var fileCount: Int { get }
   /// Bytes of all tensors as stored.
   var tensorBytes: Int { get }
@@ -16,4 +18,8 @@ protocol TensorStore: Sendable {
 
   /// The data of a 1-D tensor, which is one of ``tensors``.
   func vector(_ tensor: TensorInfo) throws -> TensorSource.MappedRange
+}
+
+extension TensorStore {
+  func info(_ name: String) -> TensorInfo? { tensors[name] }
 }

@@ -86,7 +86,17 @@ public struct WeightFormats: Sendable, Equatable {
     let names = part == nil ? ["auto"] + single + ["Q4_K_M", "Q4_K_S"] : single
     throw WeightFormatsError(
       subject: part.map { "format of \($0.rawValue)" } ?? "format", expected: "one of " + names.joined(separator: ", "),
-      found: "\"\(name)\"" + (lowercased == "q4_0" ? "; use q4_K or q4_1" : ""))
+      found: "\"\(name)\"" + advice(lowercased))
+  }
+
+  /// What was probably meant by a name that is none.
+  private static func advice(_ name: String) -> String {
+    if name == "q4_0" { return "; use q4_K or q4_1" }
+    let usual: [WeightFormat] = [.q4_K, .q8_0, .q6_K, .bf16, .fp8, .f32]
+    let meant = usual.first {
+      name.count > 1 && $0.rawValue.lowercased().hasPrefix(name) || $0.rawValue.hasSuffix(name)
+    }
+    return meant.map { "; did you mean \($0.rawValue)?" } ?? ""
   }
 
   /// The format of a matrix with rows of `columns` weights.

@@ -24,14 +24,18 @@ public struct Agreement: Codable, Sendable, Equatable {
   public var failure: String?
   /// What this rank would need to take part and has not, in words.
   public var lacks: [String]
+  /// May differ: all instruction sets give the same bits.
+  public var instructionSet: String
 
   public init(
-    _ entries: [Entry], host: String, process: Int32, threads: Int, failure: String? = nil, lacks: [String] = []
+    _ entries: [Entry], host: String, process: Int32, threads: Int, instructionSet: String = "",
+    failure: String? = nil, lacks: [String] = []
   ) {
     self.entries = entries
     self.host = host
     self.process = process
     self.threads = threads
+    self.instructionSet = instructionSet
     self.failure = failure.map { String($0.prefix(4000)) }
     self.lacks = lacks
   }

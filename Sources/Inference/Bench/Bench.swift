@@ -20,7 +20,7 @@ public final class Bench {
   /// - Parameters:
   ///   - session: one with room for the plan, see ``RunOptions/makeRoom(for:)``.
   ///   - warmsUp: runs each test once before it counts.
-  ///   - isInterrupted: asked between steps.
+  ///   - isInterrupted: asked between steps and between the layers of one.
   public init(
     _ session: RunSession, repetitions: Int, warmsUp: Bool = true, seed: UInt64 = 0,
     isInterrupted: @escaping () -> Bool
@@ -33,6 +33,7 @@ public final class Bench {
     self.repetitions = repetitions
     self.warmsUp = warmsUp
     self.isInterrupted = isInterrupted
+    engine.model.mayGoOn = { if isInterrupted() { throw Interrupted() } }
     let special = Set([session.configuration.bosToken].compactMap { $0 } + session.configuration.eosTokens)
     tokens = BenchTokens(
       vocabulary: session.configuration.vocabularySize,

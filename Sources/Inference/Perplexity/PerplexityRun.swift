@@ -10,9 +10,8 @@ public final class PerplexityRun {
   private let model: Model
   private let fabric: any ExpertFabric
   private let chunk: Int
-  private let isInterrupted: () -> Bool
 
-  /// - Parameter isInterrupted: asked between steps.
+  /// - Parameter isInterrupted: asked between the layers of a step.
   public init(_ session: RunSession, plan: PerplexityPlan, isInterrupted: @escaping () -> Bool) {
     guard let engine = session.engine, let fabric = session.fabric else {
       preconditionFailure("only the coordinator scores")
@@ -21,7 +20,7 @@ public final class PerplexityRun {
     model = engine.model
     self.fabric = fabric
     chunk = session.limits.prefillChunk
-    self.isInterrupted = isInterrupted
+    model.mayGoOn = { if isInterrupted() { throw Interrupted() } }
   }
 
   /// Scores every token, and keeps the logits where a file is given.
@@ -85,7 +84,6 @@ public final class PerplexityRun {
       let input = plan.input(index)
       let cache = model.makeCache(capacity: plan.window)
       for start in stride(from: 0, to: plan.window - 1, by: chunk) {
-        if isInterrupted() { throw Interrupted() }
         let positions = start..<min(start + chunk, plan.window - 1)
         var batch = Batch()
         batch.append(

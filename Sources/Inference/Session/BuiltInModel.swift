@@ -4,7 +4,8 @@ import Foundation
 public enum BuiltInModel {
   /// The folder that SwiftPM makes for this target's resources, beside the executable.
   private static let bundle = "Flotilla_Inference.resources"
-  private static let name = "Abacus"
+  /// What commands call it, and its folder.
+  public static let name = "Abacus"
 
   /// The model's folder: below `FLOTILLA_MODELS` where that is set, else beside the executable.
   ///

@@ -32,9 +32,15 @@ public struct MemoryPlan {
   /// Weights and step buffers of a rank.
   public func bytesWithoutCache(rank: Int) -> Int {
     let owned = placement.experts(of: rank)
-    var bytes = owned.reduce(0) { $0 + sizes.experts[$1] } + (owned.isEmpty ? 0 : hostBytes(owned.count))
+    let buffers = (owned.isEmpty ? 0 : hostBytes(owned.count)) + (rank == placement.coordinator ? stepBytes : 0)
+    return weightBytes(rank: rank) + buffers
+  }
+
+  /// Weights of a rank.
+  func weightBytes(rank: Int) -> Int {
+    var bytes = placement.experts(of: rank).reduce(0) { $0 + sizes.experts[$1] }
     if rank == placement.router { bytes += sizes.gates }
-    if rank == placement.coordinator { bytes += sizes.dense + stepBytes }
+    if rank == placement.coordinator { bytes += sizes.dense }
     return bytes
   }
 

@@ -6,12 +6,15 @@ import Kernels
 
 extension RunSession {
   static func agreement(
-    _ opened: Result<Opened, any Error>, _ options: RunOptions, _ fleet: Fleet, threads: Int
+    _ opened: Result<Opened, any Error>, _ options: RunOptions, _ fleet: Fleet, threads: Int,
+    _ instructionSet: InstructionSet
   ) -> Agreement {
-    var entries = [
-      Agreement.Entry("version", options.version, hint: "install the same version on every node"),
-      Agreement.Entry("binary", OwnProgram.hash ?? "unreadable", hint: "copy the same binary to every node"),
-    ]
+    var entries = [Agreement.Entry("version", options.version, hint: "install the same version on every node")]
+    // Reading tens of megabytes is worth it only where there is another program to compare with.
+    if fleet.rankCount > 1 {
+      let hash = OwnProgram.hash ?? "unreadable"
+      entries.append(Agreement.Entry("binary", hash, hint: "copy the same binary to every node"))
+    }
     var failure: String?
     switch opened {
     case .success(let opened):
@@ -29,7 +32,8 @@ extension RunSession {
     }
     return Agreement(
       entries, host: fleet.exchange.hostName(of: fleet.rank), process: ProcessInfo.processInfo.processIdentifier,
-      threads: threads, failure: failure, lacks: (try? opened.get().lacks) ?? [])
+      threads: threads, instructionSet: instructionSet.rawValue, failure: failure,
+      lacks: (try? opened.get().lacks) ?? [])
   }
 
   /// What helps ranks that lack bundles or memory.
@@ -50,8 +54,10 @@ struct Opened {
   let formats: WeightFormats
   let cacheFormat: CacheFormat
   let limits: EngineLimits
-  /// Bundles and memory that this rank needs and has not, in words. Without others, missing bundles are an error.
+  /// Bundles and memory that this rank needs and has not, in words. Of one rank that is an error at once.
   let lacks: [String]
+  /// For the person; nil where there is nothing to say.
+  let memoryNote: String?
 
   init(_ options: RunOptions, fleet: Fleet) throws {
     checkpoint = try Checkpoint.open(options.model)
@@ -88,40 +94,21 @@ struct Opened {
       configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
-    let (contextSize, memory) = try Self.context(options, plan, configuration, ranks: fleet.ranksOnThisHost())
-    // One rank may try: it may well do with what the system can drop and read again. Of a host, the first rank speaks.
-    if let memory, fleet.rankCount > 1, fleet.ranksOnThisHost().first == fleet.rank { lacks.append(memory) }
+    // One rank may try with mapped weights: what does not fit is read again and again. Several were made to fit.
+    let budget = MemoryBudget(
+      plan, ranks: fleet.ranksOnThisHost(), available: MachineMemory.available(),
+      mapsWeights: checkpoint.prepared != nil && fleet.rankCount == 1)
+    let contextSize = try budget.contextSize(asked: options.contextSize)
+    memoryNote = budget.note(host: fleet.hostName)
+    if let shortage = budget.shortage(contextSize: contextSize) {
+      if fleet.rankCount == 1 { throw RequestError(shortage + ". Hint: " + budget.hint(contextSize: contextSize)) }
+      // Of a host, the first rank speaks.
+      if fleet.ranksOnThisHost().first == fleet.rank { lacks.append(shortage) }
+    }
     self.lacks = lacks
     limits = EngineLimits(
       contextSize: contextSize + options.unreadTokens, prefillChunk: min(options.prefillChunk, contextSize),
       maxSequences: options.parallel)
-  }
-
-  /// The context size, and what is missing where this host's ranks do not fit into its memory with it.
-  private static func context(
-    _ options: RunOptions, _ plan: MemoryPlan, _ configuration: ModelConfiguration, ranks: [Int]
-  ) throws -> (Int, memory: String?) {
-    if let asked = options.contextSize, asked < 1 || asked > configuration.maxPositions {
-      throw RequestError(
-        "context size: expected 1 to \(configuration.maxPositions) (the model's maximum), found \(asked)")
-    }
-    guard let available = MachineMemory.available() else {
-      return (options.contextSize ?? configuration.maxPositions, nil)
-    }
-    let size = options.contextSize ?? plan.contextThatFits(ranks: ranks, available: available) ?? 1
-    if let asked = options.contextSize, plan.bytes(ranks: ranks, contextSize: asked) > available,
-      let most = plan.contextThatFits(ranks: ranks, available: available), most < asked
-    {
-      throw RequestError(
-        "context size: expected at most \(most), for which the memory of this host has room with \(options.parallel) "
-          + "at once, found \(asked). Hint: lower --ctx-size, --parallel or --prefill-chunk, or use a smaller --quant")
-    }
-    let needed = plan.bytes(ranks: ranks, contextSize: size)
-    let fits = needed <= available
-    func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }
-    let who = ranks.count == 1 ? "" : " for the \(ranks.count) ranks of this host together"
-    let lack = "memory: expected \(gib(needed))\(who) with context \(size), found \(gib(available)) free"
-    return (size, fits ? nil : lack)
   }
 }
 

@@ -24,6 +24,10 @@ public final class RunSession {
   private var node: RankNode?
   /// Compute threads of each rank, by rank; complete on the coordinator.
   public private(set) var threadsByRank: [Int] = []
+  /// Kernels of each rank, by rank; complete on the coordinator.
+  public private(set) var instructionSets: [String] = []
+  /// What a person should know of this rank's memory; nil where there is nothing.
+  public let memoryNote: String?
   private var loadSeconds = 0.0
 
   public var isCoordinator: Bool { fleet.rank == placement.coordinator }
@@ -42,8 +46,9 @@ public final class RunSession {
     fleet.starts()
     let opened = Result { try Opened(options, fleet: fleet) }
     let threads = options.threads ?? fleet.defaultThreads
+    let kernels = try KernelTable.selected()
     let handshake = Handshake(
-      Self.agreement(opened, options, fleet, threads: threads), over: fleet.exchange,
+      Self.agreement(opened, options, fleet, threads: threads, kernels.instructionSet), over: fleet.exchange,
       coordinator: fleet.coordinator, hintForLacks: Self.hintForLacks(opened, options))
     if case .failure(let error) = opened, fleet.rank == fleet.coordinator {
       try handshake.fail(String(describing: error))
@@ -52,10 +57,11 @@ public final class RunSession {
     try handshake.agree()
     let found = try opened.get()
     (checkpoint, placement, formats, limits) = (found.checkpoint, found.placement, found.formats, found.limits)
-    cacheFormat = found.cacheFormat
-    compute = Compute(kernels: try KernelTable.selected(), threads: threads)
+    (cacheFormat, memoryNote) = (found.cacheFormat, found.memoryNote)
+    compute = Compute(kernels: kernels, threads: threads)
     compute.pool.betweenTiles = { [exchange = fleet.exchange] in exchange.progress() }
     threadsByRank = handshake.agreements.map { $0?.threads ?? 0 }
+    instructionSets = handshake.agreements.map { $0?.instructionSet ?? "" }
     try load(progress)
     try handshake.ready()
     fleet.hasStarted()
@@ -86,7 +92,7 @@ public final class RunSession {
     phases[.expertCompute] = own.expertSeconds
     return RunSummary(
       model: options.model.lastPathComponent, checkpoint: checkpoint.fingerprint, formats: formats.description,
-      cacheFormat: cacheFormat, instructionSet: compute.kernels.instructionSet, threads: threadsByRank, limits: limits,
+      cacheFormat: cacheFormat, instructionSets: instructionSets, threads: threadsByRank, limits: limits,
       engine: engine.statistics, phases: phases, ranks: ranks,
       parametersInTotal: parametersInTotal, tokensComputed: engine.statistics.rowsComputed,
       loadSeconds: loadSeconds, expertLayers: configuration.moeLayers.count,

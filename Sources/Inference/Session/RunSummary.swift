@@ -13,7 +13,8 @@ public struct RunSummary: Sendable {
   public var formats: String
   /// Of the latents in the caches.
   public var cacheFormat: CacheFormat
-  public var instructionSet: InstructionSet
+  /// Kernels of each rank, by rank.
+  public var instructionSets: [String]
   /// Compute threads of each rank, by rank.
   public var threads: [Int]
   public var limits: EngineLimits
@@ -36,7 +37,7 @@ public struct RunSummary: Sendable {
   public var conversions: [String]
 
   public init(
-    model: String, checkpoint: String, formats: String, cacheFormat: CacheFormat, instructionSet: InstructionSet,
+    model: String, checkpoint: String, formats: String, cacheFormat: CacheFormat, instructionSets: [String],
     threads: [Int], limits: EngineLimits, engine: EngineStatistics, phases: PhaseTimes, ranks: [RankStatistics],
     parametersInTotal: Int, tokensComputed: Int, loadSeconds: Double, expertLayers: Int, expertsPerLayer: Int,
     expertsPerToken: Int, conversions: [String] = []
@@ -45,7 +46,7 @@ public struct RunSummary: Sendable {
     self.checkpoint = checkpoint
     self.formats = formats
     self.cacheFormat = cacheFormat
-    self.instructionSet = instructionSet
+    self.instructionSets = instructionSets
     self.threads = threads
     self.limits = limits
     self.engine = engine

@@ -21,7 +21,7 @@ extension RunRecord {
       expertsPerToken: summary.expertsPerToken)
     setup = Setup(
       ranks: summary.ranks.count, threads: summary.threads, format: summary.formats,
-      cacheFormat: summary.cacheFormat.rawValue, instructionSet: summary.instructionSet.rawValue,
+      cacheFormat: summary.cacheFormat.rawValue, instructionSet: Self.instructionSets(summary),
       contextSize: summary.limits.contextSize,
       prefillChunk: summary.limits.prefillChunk, maxSequences: summary.limits.maxSequences,
       conversions: summary.conversions.isEmpty ? nil : summary.conversions)
@@ -41,6 +41,15 @@ extension RunRecord {
     ranks = summary.ranks.map { Rank($0, phases: summary.phases, stepSeconds: steps) }
     expertLoadImbalance = finite(summary.loadImbalance)
     parametersPerToken = summary.tokensComputed > 0 ? finite(summary.parametersPerToken) : nil
+  }
+
+  /// "avx2", or "avx2 on a, b; avx512 on c" where hosts differ.
+  private static func instructionSets(_ summary: RunSummary) -> String {
+    var hosts: [String: Set<String>] = [:]
+    for (rank, set) in zip(summary.ranks, summary.instructionSets) { hosts[set, default: []].insert(rank.host) }
+    guard hosts.count > 1 else { return hosts.keys.first ?? "" }
+    return hosts.sorted { $0.key < $1.key }.map { "\($0.key) on \($0.value.sorted().joined(separator: ", "))" }
+      .joined(separator: "; ")
   }
 
   private static func text(_ date: Date) -> String {

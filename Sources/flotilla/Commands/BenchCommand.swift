@@ -70,7 +70,8 @@ struct BenchCommand: ParsableCommand {
 
   /// Writes each test when it is done; an interruption ends with what there is.
   private func measure(_ bench: Bench, _ tests: [BenchTest], _ row: (BenchResult) -> BenchRow) throws {
-    try StandardOutput.write(output.opening)
+    let width = Terminal.standardOutput.isInteractive ? Terminal.standardOutput.width : nil
+    try StandardOutput.write(output.opening(width: width))
     try StandardOutput.flush()
     var isFirst = true
     for test in tests {
@@ -78,10 +79,12 @@ struct BenchCommand: ParsableCommand {
       do {
         let result = try bench.run(test) { progress.update($1, of: $2, now: $0) }
         progress.finish()
-        try StandardOutput.write(try output.text(row(result), isFirst: isFirst))
+        try StandardOutput.write(try output.text(row(result), isFirst: isFirst, width: width))
         try StandardOutput.flush()
         isFirst = false
       } catch is Interrupted {
+        progress.finish()
+        StandardError.write("interrupted\n")
         break
       }
     }

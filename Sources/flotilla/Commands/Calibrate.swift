@@ -87,6 +87,7 @@ struct Calibrate: ParsableCommand {
         exchange: fleet.exchange, kernels: try KernelTable.selected(), isInterrupted: { Fleet.isInterrupted })
       guard fleet.rank == fleet.coordinator else { return try rank.serve() }
       let progress = ProgressLine("Measuring", .steps, isQuiet: quiet)
+      defer { progress.finish() }
       let calibrator = Calibrator(rank, options: options) { progress.update($0, of: $1, now: $2) }
       if eachRank {
         try StandardOutput.write(NodeJob.started + "\n")

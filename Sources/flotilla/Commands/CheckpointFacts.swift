@@ -53,14 +53,17 @@ struct CheckpointFacts: Encodable {
   let surplus: [String]
   let skipped: Int
   let assumedFields: [String]
+  /// Whether text can be run; nil where there is only a shape.
+  let tokenizer: TokenizerState?
   /// Of a GGUF model: how it would run.
   let run: RunFacts?
   /// Of a prepared model: how many bundles are not here, and which; nil where all are.
   let missingBundles: String?
 
-  init(_ checkpoint: Checkpoint, _ run: RunFacts?) {
+  init(_ checkpoint: Checkpoint, _ run: RunFacts?, _ tokenizer: TokenizerState) {
     self.run = run
     missingBundles = checkpoint.prepared?.missingText
+    self.tokenizer = tokenizer
     let model = checkpoint.configuration
     let inventory = ParameterInventory(model)
     name = checkpoint.location.standardizedFileURL.lastPathComponent
@@ -87,7 +90,7 @@ struct CheckpointFacts: Encodable {
     let configuration = model.configuration
     let inventory = ParameterInventory(configuration)
     name = model.name
-    (fingerprint, files, fileFormat, bytes, run, missingBundles) = (nil, nil, nil, nil, nil, nil)
+    (fingerprint, files, fileFormat, bytes, run, tokenizer, missingBundles) = (nil, nil, nil, nil, nil, nil, nil)
     parameters = inventory.total
     activePerToken = inventory.activePerToken
     shape = Shape(configuration)
@@ -114,20 +117,24 @@ struct CheckpointFacts: Encodable {
       var tensors = 0
       var parameters = 0
       var bytes = 0
-      var formats: [String: Int] = [:]
+      var types: [ElementType: Int] = [:]
+
+      mutating func add(_ parameters: Int, _ bytes: Int, _ type: ElementType) {
+        self.tensors += 1
+        self.parameters += parameters
+        self.bytes += bytes
+        types[type, default: 0] += bytes
+      }
     }
     var sums: [ModelPart: Sum] = [:]
     ParameterInventory(checkpoint.configuration).forEach(includingMTP: true) { parameter in
       guard let info = checkpoint.info(parameter.name) else { return }
-      let bytes = checkpoint.storedBytes(parameter.name)
-      sums[parameter.part, default: Sum()].tensors += 1
-      sums[parameter.part]?.parameters += parameter.count
-      sums[parameter.part]?.bytes += bytes
-      sums[parameter.part]?.formats[info.type.rawValue, default: 0] += bytes
+      sums[parameter.part, default: Sum()].add(parameter.count, checkpoint.storedBytes(info), info.type)
     }
     return ModelPart.allCases.compactMap { part in
       guard let sum = sums[part] else { return nil }
-      let formats = sum.formats.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map(\.key)
+      let formats = sum.types.map { (key: $0.key.rawValue, value: $0.value) }
+        .sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map(\.key)
       return Part(
         part: part.rawValue, tensors: sum.tensors, parameters: sum.parameters, bytes: sum.bytes, formats: formats)
     }
@@ -200,6 +207,9 @@ extension CheckpointFacts {
     }
     if let missingBundles { lines.append(("missing", missingBundles)) }
     lines += run?.lines ?? []
+    if let tokenizer, tokenizer != .usable {
+      lines.append(("tokenizer", "\(tokenizer.rawValue): token ids only (flotilla trace)"))
+    }
     if let fingerprint { lines.append(("fingerprint", String(fingerprint.prefix(16)))) }
     return lines
   }

@@ -76,7 +76,10 @@ extension DownloadFacts.Source {
     self.init(
       kind: "GGUF", repository: quantised.repository, files: quantised.count,
       bytes: quantised.tensorBytes(model.configuration), publishedBytes: nil, bytesByType: [:], mtpBytes: 0,
-      commands: ["hf download \(quantised.repository) --include '\(quantised.files)' --local-dir \(model.name)-GGUF"],
+      commands: [
+        "hf download \(quantised.repository) --include '\(quantised.files)' --local-dir \(model.name)-GGUF",
+        "flotilla generate \(model.name)-GGUF/\(quantised.path) -p Hello",
+      ],
       quant: quantised.mix.rawValue)
   }
 }
@@ -132,7 +135,7 @@ extension DownloadFacts.Prepared {
   fileprivate var lines: [String] {
     let mtp = mtp > 0 ? ", multi-token prediction \(Format.bytes(mtp))" : ""
     var lines = [
-      "prepare writes \(Format.bytes(bytes)) on top:",
+      "Of the safetensors, prepare writes \(Format.bytes(bytes)) on top:",
       "\(experts) experts of \(Format.bytes(bytesPerExpert)), dense part \(Format.bytes(dense)), "
         + "gates \(Format.bytes(gates))\(mtp)",
     ]

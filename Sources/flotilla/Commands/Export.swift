@@ -23,7 +23,9 @@ struct Export: ParsableCommand {
         flotilla export DeepSeek-R1 r1-bf16.gguf --split-max-size 50G
       """)
 
-  @Argument(help: ArgumentHelp("Hugging Face folder of a checkpoint, or a GGUF file.", valueName: "model"))
+  @Argument(
+    help: ArgumentHelp(
+      "Hugging Face folder of a checkpoint, a GGUF file, or Abacus: the built-in model.", valueName: "model"))
   var model: String
 
   @Argument(help: ArgumentHelp("File to write; it must not be there yet.", valueName: "out.gguf"))
@@ -48,7 +50,7 @@ struct Export: ParsableCommand {
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
-    let checkpoint = try Checkpoint.open(URL(filePath: model))
+    let checkpoint = try Checkpoint.open(try ModelArgument.url(model))
     if let warning = checkpoint.warning, !quiet { warn(warning) }
     let mix = type.flatMap(GGUFMix.init(name:)) ?? (checkpoint.naturalFormat == .bf16 ? .bf16 : .f32)
     let exporter = try GGUFExporter(

@@ -42,7 +42,12 @@ struct Generate: ParsableCommand {
     if journal.resume != nil { return try refuseWhatJournalsSay() }
     if length.alternatives > 0, !output.json { throw ValidationError("--top-logprobs needs --json.") }
     guard prompt.count == 0 else { return }
-    if let text = model.argument.path, !FileManager.default.fileExists(atPath: text) {
+    if let text = model.argument.path, text != BuiltInModel.name,
+      !FileManager.default.fileExists(atPath: text)
+    {
+      if let absence = ModelArgument.absence(text) {
+        throw ValidationError("\(absence). There is no prompt either: it goes behind -p.")
+      }
       throw ValidationError("\"\(text)\" was read as MODEL, and there is no such folder. A prompt goes behind -p.")
     }
     throw ValidationError("no prompt: give one with -p \"…\", or with -f FILE (-f - reads standard input).")

@@ -4,6 +4,7 @@ import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
+import Reporting
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -39,7 +40,7 @@ struct Inspect: ParsableCommand {
 
   @OptionGroup(title: "PLACEMENT") var roles: RoleOptions
 
-  @Option(help: ArgumentHelp("Write the placement to a file, for --placement.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write the placement to a new file, for --placement.", valueName: "file"))
   var writePlacement: String?
 
   @Option(help: Quantization.help)
@@ -91,10 +92,12 @@ struct Inspect: ParsableCommand {
       let verification = BundleVerification(folder: try argument.url(), manifest: manifest, json: json)
       return try verification.run(bundles: bundles)
     }
+    if let writePlacement { try checkIsNew(writePlacement) }
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
-    let run = try subject.runFacts(quant.text, requantizes: requantize)
+    let tokenizer = subject.tokenizer
+    let run = try subject.runFacts(quant.text, requantizes: requantize, tokenizer?.error)
     let formats = try run?.formats ?? subject.formats(quant.text)
     if verify {
       guard let prepared = subject.prepared else {
@@ -102,7 +105,7 @@ struct Inspect: ParsableCommand {
       }
       try BundleVerification(folder: prepared.folder, manifest: nil, json: false).run(prepared, for: placement)
     }
-    let facts = subject.facts(run, formats)
+    let facts = subject.facts(run, formats, tokenizer?.state)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
     if let placement, let writePlacement { try write(placement, to: writePlacement) }
@@ -114,6 +117,7 @@ struct Inspect: ParsableCommand {
     if let warning = subject.warning { warn(warning) }
     for text in subject.notes + [placement?.idleNote].compactMap(\.self) { note(text) }
     if let error = run?.error { throw error }
+    if let error = tokenizer?.error { throw error }
   }
 
   private struct Report: Encodable {
@@ -122,10 +126,20 @@ struct Inspect: ParsableCommand {
     let download: DownloadFacts?
   }
 
+  /// What is there may have been edited. Devices and pipes are written to.
+  private func checkIsNew(_ path: String) throws {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+    throw UsageError(
+      "--write-placement: expected a new file, found \(path) there already",
+      hint: "Name another, or remove it first if it is not needed")
+  }
+
   private func write(_ placement: Placement, to path: String) throws {
     do {
       // In place: what replaces the file would replace a device or a link too.
       try Data(placement.json.utf8).write(to: URL(filePath: path))
+      StandardError.write("Wrote \(printable(path)).\n")
     } catch {
       throw UsageError(
         "--write-placement: expected to write \(path), found \(error.localizedDescription)",
@@ -145,7 +159,7 @@ private enum Subject {
       return
     }
     let url = try argument.url()
-    if let path = argument.path, !FileManager.default.fileExists(atPath: path) {
+    if let path = argument.path, path != BuiltInModel.name, !FileManager.default.fileExists(atPath: path) {
       if let published = PublishedModel(named: path) {
         self = .shape(ModelShape(published), note: nil)
         return
@@ -186,16 +200,21 @@ private enum Subject {
   }
 
   /// Of a GGUF model.
-  func runFacts(_ quant: String, requantizes: Bool) throws -> RunFacts? {
+  func runFacts(_ quant: String, requantizes: Bool, _ tokenizerError: (any Error)?) throws -> RunFacts? {
     guard case .checkpoint(let checkpoint) = self else { return nil }
-    return try RunFacts(checkpoint, quant: quant, requantizes: requantizes)
+    return try RunFacts(checkpoint, quant: quant, requantizes: requantizes, tokenizerError: tokenizerError)
   }
 
-  func facts(_ run: RunFacts?, _ formats: WeightFormats) -> CheckpointFacts {
+  func facts(_ run: RunFacts?, _ formats: WeightFormats, _ tokenizer: TokenizerState?) -> CheckpointFacts {
     switch self {
-    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run)
+    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run, tokenizer ?? .none)
     case .shape(let shape, _): CheckpointFacts(shape, formats)
     }
+  }
+
+  var tokenizer: (state: TokenizerState, error: (any Error)?)? {
+    guard case .checkpoint(let checkpoint) = self else { return nil }
+    return TokenizerState.of(checkpoint)
   }
 
   var warning: String? {

@@ -11,8 +11,9 @@ struct Prepare: ParsableCommand {
     abstract: "Write a checkpoint in the form that runs as it lies on the disk, for any placement.",
     discussion: """
       One bundle for each routed expert, one for the dense part, one for the gates, one for multi-token prediction \
-      (kept as it is), and a manifest with hashes. Runs map the bundles and load nothing. A run that was interrupted, \
-      however, goes on where it was: give the same arguments again. Further bundles are added to the same folder.
+      (kept as it is), and a manifest with hashes. Runs map the bundles and load nothing. A preparation \
+      that was interrupted goes on where it stopped: give the same arguments again. Further bundles are added to the \
+      same folder.
 
       EXAMPLES
         flotilla prepare DeepSeek-R1 /models/r1-q4 --quant q4_K
@@ -20,7 +21,9 @@ struct Prepare: ParsableCommand {
         flotilla inspect /models/r1-q4 --verify
       """)
 
-  @Argument(help: ArgumentHelp("Hugging Face folder of a checkpoint, or a GGUF file.", valueName: "model"))
+  @Argument(
+    help: ArgumentHelp(
+      "Hugging Face folder of a checkpoint, a GGUF file, or Abacus: the built-in model.", valueName: "model"))
   var model: String
 
   @Argument(help: ArgumentHelp("Folder to write: new, empty, or one that prepare began.", valueName: "out"))
@@ -55,7 +58,7 @@ struct Prepare: ParsableCommand {
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
-    let checkpoint = try Checkpoint.open(URL(filePath: model))
+    let checkpoint = try Checkpoint.open(try ModelArgument.url(model))
     if let warning = checkpoint.warning, !quiet { warn(warning) }
     let formats = try WeightFormats(quant: quant.text, requantizes: requantize, for: checkpoint)
     TerminationSignal.install()

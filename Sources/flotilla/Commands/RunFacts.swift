@@ -5,8 +5,8 @@ import Reporting
 
 /// What `inspect` says about how a GGUF model would run, also before all of its parts are here.
 struct RunFacts: Encodable {
-  /// Whether it runs with the options that were given, as far as the files that are here tell.
-  let runs: Bool
+  /// Whether it runs with the options that were given, as far as the files that are here tell; nil: they tell nothing.
+  let runs: Bool?
   /// llama.cpp's name for the mix of types, such as Q4_K_M; nil where the file does not say.
   let quantization: String?
   /// Run formats of the weights; for tensors in missing files, as in the layers that are here.
@@ -32,13 +32,15 @@ struct RunFacts: Encodable {
   }
 
   /// Nil where the checkpoint is no GGUF model.
-  init?(_ checkpoint: Checkpoint, quant: String, requantizes: Bool) throws {
+  init?(
+    _ checkpoint: Checkpoint, quant: String, requantizes: Bool, tokenizerError: (any Error)?
+  ) throws {
     guard checkpoint.metadata != nil, checkpoint.prepared == nil else { return nil }
     formats = try WeightFormats(quant: quant, requantizes: true, for: checkpoint)
     let type = checkpoint.quantization
     var error: (any Error)? = requantizes ? nil : RequestError(requantizing: formats.inexact, checkpoint)
     var needsConsent = error != nil
-    if let found = Self.tokenizerError(checkpoint) { (error, needsConsent) = (found, false) }
+    if let tokenizerError { (error, needsConsent) = (tokenizerError, false) }
     if let type, !type.mayRun, checkpoint.absentTensors > 0 {
       needsConsent = false
       error = RequestError(
@@ -47,7 +49,9 @@ struct RunFacts: Encodable {
     }
     self.error = error
     self.needsConsent = needsConsent
-    runs = error == nil
+    let absent = checkpoint.absentTensors
+    let tellsNothing = absent > 0 && absent == checkpoint.neededTensors && type?.usualType == nil
+    runs = error != nil ? false : tellsNothing ? nil : true
     problem = error.map { "\($0)" }
     quantization = type?.name
     format = formats.description
@@ -57,28 +61,13 @@ struct RunFacts: Encodable {
     (tensors, unknownTensors) = (checkpoint.neededTensors, checkpoint.absentTensors)
   }
 
-  /// A tokenizer that is not known ends a run when everything is loaded.
-  private static func tokenizerError(_ checkpoint: Checkpoint) -> (any Error)? {
-    do {
-      _ = try checkpoint.tokenizer()
-      return nil
-    } catch {
-      return error
-    }
-  }
-
   /// Lines of a summary, name and text.
   var lines: [(String, String)] {
     var lines: [(String, String)] = []
     if let quantization { lines.append(("quantised", quantization)) }
-    let verdict =
-      if !runs {
-        needsConsent ? "only with --requantize or another --quant" : "no"
-      } else {
-        unknownTensors == 0 ? "yes" : "yes, as far as the files that are here tell"
-      }
-    lines.append(("runs", "\(verdict); weights in \(format)"))
-    lines += conversions.map { ("", $0) }
+    let isKnown = runs == true || needsConsent
+    lines.append(("runs", isKnown ? "\(verdict); weights in \(format)" : verdict))
+    if isKnown { lines += conversions.map { ("", $0) } }
     guard !missingFiles.isEmpty else { return lines }
     let shown = missingFiles.prefix(3).joined(separator: ", ") + (missingFiles.count > 3 ? ", …" : "")
     let count = missingFiles.count
@@ -87,8 +76,32 @@ struct RunFacts: Encodable {
       (
         "unknown",
         "types of \(Format.exact(unknownTensors)) of \(Format.exact(tensors)) tensors, until these files are here; "
-          + "assumed from what is here"
+          + (runs == nil ? "no file says them" : "assumed from what is here")
       ),
     ]
+  }
+
+  private var verdict: String {
+    switch runs {
+    case nil: "unknown until \(missingFiles.first ?? "part 2") is here: this part has no tensors and no known file type"
+    case false?: needsConsent ? "only with --requantize or another --quant" : "no"
+    case true?: unknownTensors == 0 ? "yes" : "yes, as far as the files that are here tell"
+    }
+  }
+}
+
+/// Whether a checkpoint's tokenizer can be used. One that is not known would end a run when everything is loaded.
+enum TokenizerState: String, Encodable {
+  case usable
+  case none
+  case unusable = "not usable"
+
+  /// With what is wrong with it.
+  static func of(_ checkpoint: Checkpoint) -> (state: TokenizerState, error: (any Error)?) {
+    do {
+      return (try checkpoint.tokenizer() == nil ? .none : .usable, nil)
+    } catch {
+      return (.unusable, error)
+    }
   }
 }

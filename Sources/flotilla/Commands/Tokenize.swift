@@ -55,7 +55,10 @@ struct Tokenize: ParsableCommand {
   func validate() throws {
     try ModelArgument.check(model, modelOption)
     if chat, decode { throw ValidationError("--chat and --decode exclude each other.") }
-    if let model, !FileManager.default.fileExists(atPath: model) {
+    if let path = model ?? modelOption, let absence = ModelArgument.absence(path) {
+      throw ValidationError("\(absence).")
+    }
+    if let model, model != BuiltInModel.name, !FileManager.default.fileExists(atPath: model) {
       let text = printable(model, limit: 60)
       let quoted = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
       throw ValidationError(
@@ -93,7 +96,13 @@ struct Tokenize: ParsableCommand {
     if isFolder.boolValue {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
       let isGGUF = !names.contains("tokenizer.json") && names.contains { $0.hasSuffix(".gguf") }
-      return isGGUF ? try ofCheckpoint(url) : try Tokenizer(folder: url)
+      if isGGUF { return try ofCheckpoint(url) }
+      guard names.contains("tokenizer.json") else {
+        throw UsageError(
+          "\(path): expected a folder with tokenizer.json, found one without",
+          hint: "Give the folder of a checkpoint with a tokenizer, tokenizer.json itself, or a GGUF file")
+      }
+      return try Tokenizer(folder: url)
     }
     if path.hasSuffix(".gguf") { return try ofCheckpoint(url) }
     let configuration = url.deletingLastPathComponent().appending(path: "tokenizer_config.json")

@@ -1,12 +1,15 @@
 import ArgumentParser
+import Checkpoint
 import Foundation
 import Inference
 
 /// Which model: MODEL or `-m`, or the built-in one.
 struct ModelArgument: ParsableArguments {
   @Argument(
-    help: "Hugging Face folder of a checkpoint, a GGUF file or a prepared model. Without one: the small built-in model."
-  )
+    help: """
+      Hugging Face folder of a checkpoint, a GGUF file or a prepared model. Without one, or with the name Abacus: the \
+      small built-in model.
+      """)
   var model: String?
 
   @Option(
@@ -34,5 +37,17 @@ struct ModelArgument: ParsableArguments {
     }
   }
 
-  static func url(_ path: String?) throws -> URL { try path.map { URL(filePath: $0) } ?? BuiltInModel.folder() }
+  /// A path, or the name of the built-in model where nothing else is called so.
+  static func url(_ path: String?) throws -> URL {
+    guard let path, path != BuiltInModel.name || FileManager.default.fileExists(atPath: path) else {
+      return try BuiltInModel.folder()
+    }
+    return URL(filePath: path)
+  }
+
+  /// Says that a published model is not here; nil where there is something, or the name is none.
+  static func absence(_ path: String) -> String? {
+    guard !FileManager.default.fileExists(atPath: path), let model = PublishedModel(named: path) else { return nil }
+    return "\(model.name) is not here; flotilla inspect \(model.name) shows what to fetch"
+  }
 }

@@ -77,6 +77,8 @@ enum DistributedRun {
       if let text = session.placement.idleNote { note(text) }
       if !session.formats.inexact.isEmpty { note(session.conversions.joined(separator: "; ")) }
       if let text = fleet.cores.domainsNote { note(text) }
+      if let text = session.scalarWarning { warn(text) }
+      if let text = session.memoryNote { note(text) }
     }
     return session
   }

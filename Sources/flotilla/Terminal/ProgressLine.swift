@@ -56,7 +56,13 @@ final class ProgressLine {
 
   deinit { finish() }
 
-  /// "Writing: 45 %, 1.20 GiB of 2.66 GiB, 512 MiB/s, 2.85 s left"
+  /// An estimate is no better than whole seconds.
+  private static func timeLeft(_ seconds: Double) -> String {
+    if seconds < 1 { return "under 1 s" }
+    return seconds < 99.5 ? "\(Int(seconds.rounded())) s" : Format.seconds(seconds)
+  }
+
+  /// "Writing: 45 %, 1.20 GiB of 2.66 GiB, 512 MiB/s, 3 s left"
   static func text(_ label: String, _ unit: Unit, done: Int, total: Int, seconds: Double) -> String {
     let amount: (Double) -> String = { value in
       switch unit {
@@ -69,7 +75,7 @@ final class ProgressLine {
     guard done > 0, seconds > 0, unit != .steps else { return text }
     let rate = Double(done) / seconds
     text += ", \(amount(rate))/s"
-    if done < total { text += ", \(Format.seconds(Double(total - done) / rate)) left" }
+    if done < total { text += ", \(timeLeft(Double(total - done) / rate)) left" }
     return text
   }
 }

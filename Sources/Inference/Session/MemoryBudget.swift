@@ -1,0 +1,59 @@
+import Foundation
+
+/// Whether what the ranks of a host need fits into its memory. Decided before anything is loaded: a system that runs out
+/// of memory ends other programs too.
+struct MemoryBudget {
+  private let plan: MemoryPlan
+  private let ranks: [Int]
+  /// Bytes that may still be taken; nil where the system does not tell.
+  private let available: Int?
+  /// Whether weights stay in their files: what is not in memory is read when it is needed, which is slow and no error.
+  private let mapsWeights: Bool
+
+  init(_ plan: MemoryPlan, ranks: [Int], available: Int?, mapsWeights: Bool) {
+    self.plan = plan
+    self.ranks = ranks
+    self.available = available
+    self.mapsWeights = mapsWeights
+  }
+
+  /// The context as asked for, or the longest that fits.
+  func contextSize(asked: Int?) throws -> Int {
+    let most = plan.configuration.maxPositions
+    if let asked, asked < 1 || asked > most {
+      throw RequestError("context size: expected 1 to \(most) (the model's maximum), found \(asked)")
+    }
+    if let asked { return asked }
+    guard let available else { return most }
+    if let size = plan.contextThatFits(ranks: ranks, available: available) { return size }
+    // Beside mapped weights that do not fit, the cache gets a quarter of the memory.
+    guard mapsWeights else { return 1 }
+    return plan.contextThatFits(ranks: ranks, available: available / 4 + mappedBytes) ?? 1
+  }
+
+  /// Needed and available bytes; nil where all fits.
+  func shortage(contextSize: Int) -> String? {
+    let needed = plan.bytes(ranks: ranks, contextSize: contextSize) - mappedBytes
+    guard let available, needed > available else { return nil }
+    let who = ranks.count == 1 ? "" : " for the \(ranks.count) ranks of this host together"
+    return "memory: expected \(Self.gib(needed))\(who) with context \(contextSize), found \(Self.gib(available)) free"
+  }
+
+  /// What helps against a shortage.
+  func hint(contextSize: Int) -> String {
+    let least = plan.bytes(ranks: ranks, contextSize: 1) - mappedBytes <= available ?? 0
+    return contextSize > 1 && least
+      ? "a smaller --ctx-size, or none: then it is what fits" : "a smaller --quant, or more nodes"
+  }
+
+  /// What a person should know of weights that do not fit; nil where all do.
+  func note(host: String) -> String? {
+    guard let available, mapsWeights, mappedBytes > available else { return nil }
+    return "the weights on host \(host) (\(Self.gib(mappedBytes))) are larger than its free memory "
+      + "(\(Self.gib(available))): what does not fit is read from the disk again and again; more nodes help"
+  }
+
+  private var mappedBytes: Int { mapsWeights ? ranks.reduce(0) { $0 + plan.weightBytes(rank: $1) } : 0 }
+
+  private static func gib(_ bytes: Int) -> String { String(format: "%.2f GiB", Double(bytes) / 0x1p30) }
+}
