@@ -35,7 +35,8 @@ struct Flotilla: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Trace.self]),
-      CommandGroup(name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self, DoctorCommand.self]),
+      CommandGroup(
+        name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self, DoctorCommand.self]),
       CommandGroup(
         name: "Prepare and look:",
         subcommands: [Inspect.self, Prepare.self, PushCommand.self, Tokenize.self, Synthesize.self, Export.self]),
