@@ -207,7 +207,7 @@ struct UsageTests {
       let run = try Run(["generate", path, "-p", "a", "--raw", "-n", "1"], ranks: ranks, limit: 20)
       #expect(run.status == 2, "\(run.errors)")
       let parts = [
-        "memory of rank 0 on host ", "GiB, which are available, found ", "hint: a smaller --quant, or more nodes",
+        "memory: expected ", " free", ranks == nil ? "hint: a smaller --quant, or more nodes" : "use more nodes",
       ]
       for part in parts { #expect(run.errors.contains(part), "\(run.errors)") }
     }

@@ -10,8 +10,6 @@ public struct NodeJob: Sendable {
   /// Path; nil where hosts were named on the command line.
   let hostfile: String?
   let shell: RemoteShell
-  /// Whether the user named the remote shell.
-  let hasOwnShell: Bool
   /// The address range that MPI is bound to; nil: it chooses.
   let range: String?
   /// Path of flotilla on the nodes.
@@ -32,7 +30,6 @@ public struct NodeJob: Sendable {
     self.hosts = hosts
     self.hostfile = hostfile
     self.shell = shell ?? .ssh()
-    hasOwnShell = shell != nil
     self.range = range
     self.program = program
     self.limit = limit
