@@ -86,7 +86,7 @@ struct ConnectionSurvey: Sendable {
     let link = NodeLink(host: nodes[node], shell: shell) { isCancelled() || isOver() }
     let command = ShellText.line([program, "doctor", "--this-node", "--listen", "\(Int(Self.patience))"])
     // Ended by us as a rule, which is no failure.
-    try? link.run(NodeScript.bytes("\(command) </dev/null")) { line in
+    _ = try? link.run(NodeScript.bytes("\(command) </dev/null")) { line in
       if line.hasPrefix("port "), let port = Int(line.dropFirst(5)) { ports.set(node, port) }
     }
   }
@@ -100,7 +100,7 @@ struct ConnectionSurvey: Sendable {
     let targets = peers.map { "\(NodeName.host(nodes[$0]))=\(ports[$0]!)" }.joined(separator: ",")
     let command = ShellText.line([program, "doctor", "--this-node", "--knock", targets])
     var connections: [Examination.Connection] = []
-    try? link.run(NodeScript.bytes("\(command) </dev/null")) { line in
+    _ = try? link.run(NodeScript.bytes("\(command) </dev/null")) { line in
       // "knocked 0", or "knocked 0 why not".
       let words = line.split(separator: " ", maxSplits: 2).map(String.init)
       guard words.count >= 2, words[0] == "knocked", let index = Int(words[1]), peers.indices.contains(index) else {
