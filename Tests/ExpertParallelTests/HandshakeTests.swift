@@ -108,7 +108,7 @@ import Testing
       error?.description
         == "rank 1 on host node1: bundles: expected expert 4-7 (1.20 GiB) in /m, found no such files; memory: none; "
         + "rank 3 on host node3: bundles: expected gates (0.01 GiB) in /m, found no such files. Hint: push them")
-    #expect(error?.reason == .disagreement)
+    #expect(error?.reason == .unusable)
   }
 
   @Test func anAnnouncementReachesAllRanks() throws {

@@ -199,10 +199,13 @@ import Testing
   @Test(arguments: [MessageKind.hello, .statistics])
   func mutatedPayloadsAreReadOrRefused(kind: MessageKind) throws {
     var random = SplitMix64(UInt64(kind.rawValue))
+    func json(_ value: some Encodable) throws -> String {
+      String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+    }
     let text =
       kind == .hello
-      ? #"{"entries":[{"name":"a","value":"b","hint":""}],"host":"n","process":7,"threads":2,"lacks":["m"]}"#
-      : String(decoding: try JSONEncoder().encode(RankStatistics(rank: 1, host: "n", roles: ["x"])), as: UTF8.self)
+      ? try json(Agreement([.init("a", "b", hint: "")], host: "n", process: 7, threads: 2, failure: "f", lacks: ["m"]))
+      : try json(RankStatistics(rank: 1, host: "n", roles: ["x"]))
     let exchange = Self.exchange()
     var refused = 0
     let mutants = Self.mutants / 5

@@ -109,7 +109,10 @@ struct GGUFTests {
     "What is wrong with the tokenizer of a file is named",
     arguments: [
       ("tokenizer.ggml.model", .string("llama"), "expected gpt2 (byte-level BPE) or none, found \"llama\""),
-      ("tokenizer.ggml.pre", .string("qwen2"), "found \"qwen2\"; its patterns are not known"),
+      (
+        "tokenizer.ggml.pre", .string("qwen2"),
+        "expected one of \"deepseek-coder\", \"deepseek-llm\", \"deepseek-v3\", found \"qwen2\"; its patterns are not known"
+      ),
       ("tokenizer.ggml.tokens", nil, "expected a list of strings, found nothing"),
       (
         "tokenizer.ggml.tokens", .strings([String](repeating: "a", count: 511)),

@@ -73,7 +73,7 @@ package struct NodeQuestion: Sendable {
     let command = ShellText.line([
       program, "inspect", model ?? ".", "--verify", "--bundles", bundles, "--json",
     ])
-    try link.run(NodeScript.bytes("\(command) </dev/null || [ $? = 1 ] || exit 1")) { line in
+    try link.run(NodeScript.bytes("\(command) </dev/null || [ $? -le 2 ] || exit 1")) { line in
       guard let event = (try? StrictJSON.parse(Array(line.utf8)))?.object else { return }
       func text(_ name: String) -> String { event[name]?.string ?? "" }
       switch event["event"]?.string {

@@ -18,13 +18,25 @@ struct MemoryBudget {
   }
 
   /// The context as asked for, or the longest that fits.
+  ///
+  /// - Throws: `RequestError` where a shorter one than asked for would fit, which it names.
   func contextSize(asked: Int?) throws -> Int {
     let most = plan.configuration.maxPositions
     if let asked, asked < 1 || asked > most {
       throw RequestError("context size: expected 1 to \(most) (the model's maximum), found \(asked)")
     }
-    if let asked { return asked }
-    guard let available else { return most }
+    guard let available else { return asked ?? most }
+    if let asked {
+      if shortage(contextSize: asked) != nil,
+        let size = plan.contextThatFits(ranks: ranks, available: available + mappedBytes)
+      {
+        throw RequestError(
+          "context size: expected at most \(size), for which the memory of this host has room with \(plan.sequences) "
+            + "at once, found \(asked). Hint: lower --ctx-size, --parallel or --prefill-chunk, or use a smaller --quant"
+        )
+      }
+      return asked
+    }
     if let size = plan.contextThatFits(ranks: ranks, available: available) { return size }
     // Beside mapped weights that do not fit, the cache gets a quarter of the memory.
     guard mapsWeights else { return 1 }
@@ -37,13 +49,6 @@ struct MemoryBudget {
     guard let available, needed > available else { return nil }
     let who = ranks.count == 1 ? "" : " for the \(ranks.count) ranks of this host together"
     return "memory: expected \(Self.gib(needed))\(who) with context \(contextSize), found \(Self.gib(available)) free"
-  }
-
-  /// What helps against a shortage.
-  func hint(contextSize: Int) -> String {
-    let least = plan.bytes(ranks: ranks, contextSize: 1) - mappedBytes <= available ?? 0
-    return contextSize > 1 && least
-      ? "a smaller --ctx-size, or none: then it is what fits" : "a smaller --quant, or more nodes"
   }
 
   /// What a person should know of weights that do not fit; nil where all do.

@@ -101,7 +101,7 @@ struct Opened {
     let contextSize = try budget.contextSize(asked: options.contextSize)
     memoryNote = budget.note(host: fleet.hostName)
     if let shortage = budget.shortage(contextSize: contextSize) {
-      if fleet.rankCount == 1 { throw RequestError(shortage + ". Hint: " + budget.hint(contextSize: contextSize)) }
+      if fleet.rankCount == 1 { throw RequestError(shortage + ". Hint: a smaller --quant, or more nodes") }
       // Of a host, the first rank speaks.
       if fleet.ranksOnThisHost().first == fleet.rank { lacks.append(shortage) }
     }
