@@ -37,6 +37,28 @@ public final class Checkpoint: Sendable {
     }
   }
 
+  /// A model without weights of its own.
+  public init(_ phantom: PhantomModel) throws {
+    let tensors = try PhantomStore(phantom)
+    location = URL(filePath: "/").appending(path: phantom.name)
+    configuration = phantom.configuration
+    generationDefaults = GenerationDefaults()
+    (surplus, skipped, missingFiles) = ([], [], [])
+    (metadata, storedTypes) = (nil, nil)
+    store = tensors
+    fingerprint = Checkpoint.fingerprint([], tensors.headerHashes)
+  }
+
+  /// Whether its matrices share their numbers.
+  public var isPhantom: Bool { store is PhantomStore }
+
+  /// Of a phantom, the matrix that stands for all of the same shape in the same of `slots`; which slot that is depends
+  /// on the name alone. Nil for a model with weights.
+  public func phantomMatrix(_ name: String, slots: Int) throws -> (slot: Int, source: TensorSource)? {
+    guard let phantom = store as? PhantomStore else { return nil }
+    return phantom.matrix(try present(name), slots: slots)
+  }
+
   /// The bundles, where this is a prepared model.
   public var prepared: PreparedStore? { store as? PreparedStore }
 

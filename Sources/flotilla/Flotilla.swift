@@ -37,7 +37,8 @@ struct Flotilla: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Chat.self, LaunchCommand.self, Trace.self]),
       CommandGroup(
-        name: "Measure:", subcommands: [BenchCommand.self, Perplexity.self, Calibrate.self, DoctorCommand.self]),
+        name: "Measure:",
+        subcommands: [BenchCommand.self, Perplexity.self, Simulate.self, Calibrate.self, DoctorCommand.self]),
       CommandGroup(
         name: "Prepare and look:",
         subcommands: [Inspect.self, Prepare.self, PushCommand.self, Tokenize.self, Synthesize.self, Export.self]),

@@ -38,6 +38,14 @@ final class MappedFile: @unchecked Sendable {
     MappedMemory.watch(bytes, path: url.standardizedFileURL.path(percentEncoded: false))
   }
 
+  /// Memory that is mapped already and unmapped with this.
+  init(name: String, mapped bytes: UnsafeRawBufferPointer) {
+    self.name = name
+    self.bytes = bytes
+    url = URL(filePath: "/dev/null")
+    stamp = FileStamp(name: name, stat())
+  }
+
   deinit {
     MappedMemory.forget(bytes)
     if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }

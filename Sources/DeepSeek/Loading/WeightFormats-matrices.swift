@@ -37,11 +37,11 @@ extension WeightFormats {
     return format
   }
 
+  public typealias LatentUp = (key: WeightFormat, keyTransposed: WeightFormat, value: WeightFormat)
+
   /// The formats of a head's parts of a layer's `kv_b_proj`: keys `[nopeDimension, latentRank]`, the same transposed,
   /// values `[valueDimension, latentRank]`.
-  public func latentUp(
-    _ name: String, _ model: ModelConfiguration
-  ) -> (key: WeightFormat, keyTransposed: WeightFormat, value: WeightFormat) {
+  public func latentUp(_ name: String, _ model: ModelConfiguration) -> LatentUp {
     if let stored = stored(.latentUp)?.latentUp[name] { return (stored.key, stored.keyTransposed, stored.value) }
     let format = kept(format(.latentUp, columns: model.latentRank), name)
     return (format, kept(keysTransposed(model), name), format)

@@ -7,7 +7,7 @@ extension WeightLoader {
     let gates = try (0..<configuration.layers).map { layer -> Gate? in
       guard configuration.isMoE(layer: layer) else { return nil }
       return Gate(
-        matrix: try matrix(ParameterNames.gate(layer)) { _ in .f32 },
+        matrix: try matrix(ParameterNames.gate(layer), isOwn: true) { _ in .f32 },
         bias: configuration.selection == .biasedGroups ? try vector(ParameterNames.gateBias(layer)) : nil)
     }
     return Gates(gates: gates, configuration: configuration, compute: compute)
@@ -83,8 +83,16 @@ extension WeightLoader {
   /// Rows of `kv_b_proj` per head: first the key's content part, then the value.
   func upProjections(_ name: String) throws -> UpProjections {
     if let prepared = checkpoint.prepared { return try mappedUpProjections(name, prepared) }
-    let source = try checkpoint.matrix(name)
+    let source = try checkpoint.phantomMatrix(name, slots: 1)?.source ?? checkpoint.matrix(name)
     let formats = formats.latentUp(name, configuration)
+    let projections = try shared?.latentUp ?? upProjections(source, formats)
+    shared?.latentUp = projections
+    source.release()
+    try done(source.rows * source.columns)
+    return projections
+  }
+
+  private func upProjections(_ source: TensorSource, _ formats: WeightFormats.LatentUp) throws -> UpProjections {
     let (nope, value) = (configuration.nopeDimension, configuration.valueDimension)
     let starts = (0..<configuration.heads).map { $0 * (nope + value) }
     let keys = starts.map { pack(source, rows: $0..<$0 + nope, as: source.runFormat(formats.key)) }
@@ -106,8 +114,6 @@ extension WeightLoader {
         },
         value: starts.map { pack(source, rows: $0 + nope..<$0 + nope + value, as: source.runFormat(formats.value)) })
     }
-    source.release()
-    try done(source.rows * source.columns)
     return projections
   }
 }

@@ -9,8 +9,11 @@ public final class WeightLoader {
   /// Called with the weights packed so far after each tensor; what it throws ends the loading.
   public var progress: ((_ parameters: Int) throws -> Void)?
   private var parametersDone = 0
+  /// What matrices of a phantom share; nil for a model with weights.
+  let shared: SharedMatrices?
 
   public init(checkpoint: Checkpoint, formats: WeightFormats, compute: Compute) {
+    shared = checkpoint.isPhantom ? SharedMatrices() : nil
     self.checkpoint = checkpoint
     self.formats = formats
     self.compute = compute
@@ -24,8 +27,13 @@ public final class WeightLoader {
   }
 
   /// A whole matrix, packed in the format that `format` names for its columns.
-  func matrix(_ name: String, format: (_ columns: Int) -> WeightFormat) throws -> PackedMatrix {
+  ///
+  /// - Parameter isOwn: never shared with another, in a phantom too.
+  func matrix(
+    _ name: String, isOwn: Bool = false, format: (_ columns: Int) -> WeightFormat
+  ) throws -> PackedMatrix {
     if let prepared = checkpoint.prepared { return try mapped(name, prepared, format: format)[0] }
+    if let shared, !isOwn { return try phantom(name, shared, format) }
     let source = try checkpoint.matrix(name)
     let packed = pack(source, as: source.runFormat(format(source.columns)))
     source.release()

@@ -38,6 +38,13 @@ final class ExpertHostRole {
     work = ExpertWork(layers: shape.layers, experts: shape.experts)
   }
 
+  /// Pairs of layer and expert whose weights are here.
+  var held: Int {
+    (0..<shape.layers).reduce(0) { sum, layer in
+      sum + (0..<shape.experts).count { shard.holds(expert: $0, layer: layer) }
+    }
+  }
+
   func handle(_ message: Message) throws {
     let start = Clock.seconds
     let dispatch = try DispatchMessage(reading: message, shape: shape)

@@ -129,6 +129,7 @@ public final class RankNode {
       rank: exchange.rank, host: exchange.hostName(of: exchange.rank),
       roles: placement.roles(of: exchange.rank))
     found.expertsHeld = placement.owners.count { $0 == exchange.rank }
+    found.expertPairsHeld = host?.held ?? 0
     if let work = host?.work {
       found.expertsActivated = work.ids
       found.expertPairsActivated = work.pairs

@@ -6,6 +6,8 @@ public struct RankStatistics: Codable, Sendable, Equatable {
   public var roles: [String]
   /// Routed experts of a layer that live here.
   public var expertsHeld = 0
+  /// The same of all layers, counted in what was loaded.
+  public var expertPairsHeld = 0
   /// Distinct expert ids that have run in any layer.
   public var expertsActivated = 0
   /// Distinct (layer, expert) pairs that have run.

@@ -7,6 +7,8 @@ import Kernels
 public struct RunOptions: Sendable {
   /// Folder of the checkpoint.
   public var model: URL
+  /// Runs in place of the model's weights.
+  public var phantom: PhantomModel?
   /// Run formats of the weights, as `WeightFormats` reads them; "auto": bf16 for bf16 checkpoints, else f32.
   public var formats = "auto"
   /// Types of a GGUF file that no run format holds run in the nearest one.

@@ -60,7 +60,7 @@ struct Opened {
   let memoryNote: String?
 
   init(_ options: RunOptions, fleet: Fleet) throws {
-    checkpoint = try Checkpoint.open(options.model)
+    checkpoint = try options.phantom.map { try Checkpoint($0) } ?? Checkpoint.open(options.model)
     let configuration = checkpoint.configuration
     guard configuration.expertsPerToken <= WireShape.mostExpertsPerToken else {
       throw RequestError(
@@ -95,8 +95,9 @@ struct Opened {
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
     // One rank may try with mapped weights: what does not fit is read again and again. Several were made to fit.
+    // What a phantom's matrices share is not in the plan.
     let budget = MemoryBudget(
-      plan, ranks: fleet.ranksOnThisHost(), available: MachineMemory.available(),
+      plan, ranks: fleet.ranksOnThisHost(), available: checkpoint.isPhantom ? nil : MachineMemory.available(),
       mapsWeights: checkpoint.prepared != nil && fleet.rankCount == 1)
     let contextSize = try budget.contextSize(asked: options.contextSize)
     memoryNote = budget.note(host: fleet.hostName)

@@ -90,7 +90,7 @@ public final class RunSession {
     phases[.wait] = fabric.times.wait
     phases[.gate] = own.gateSeconds
     phases[.expertCompute] = own.expertSeconds
-    return RunSummary(
+    var summary = RunSummary(
       model: options.model.lastPathComponent, checkpoint: checkpoint.fingerprint, formats: formats.description,
       cacheFormat: cacheFormat, instructionSets: instructionSets, threads: threadsByRank, limits: limits,
       engine: engine.statistics, phases: phases, ranks: ranks,
@@ -98,6 +98,8 @@ public final class RunSession {
       loadSeconds: loadSeconds, expertLayers: configuration.moeLayers.count,
       expertsPerLayer: configuration.routedExperts, expertsPerToken: configuration.expertsPerToken,
       conversions: conversions)
+    summary.isPhantom = checkpoint.isPhantom
+    return summary
   }
 
   /// What became of a GGUF file's tensors that do not run as they lie, a line for each way.

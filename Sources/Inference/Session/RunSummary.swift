@@ -35,6 +35,8 @@ public struct RunSummary: Sendable {
   public var expertsPerToken: Int
   /// What became of a GGUF file's tensors that do not run as they lie, a line for each way.
   public var conversions: [String]
+  /// Whether the weights were those of a `PhantomModel`.
+  public var isPhantom = false
 
   public init(
     model: String, checkpoint: String, formats: String, cacheFormat: CacheFormat, instructionSets: [String],

@@ -11,6 +11,7 @@ extension RunRecord {
   public init(_ summary: RunSummary, version: String, command: [String], date: Date = Date()) {
     let engine = summary.engine
     let steps = engine.prefillSeconds + engine.decodeSeconds
+    phantom = summary.isPhantom ? true : nil
     self.date = Self.text(date)
     flotilla = version
     host = summary.ranks.first { $0.roles.contains("coordinator") }?.host ?? ""
@@ -65,6 +66,7 @@ extension RunRecord.Rank {
     expertsHeld = found.expertsHeld
     expertsActivated = found.expertsActivated
     expertPairsActivated = found.expertPairsActivated
+    expertPairsHeld = found.expertPairsHeld
     expertRows = found.expertRows
     parametersApplied = found.parametersApplied
     // The roles do not count attention, head and the like: of the coordinator, all that is not waiting is work.

@@ -10,6 +10,7 @@ import Kernels
 /// | key | meaning |
 /// |---|---|
 /// | `schema` | 1 |
+/// | `phantom` | true where the weights were no model's: times mean nothing elsewhere; absent where they were |
 /// | `date` | end of the run, ISO 8601, UTC |
 /// | `flotilla`, `host`, `command` | version; host of the coordinator; the command line, a string per argument |
 /// | `model.name`, `.checkpoint` | the folder's name; SHA-256 of configuration and headers |
@@ -30,6 +31,7 @@ import Kernels
 /// | `phases.*` | seconds of the coordinator: `embedding`, `attention`, `dense_feed_forward`, `gate`, `dispatch`, `expert_compute`, `shared_expert`, `combine`, `wait`, `head`, `sampling` |
 /// | `ranks[].rank`, `.host`, `.roles` | `coordinator`, `router`, `experts` |
 /// | `ranks[].experts_held`, `.experts_activated`, `.expert_pairs_activated` | of a layer; distinct ids that ran; distinct (layer, expert) that ran |
+/// | `ranks[].expert_pairs_held` | (layer, expert) whose weights were loaded |
 /// | `ranks[].expert_rows`, `.parameters_applied` | rows through experts; weights that met a token |
 /// | `ranks[].busy_seconds`, `.busy_share` | at work; of the seconds in steps |
 /// | `ranks[].wait_seconds`, `.expert_seconds`, `.gate_seconds`, `.dispatch_seconds`, `.combine_seconds` | |
@@ -41,6 +43,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public static let currentSchema = 1
 
   public var schema = RunRecord.currentSchema
+  public var phantom: Bool?
   public var date: String
   public var flotilla: String
   public var host: String
@@ -59,7 +62,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var parametersPerToken: Double?
 
   enum CodingKeys: String, CodingKey {
-    case schema, date, flotilla, host, command, model, setup, tokens, steps, seconds, rates, phases, ranks
+    case schema, phantom, date, flotilla, host, command, model, setup, tokens, steps, seconds, rates, phases, ranks
     case loadSeconds = "load_seconds"
     case expertLoadImbalance = "expert_load_imbalance"
     case parametersPerToken = "parameters_per_token"
@@ -151,6 +154,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var expertsHeld: Int
     public var expertsActivated: Int
     public var expertPairsActivated: Int
+    public var expertPairsHeld: Int?
     public var expertRows: Int
     public var parametersApplied: Int
     public var busySeconds: Double
@@ -171,6 +175,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
       case expertsHeld = "experts_held"
       case expertsActivated = "experts_activated"
       case expertPairsActivated = "expert_pairs_activated"
+      case expertPairsHeld = "expert_pairs_held"
       case expertRows = "expert_rows"
       case parametersApplied = "parameters_applied"
       case busySeconds = "busy_seconds"

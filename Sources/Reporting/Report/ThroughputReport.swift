@@ -10,7 +10,7 @@ public struct ThroughputReport: Sendable {
 
   /// Lines for a terminal.
   public var text: String {
-    var lines = ["Throughput"]
+    var lines = [title]
     let facts = self.facts
     let width = facts.map { TextTable.width($0.name) }.max() ?? 0
     for fact in facts {
@@ -19,7 +19,7 @@ public struct ThroughputReport: Sendable {
         lines.append("  " + (index == 0 ? fact.name + space : String(repeating: " ", count: width + 2)) + line)
       }
     }
-    lines += ["", "Where the time went"] + phaseTable.lines().map { "  " + $0 }
+    lines += ["", "Where the time went\(mark)"] + phaseTable.lines().map { "  " + $0 }
     let shown = shownRanks
     lines += ["", "Ranks (roles: C coordinator, R router, E experts)"]
     lines += rankTable(shown).lines(gap: 1).map { "  " + $0 }
@@ -32,9 +32,9 @@ public struct ThroughputReport: Sendable {
 
   /// The same with all ranks, for a README or an issue.
   public var markdown: String {
-    var lines = ["### Throughput", ""]
+    var lines = ["### \(title)", ""]
     lines += facts.map { "- **\($0.name)**: \($0.value)" }
-    lines += ["", "#### Where the time went", ""] + phaseTable.markdown
+    lines += ["", "#### Where the time went\(mark)", ""] + phaseTable.markdown
     lines += ["", "#### Ranks", "", "Roles: C coordinator, R router, E experts.", ""]
     lines += rankTable(record.ranks).markdown
     lines += [""] + notes.map { "- " + $0 }
@@ -63,12 +63,20 @@ extension ThroughputReport {
     let value: String
   }
 
+  /// Behind every time that was not a real model's.
+  private var mark: String { record.phantom == true ? " PHANTOM" : "" }
+
+  private var title: String {
+    record.phantom == true
+      ? "Throughput: PHANTOM (true shapes, gates and messages; weights shared; times of these machines)" : "Throughput"
+  }
+
   private var facts: [Fact] {
     let conversions = (record.setup.conversions ?? []).joined(separator: "; ")
     return [Fact(name: "model", value: model)]
       + (conversions.isEmpty ? [] : [Fact(name: "weights", value: conversions)]) + [
         Fact(name: "tokens", value: tokens),
-        Fact(name: "loading", value: Format.seconds(record.loadSeconds)),
+        Fact(name: "loading", value: Format.seconds(record.loadSeconds) + mark),
         Fact(name: "prefill", value: speed(record.rates.prefill, tokensRead, record.seconds.prefill)),
         Fact(name: "decode", value: speed(record.rates.decode, record.tokens.inDecodeSteps, record.seconds.decode)),
         Fact(name: "first token", value: firstToken), Fact(name: "parameters", value: parameters),
@@ -96,14 +104,14 @@ extension ThroughputReport {
   }
 
   private func speed(_ rate: Double?, _ tokens: Int, _ seconds: Double) -> String {
-    "\(Format.rate(rate)) (\(many(tokens, "token")) in \(Format.seconds(seconds)))"
+    "\(Format.rate(rate)) (\(many(tokens, "token")) in \(Format.seconds(seconds)))\(mark)"
   }
 
   private var firstToken: String {
     let times = record.seconds.firstToken
     guard let first = times.min(), let last = times.max() else { return Format.none }
-    guard times.count > 1 else { return Format.seconds(first) }
-    return "\(Format.seconds(first)) to \(Format.seconds(last)) over \(times.count) sequences"
+    guard times.count > 1 else { return Format.seconds(first) + mark }
+    return "\(Format.seconds(first)) to \(Format.seconds(last)) over \(times.count) sequences\(mark)"
   }
 
   /// The proof that only active experts compute.
@@ -148,7 +156,7 @@ extension ThroughputReport {
   }
 
   private var notes: [String] {
-    var notes = [expertRows, pairs]
+    var notes = [placed, expertRows, pairs].compactMap { $0 }
     let hosts = Dictionary(grouping: record.ranks, by: \.host)
     if hosts.count > 1 {
       let names = hosts.sorted { ($0.value.first?.rank ?? 0) < ($1.value.first?.rank ?? 0) }
@@ -156,6 +164,18 @@ extension ThroughputReport {
       notes.append("hosts: " + names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", …" : ""))
     }
     return notes
+  }
+
+  /// Experts that hosts have loaded, and how many of them a token met; of a phantom, whose layers share their weights.
+  private var placed: String? {
+    guard record.phantom == true, record.tokens.computed > 0 else { return nil }
+    let held = record.ranks.reduce(0) { $0 + ($1.expertPairsHeld ?? 0) }
+    let rows = record.ranks.reduce(0) { $0 + $1.expertRows }
+    let layers = max(1, record.model.expertLayers)
+    func each(_ count: Double) -> String { Format.significant(count / Double(layers)) }
+    let perToken = Double(rows) / Double(record.tokens.computed)
+    return "experts placed: \(Format.exact(held)) (\(each(Double(held))) x \(layers) layers); run per token: "
+      + "\(Format.significant(perToken)) (\(each(perToken)) x \(layers)); both counted"
   }
 
   /// Whether exactly the chosen experts ran.

@@ -107,6 +107,10 @@ extension RunOptions {
     checks = model.checks
     prefillChunk = model.prefillChunk
     microBatches = model.microBatches
+    take(placement)
+  }
+
+  mutating func take(_ placement: PlacementOptions) {
     self.placement = placement.roles.placement.map { URL(filePath: $0) }
     coordinatorRank = placement.roles.coordinatorRank
     coordinatorExperts = placement.roles.coordinatorExperts

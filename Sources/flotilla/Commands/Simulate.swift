@@ -1,0 +1,97 @@
+import ArgumentParser
+import Checkpoint
+import Foundation
+import Inference
+import Reporting
+
+struct Simulate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run a model of any size without its weights: true shapes, gates, routing and messages.",
+    discussion: """
+      Every layer has its own gate and every expert its place on a rank; tokens, routing, messages and arithmetic are \
+      those of a real run. The other weights are random numbers that layers and experts share: few of each shape, and \
+      more than a cache holds. So 671B parameters run in a few gigabytes. Tokens are random, and nothing is said.
+
+      Times are those of the machines that this runs on, and every one is marked PHANTOM: the real model would not fit \
+      there.
+
+      EXAMPLES
+        flotilla simulate v2-lite --quant q4_K
+        mpirun -n 8 --oversubscribe --bind-to none \\
+          flotilla simulate r1 --quant q4_K -p 32 -n 8
+      """)
+
+  @Argument(
+    help: ArgumentHelp(
+      "A shape with a name (r1, v2-lite, DeepSeek-V3, …), a config.json, or a folder with one.", valueName: "model"))
+  var model: String
+
+  @Option(help: Quantization.help)
+  var quant = Quantization.auto
+
+  @Option(name: [.short, .customLong("n-prompt")], help: "Tokens of each prompt, from 1.")
+  var prompt = 32
+
+  @Option(name: [.customShort("n"), .customLong("n-gen")], help: "Tokens that are read one by one after it, from 0.")
+  var generated = 8
+
+  @Option(help: "Sequences at once, 1 to 4096.")
+  var parallel = 1
+
+  @Option(
+    help: """
+      How uneven the use of experts is: the exponent of a Zipf law over the experts of a layer, from 0 (as even as random \
+      gates are) to 4. An approximation; the report has what came of it.
+      """)
+  var skew = 0.0
+
+  @Option(name: .shortAndLong, help: "Seed of weights, gates and tokens.")
+  var seed: UInt64 = 0
+
+  @Option(
+    name: .shortAndLong,
+    help: "Compute threads of each rank, 1 to 1024. Default: its share of the processors it may use.")
+  var threads: Int?
+
+  @OptionGroup(title: "Ranks") var placement: PlacementOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func validate() throws {
+    try quant.verify("--quant")
+    try check("--n-prompt", prompt, 1...(1 << 20))
+    try check("--n-gen", generated, 0...(1 << 20))
+    try check("--parallel", parallel, 1...4096)
+    try check("--threads", threads, 1...1024)
+    try check("--skew", skew, "0 to 4") { $0 >= 0 && $0 <= 4 }
+  }
+
+  func run() throws {
+    let record = try output.recordFile()
+    let simulation = Simulation(prompt: prompt, generated: generated, parallel: parallel, seed: seed)
+    try DistributedRun.perform(try options(simulation), isQuiet: output.quiet) { session in
+      let progress = ProgressLine("Simulating", .tokens, isQuiet: output.quiet)
+      defer { progress.finish() }
+      try simulation.run(session, progress: { progress.update($0, of: $1) }, isInterrupted: { Fleet.isInterrupted })
+      progress.finish()
+      let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+      if output.json {
+        try StandardOutput.write(String(decoding: try finished.jsonLine(), as: UTF8.self) + "\n")
+      } else {
+        try StandardOutput.write(ThroughputReport(finished).text)
+      }
+      try record?.append(finished)
+    }
+  }
+
+  private func options(_ simulation: Simulation) throws -> RunOptions {
+    let shape = try ModelShape(like: model)
+    var options = RunOptions(model: URL(filePath: "/").appending(path: shape.name), version: Flotilla.version)
+    options.phantom = try PhantomModel(shape.name, shape.configuration, seed: seed, skew: skew)
+    options.formats = quant.text
+    options.threads = threads
+    options.contextSize = simulation.positions
+    options.parallel = parallel
+    options.take(placement)
+    return options
+  }
+}

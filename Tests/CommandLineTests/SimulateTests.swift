@@ -1,0 +1,60 @@
+import Checkpoint
+import StrictJSON
+import TestSupport
+import Testing
+
+@Suite("Simulation without weights")
+struct SimulateTests {
+  private func simulate(_ arguments: [String], ranks: Int?) throws -> JSONValue {
+    let run = try Run(["simulate"] + arguments + ["--json", "--quiet"], ranks: ranks)
+    #expect(run.status == 0, "\(run.errors)")
+    return try StrictJSON.parse(run.output)
+  }
+
+  private func sum(_ record: JSONValue, _ key: String) -> Int {
+    (record["ranks"]?.array ?? []).reduce(0) { $0 + ($1[key]?.int ?? 0) }
+  }
+
+  @Test("All experts are placed, the chosen ones run, and no parameter more; all of it marked", arguments: [nil, 3])
+  func counts(_ ranks: Int?) throws {
+    let record = try simulate(["mini", "--quant", "q4_K", "-p", "6", "-n", "4"], ranks: ranks)
+    let inventory = ParameterInventory(ModelConfiguration.Preset.mini.configuration)
+    #expect(record["phantom"]?.bool == true)
+    #expect(record["tokens"]?["computed"]?.int == 10)
+    #expect(sum(record, "expert_pairs_held") == 32 * 7)
+    #expect(sum(record, "expert_rows") == 10 * 7 * 4)
+    // Five tokens' rows of the head are needed, of ten; embedding rows are read, not multiplied with.
+    let head = 4096 * 256
+    #expect(sum(record, "parameters_applied") == 10 * (inventory.activePerToken - 2 * head) + 5 * head)
+  }
+
+  @Test("The report says PHANTOM of every time")
+  func marks() throws {
+    let run = try Run(["simulate", "tiny", "-p", "3", "-n", "2", "--quiet"])
+    #expect(run.status == 0, "\(run.errors)")
+    for line in run.text.split(separator: "\n") where line.contains("tokens/s") || line.contains("loading") {
+      #expect(line.hasSuffix("PHANTOM"), "\(line)")
+    }
+    #expect(run.text.contains("experts placed: 48 (16.0 x 3 layers); run per token: 12.0 (4.00 x 3); both counted"))
+  }
+
+  @Test("A skewed gate loads few experts with most rows")
+  func skew() throws {
+    func busiest(_ skew: String) throws -> Double {
+      let record = try simulate(["mini", "-p", "64", "-n", "0", "--skew", skew], ranks: 4)
+      return record["expert_load_imbalance"]?.double ?? 0
+    }
+    #expect(try busiest("2") > busiest("0"))
+  }
+
+  @Test(
+    "What cannot be simulated is refused",
+    arguments: [
+      (["v2-lite", "--skew", "1"], "no correction bias"), (["r2"], "--like: expected a config.json"),
+      (["tiny", "--quant", "fp8"], "fp8"), (["tiny", "-p", "600"], "context size: expected 1 to 512"),
+    ] as [([String], String)])
+  func refusals(_ arguments: [String], _ text: String) throws {
+    let run = try Run(["simulate"] + arguments)
+    #expect(run.status == 2 && run.errors.contains(text), "\(run.status) \(run.errors)")
+  }
+}
