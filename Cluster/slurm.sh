@@ -32,7 +32,8 @@ shift
 # flotilla at a path that all nodes have; FLOTILLA in the environment of sbatch replaces it.
 export FLOTILLA=${FLOTILLA:-/opt/flotilla/flotilla}
 # A fast local disk of each node. It is kept: the next job copies only what is missing.
-export STAGE=${SCRATCH:-/tmp}/flotilla/$(basename "$model")
+STAGE=${SCRATCH:-/tmp}/flotilla/$(basename "$model")
+export STAGE
 # What a start needs to go on lies on the shared file system, in the folder of sbatch, under the number of the job.
 state=${SLURM_SUBMIT_DIR:-$PWD}/flotilla-$SLURM_JOB_ID
 # Ranks on a node, as --ntasks-per-node says.
@@ -51,6 +52,7 @@ PLAN=$("$FLOTILLA" inspect "$model" --placement-for "$SLURM_NTASKS" --json | awk
 export PLAN MODEL=$model
 
 # Runs once on each node: its part of the model, to its own disk.
+# shellcheck disable=SC2317  # called by name, through srun
 stage() {
   set -euo pipefail
   # The bundles of this node's ranks, as inspect --bundles takes them: dense,gates,0-31.
@@ -66,8 +68,11 @@ stage() {
       *) seq -f 'expert-%03g.bundle' "${part%-*}" "${part#*-}" ;;
     esac
   done | rsync -rt --files-from=- "$MODEL/" "$STAGE/"
-  # The copies are compared with the hashes of the manifest; a difference ends the job here.
-  "$FLOTILLA" inspect "$STAGE" --verify --bundles "${bundles:-none}" > /dev/null
+  # The copies are compared with the hashes of the manifest; a difference ends the job before a rank starts.
+  "$FLOTILLA" inspect "$STAGE" --verify --bundles "${bundles:-none}" > /dev/null || {
+    echo "$(hostname): $STAGE: damaged copy, or a damaged source. Remove it there and try again." >&2
+    exit 2
+  }
 }
 # One task a node. --mpi=none: with PMIx the ranks but the first would take inspect for a part of an MPI job.
 srun --mpi=none --ntasks="$SLURM_NNODES" --ntasks-per-node=1 bash -c "$(declare -f stage); stage"
@@ -93,6 +98,7 @@ fi
 
 # SIGTERM before the time is over goes to the ranks: they end in order within a layer's time, journal and record written.
 stopped=""
+# shellcheck disable=SC2317  # called by trap
 stop() {
   stopped=yes
   # scancel reaches the ranks of all steps, not this script; srun itself would kill them soon after.
