@@ -36,7 +36,9 @@ struct ParameterFileTests {
         switch word {
         case "--mca", "--prtemca": found[words[index + 1]] = words[index + 2]
         case "--bind-to": found["hwloc_\(middle)_binding_policy"] = words[index + 1]
-        case "--map-by": found["rmaps_\(middle)_mapping_policy"] = words[index + 1]
+        // Without ":OVERSUBSCRIBE".
+        case "--map-by":
+          found["rmaps_\(middle)_mapping_policy"] = words[index + 1].split(separator: ":").first.map(String.init)
         default: break
         }
       }
