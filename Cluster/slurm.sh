@@ -96,8 +96,8 @@ else
   command=("${command[@]:1}")
 fi
 
-# SIGTERM before the time is over goes to the ranks: they end in order within the time of a layer, with journal and record
-# written.
+# SIGTERM before the time is over goes to the ranks. They end in order within the time of a layer, and write journal
+# and record.
 stopped=""
 # shellcheck disable=SC2317  # called by trap
 stop() {
