@@ -138,7 +138,7 @@ struct SlurmTests {
         folder.appending(path: "job"),
         programs: ["srun": Self.srun, "scancel": Self.scancel, "scontrol": Self.scontrol])
       try prepare(model, place)
-      let options = ["-p", "a", "--raw", "--ignore-eos", "-n", "600", "--temp", "1.1", "--seed", "7"]
+      let options = ["-p", "a", "--raw", "--ignore-eos", "-n", "300", "--temp", "1.1", "--seed", "7"]
       let stopped = try place.run(options, type: "pmix") { job in
         let text = FileManager.default.contents(atPath: place.journal) ?? Data()
         guard text.count(where: { $0 == 10 }) > 20 else { return false }

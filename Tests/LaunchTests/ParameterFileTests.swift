@@ -18,7 +18,7 @@ struct ParameterFileTests {
     var found: [String: String] = [:]
     for line in Self.lines where line.hasPrefix(mark) {
       let words = line.dropFirst(mark.count).split(separator: " ")
-      guard words.count == 3, words[1] == "=" else { continue }
+      guard words.count == 3, words[1] == "=", !words[0].hasPrefix("#") else { continue }
       found[String(words[0])] = String(words[2])
     }
     return found
