@@ -164,7 +164,7 @@ struct RestartTests {
         [model, "-q", "--coordinator-rank", "2"] + Self.prompts,
         meanwhile: { job in
           guard kills(job) else { return false }
-          FileManager.default.createFile(atPath: dead, contents: nil)
+          _ = FileManager.default.createFile(atPath: dead, contents: nil)
           return true
         })
       #expect(job.status == 0 && job.isClean, "\(job.errors)")

@@ -310,7 +310,10 @@ public final class LaunchedJob {
     guard self.verdict == nil else { return }
     self.verdict = verdict
     guard ending == nil else { return }
+    // Remote shells that hang would outlive it.
+    let shells = hasStarted ? [] : Descendants.of(mpirun)
     kill(-mpirun, SIGTERM)
+    for shell in shells { kill(shell, SIGTERM) }
     killAt = MonotonicClock.seconds() + Self.patience
   }
 
