@@ -255,6 +255,32 @@ struct JournalTests {
     }
   }
 
+  @Test("A journal that a launcher holds: what came in pieces is cut to whole lines, or to nothing before it begins")
+  func held() throws {
+    try withTemporaryFile { path in
+      try MadeUpJournal.write(path)
+      let bytes = [UInt8](try contents(path))
+      let whole = try Journal(path: path)
+      let begun = bytes.indices.filter { bytes[$0] == 10 }[whole.header.sequences] + 1
+      for count in Array(stride(from: 0, to: bytes.count, by: 37)) + [begun - 1, begun, bytes.count] {
+        unlink(path)
+        let file = try JournalFile(creating: path, interval: .seconds(1))
+        try file.append(Array(bytes[..<count]))
+        let journal = try file.mendedIfBegun()
+        #expect((journal != nil) == (count >= begun), "\(count) bytes")
+        let left = try file.contents()
+        #expect(
+          left == Array(bytes[..<(journal == nil ? 0 : count - bytes[..<count].reversed().prefix { $0 != 10 }.count)]))
+        guard journal != nil else { continue }
+        // A coordinator goes on with it from afar.
+        let (writer, known) = try JournalWriter.resuming(path, bytes: left, sink: file)
+        let rest = whole.events.dropFirst(known.events.count)
+        try writer.append(Array(rest))
+        #expect(try file.mended().events == whole.events)
+      }
+    }
+  }
+
   @Test("A disk that is full ends the run with a word")
   func full() throws {
     // Writes to it fail as those to a full disk do.

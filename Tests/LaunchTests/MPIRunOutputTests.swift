@@ -31,7 +31,7 @@ struct MPIRunOutputTests {
   func banners() {
     let (output, shown) = read("note: hello\n" + Self.killed + "[n0:12] daemon speaks\nerror: rank 1: no\n")
     #expect(shown == "note: hello\nerror: rank 1: no\n")
-    #expect(output.banners.count == 3 && output.hasComplaint)
+    #expect(output.banners.count == 3 && output.complaint == "rank 1: no")
     #expect(output.loss?.rank == 2 && output.loss?.host == "n2" && output.loss?.signal == "signal 9 (Killed)")
   }
 
@@ -40,17 +40,17 @@ struct MPIRunOutputTests {
     let (killed, _) = read(Self.killed)
     let (silent, _) = read("")
     func ending(
-      _ code: Int32, _ output: MPIRunOutput, complaint: Bool = false, interrupted: Bool = false
+      _ code: Int32, _ output: MPIRunOutput, complaint: String? = nil, interrupted: Bool = false
     ) -> JobEnding {
-      JobEnding(.exited(code), output, hasComplaint: complaint, isInterrupted: interrupted)
+      JobEnding(.exited(code), output, complaint: complaint, isInterrupted: interrupted)
     }
     #expect(ending(0, silent).exitCode == 0)
     #expect(ending(137, killed).exitCode == 3)
     #expect(ending(137, killed).message == "rank 2 on host n2 was lost: it ended by signal 9 (Killed)")
     #expect(
-      ending(3, silent, complaint: true) == JobEnding(.exited(3), silent, hasComplaint: true, isInterrupted: false))
-    #expect(ending(3, silent, complaint: true).cause == .lost)
-    #expect(ending(2, silent, complaint: true).exitCode == 2 && ending(2, silent, complaint: true).message == "")
+      ending(3, silent, complaint: "no") == JobEnding(.exited(3), silent, complaint: "no", isInterrupted: false))
+    #expect(ending(3, silent, complaint: "no").cause == .lost)
+    #expect(ending(2, silent, complaint: "no").exitCode == 2 && ending(2, silent, complaint: "no").message == "")
     #expect(ending(1, silent).message == "mpirun ended with code 1, without a word why")
     #expect(ending(130, silent).exitCode == 130)
     #expect(ending(1, silent, interrupted: true).exitCode == 130)

@@ -25,7 +25,7 @@ public struct JournalError: Error, CustomStringConvertible, Equatable {
     self.isFailure = isFailure
   }
 
-  static func system(_ path: String, _ action: String, _ code: Int32, hint: String? = nil) -> JournalError {
+  package static func system(_ path: String, _ action: String, _ code: Int32, hint: String? = nil) -> JournalError {
     JournalError(
       path: path, subject: "journal", expected: "to \(action) it", found: String(cString: strerror(code)),
       hint: hint

@@ -53,6 +53,8 @@ struct JournalReader {
   let bytes: [UInt8]
   private var place = 0
   private var line = 0
+  /// How many sequences there are as the header says, once it has been read, and how many were found.
+  private var sequences: (expected: Int, found: Int)?
   private(set) var checksum = Checksum()
 
   init(path: String, bytes: [UInt8]) {
@@ -61,19 +63,25 @@ struct JournalReader {
   }
 
   mutating func read() throws(JournalError) -> Journal {
-    guard let first = try next() else {
+    if let journal = try readIfBegun() { return journal }
+    guard let sequences else {
       throw JournalError(
         path: path, line: 1, subject: "header", expected: "a whole line", found: "\(bytes.count) bytes without one",
         hint: "It is no journal, or its run ended before anything was generated: remove it and begin anew.")
     }
+    throw JournalError(
+      path: path, line: line + 1, subject: "sequences", expected: "\(sequences.expected), as the header says",
+      found: "\(sequences.found)",
+      hint: "Its run ended before anything was generated: remove it and begin anew.")
+  }
+
+  /// - Returns: nil where its writer died before it had written down all sequences.
+  mutating func readIfBegun() throws(JournalError) -> Journal? {
+    guard let first = try next() else { return nil }
     var journal = Journal(header: try JournalHeader(first))
     while let fields = try next() { try journal.take(fields) }
-    guard journal.sequences.count == journal.header.sequences else {
-      throw JournalError(
-        path: path, line: line + 1, subject: "sequences",
-        expected: "\(journal.header.sequences), as the header says", found: "\(journal.sequences.count)",
-        hint: "Its run ended before anything was generated: remove it and begin anew.")
-    }
+    sequences = (journal.header.sequences, journal.sequences.count)
+    guard journal.sequences.count == journal.header.sequences else { return nil }
     journal.tornBytes = bytes.count - place
     return journal
   }

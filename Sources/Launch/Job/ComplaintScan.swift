@@ -1,6 +1,9 @@
 /// Looks for a line that begins with "error: " in bytes that pass by.
 struct ComplaintScan {
-  private(set) var isFound = false
+  /// The first such line, without its beginning; nil where there is none.
+  var complaint: String? { found.map { String(decoding: $0, as: UTF8.self) } }
+  private var found: [UInt8]?
+  private var isInside = false
   /// The beginning of the line that is being written.
   private var line: [UInt8] = []
 
@@ -8,17 +11,21 @@ struct ComplaintScan {
   /// What wipes a progress line away before another text takes its place.
   private static let wipe = Array("\u{1B}[K".utf8)
 
+  private static let mostKept = 500
+
   /// Whether the last byte ended a line, or wiped it.
   var isAtLineStart: Bool { line.isEmpty }
 
   mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes {
       if byte == 10 || byte == 13 {
-        line = []
+        (line, isInside) = ([], false)
+      } else if isInside {
+        if found!.count < Self.mostKept { found!.append(byte) }
       } else if line.count < Self.mark.count {
         line.append(byte)
         if line == Self.wipe { line = [] }
-        if line == Self.mark { isFound = true }
+        if line == Self.mark, found == nil { (found, isInside) = ([], true) }
       }
     }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Nodes
 
 /// How a launched job ended, for the exit code and for the person.
@@ -8,11 +9,15 @@ public struct JobEnding: Sendable, Equatable {
     /// A rank or a node was lost, or the ranks could not work together: trying again may help.
     case lost
     case failed(Int32)
+    /// The ranks had not found each other in time.
+    case notStarted
   }
 
   public let cause: Cause
   /// What went wrong, where no rank has said it; empty otherwise.
   public let message: String
+  /// What went wrong, whoever said it; empty where nothing did.
+  public let reason: String
 
   /// flotilla's exit codes.
   private static let (lost, interrupted): (Int32, Int32) = (3, 130)
@@ -20,26 +25,48 @@ public struct JobEnding: Sendable, Equatable {
   /// - Parameters:
   ///   - ending: of mpirun.
   ///   - output: what it printed.
-  ///   - hasComplaint: whether the coordinator or another rank has said why.
+  ///   - complaint: why, as the coordinator or another rank has said it; nil where none has.
   ///   - isInterrupted: whether the person wanted the end.
-  package init(_ ending: ChildProcess.Ending, _ output: MPIRunOutput, hasComplaint: Bool, isInterrupted: Bool) {
+  package init(_ ending: ChildProcess.Ending, _ output: MPIRunOutput, complaint: String?, isInterrupted: Bool) {
+    let (cause, message) = Self.judged(ending, output, complaint: complaint, isInterrupted: isInterrupted)
+    (self.cause, self.message, reason) = (cause, message, message.isEmpty ? complaint ?? "" : message)
+  }
+
+  /// The launcher itself ended it.
+  init(_ cause: Cause, _ message: String) { (self.cause, self.message, reason) = (cause, message, message) }
+
+  static func notStarted(after seconds: Double, _ isOnNetwork: Bool, _ output: MPIRunOutput) -> JobEnding {
+    let limit = String(format: "%g", seconds)
+    let hint =
+      isOnNetwork
+      ? "a node takes the remote shell's command and cannot connect back to this machine: a firewall, or a name or "
+        + "--network that leads elsewhere. flotilla doctor with the same nodes tells; --start-limit gives more time"
+      : "--verbose shows what mpirun says; --start-limit gives more time"
+    return JobEnding(
+      .notStarted,
+      "the ranks had not found each other \(limit) s after mpirun was started"
+        + (output.banners.isEmpty ? "" : ":\n" + output.banners.joined(separator: "\n")) + ". Hint: \(hint)")
+  }
+
+  private static func judged(
+    _ ending: ChildProcess.Ending, _ output: MPIRunOutput, complaint: String?, isInterrupted: Bool
+  ) -> (Cause, String) {
     let loss = output.loss
+    let hasComplaint = complaint != nil
     switch ending {
-    case .exited(0): (cause, message) = (.done, "")
-    case .exited(Self.interrupted): (cause, message) = (.interrupted, "")
-    case _ where isInterrupted: (cause, message) = (.interrupted, "")
-    case .exited(Self.lost) where hasComplaint: (cause, message) = (.lost, "")
+    case .exited(0): return (.done, "")
+    case .exited(Self.interrupted): return (.interrupted, "")
+    case _ where isInterrupted: return (.interrupted, "")
+    case .exited(Self.lost) where hasComplaint: return (.lost, "")
     case _ where loss?.signal != nil:
       let loss = loss!
-      cause = .lost
-      message = "rank \(loss.rank) on host \(loss.host) was lost: it ended by \(loss.signal ?? "")"
+      return (.lost, "rank \(loss.rank) on host \(loss.host) was lost: it ended by \(loss.signal ?? "")")
     case .exited(let code):
-      cause = Self.isLostNode(output) ? .lost : .failed(code)
-      message = hasComplaint ? "" : "mpirun ended with code \(code)" + Self.quoted(output)
+      let message = hasComplaint ? "" : "mpirun ended with code \(code)" + Self.quoted(output)
+      return (Self.isLostNode(output) ? .lost : .failed(code), message)
     case .killed(let signal):
-      cause = .failed(128 + signal)
-      message = "mpirun was killed by signal \(signal)" + Self.quoted(output)
-    case .cancelled: (cause, message) = (.interrupted, "")
+      return (.failed(128 + signal), "mpirun was killed by signal \(signal)" + Self.quoted(output))
+    case .cancelled: return (.interrupted, "")
     }
   }
 
@@ -58,7 +85,7 @@ public struct JobEnding: Sendable, Equatable {
     switch cause {
     case .done: 0
     case .interrupted: Self.interrupted
-    case .lost: Self.lost
+    case .lost, .notStarted: Self.lost
     case .failed(let code): code
     }
   }

@@ -7,7 +7,7 @@ final class JobSource {
     case listener, signals
     /// A connection that has not said what it is for.
     case greeting
-    case control, output, errors, screen, input
+    case control, output, errors, screen, input, journal
 
     init(_ purpose: Greeting.Purpose) {
       switch purpose {
@@ -16,13 +16,15 @@ final class JobSource {
       case .errors: self = .errors
       case .screen: self = .screen
       case .input: self = .input
+      case .journal: self = .journal
       }
     }
 
     /// In which order what is there is taken.
     var order: Int {
       switch self {
-      case .listener, .greeting: 0
+      // What a journal does not know has not been shown.
+      case .listener, .greeting, .journal: 0
       case .output, .screen, .mpirunOutput: 1
       case .errors, .mpirunErrors: 2
       case .control, .input: 3
@@ -35,6 +37,7 @@ final class JobSource {
   let descriptor: Int32
   var kind: Kind
   var messages = MessageReader<LauncherMessage>()
+  var screen = ScreenReader()
   private var line: [UInt8] = []
   /// Whether no line will come.
   private(set) var isSpoilt = false
@@ -46,7 +49,7 @@ final class JobSource {
 
   var carriesOutput: Bool {
     switch kind {
-    case .mpirunOutput, .mpirunErrors, .output, .errors, .screen, .greeting: true
+    case .mpirunOutput, .mpirunErrors, .output, .errors, .screen, .journal, .greeting: true
     default: false
     }
   }
@@ -70,7 +73,12 @@ final class JobSource {
 struct InputForwarding {
   private var descriptor: Int32?
   private var pending: [UInt8] = []
+  /// All that was typed or piped in.
+  private var taken: [UInt8] = []
   private var hasEnded = false
+
+  /// A new job gets from the beginning what the one before has taken.
+  mutating func rewind() { (descriptor, pending) = (nil, taken) }
 
   /// Whether to read more of standard input.
   var wantsMore: Bool { descriptor != nil && pending.isEmpty && !hasEnded }
@@ -82,12 +90,14 @@ struct InputForwarding {
   mutating func begin(_ descriptor: Int32) {
     self.descriptor = descriptor
     _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+    _ = send()
   }
 
   /// - Parameter bytes: nothing at the end of standard input.
   mutating func add(_ bytes: [UInt8]) {
     if bytes.isEmpty { hasEnded = true }
     pending += bytes
+    taken += bytes
     _ = send()
   }
 

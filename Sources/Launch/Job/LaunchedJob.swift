@@ -25,10 +25,10 @@ public final class LaunchedJob {
       && first.st_ino == second.st_ino
   }
 
-  private let words: [String]
+  private let settings: Settings
+  private let continuity: JobContinuity
   private let listener: LauncherListener
   private let terminal: TerminalFacts
-  private let isVerbose: Bool
   private var display: StatusDisplay
   private let prompt = LinePrompt()
   private var sources: [JobSource] = []
@@ -38,24 +38,43 @@ public final class LaunchedJob {
   private var output = MPIRunOutput()
   private var errorsScan = ComplaintScan()
   private var control: Int32?
-  private var input = InputForwarding()
   private var interrupts = 0
+  private var startedAt = 0.0
+  private var hasStarted = false
+  /// Why the launcher itself ends the job.
+  private var verdict: JobEnding?
   private var killAt: Double?
 
   /// How long the job may take to end in order, and output to arrive behind its end, in seconds.
   private static let (patience, drain) = (15.0, 1.0)
 
-  /// - Parameters:
-  ///   - words: the line that starts the job.
-  ///   - isOnNetwork: whether the coordinator may run on another machine.
-  ///   - isQuiet: no status.
-  ///   - isVerbose: everything that mpirun says.
-  public init(_ words: [String], isOnNetwork: Bool, isQuiet: Bool, isVerbose: Bool) throws {
-    self.words = words
-    self.isVerbose = isVerbose
+  /// How a job is started and watched.
+  public struct Settings: Sendable {
+    /// The line that starts the job.
+    public var words: [String]
+    /// Whether the coordinator may run on another machine.
+    public var isOnNetwork: Bool
+    /// No status.
+    public var isQuiet = false
+    /// Everything that mpirun says.
+    public var isVerbose = false
+    /// Seconds within which the ranks must have found each other. mpirun waits for ever for a node that takes the
+    /// remote shell's command and cannot connect back.
+    public var startLimit: Double
+    /// Whether the job will be started again after a loss.
+    public var canRestart = false
+
+    public init(_ words: [String], isOnNetwork: Bool, startLimit: Double) {
+      (self.words, self.isOnNetwork, self.startLimit) = (words, isOnNetwork, startLimit)
+    }
+  }
+
+  public init(_ settings: Settings, _ continuity: JobContinuity) throws {
+    self.settings = settings
+    self.continuity = continuity
     terminal = Self.terminalFacts()
-    display = StatusDisplay(terminal, isQuiet: isQuiet)
-    listener = try LauncherListener(isOnNetwork: isOnNetwork)
+    display = StatusDisplay(terminal, isQuiet: settings.isQuiet)
+    listener = try LauncherListener(isOnNetwork: settings.isOnNetwork)
   }
 
   /// Starts the job, serves it and waits for its end.
@@ -64,7 +83,11 @@ public final class LaunchedJob {
     signal(SIGPIPE, SIG_IGN)
     let signals = try SignalPipe([SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGWINCH])
     defer { signals.close() }
-    let invitation = Invitation(secret: listener.secret, addresses: listener.addresses, terminal: terminal)
+    var invitation = Invitation(secret: listener.secret, addresses: listener.addresses, terminal: terminal)
+    invitation.holdsJournal = continuity.journal != nil
+    invitation.isRestart = continuity.jobs > 0
+    invitation.canRestart = settings.canRestart
+    continuity.begin()
     setenv(Invitation.variable, invitation.text, 1)
     defer { unsetenv(Invitation.variable) }
     try start(signals)
@@ -75,9 +98,10 @@ public final class LaunchedJob {
       enforceEnd()
     }
     pass(output.finish(), to: STDERR_FILENO)
-    return JobEnding(
-      ending ?? .cancelled, output, hasComplaint: errorsScan.isFound || output.hasComplaint,
-      isInterrupted: interrupts > 0)
+    let found = JobEnding(
+      ending ?? .cancelled, output, complaint: errorsScan.complaint ?? output.complaint, isInterrupted: interrupts > 0)
+    if found.cause == .done, !continuity.shown.isCaughtUp { return Self.otherText }
+    return verdict ?? found
   }
 
   private var isOver: Bool {
@@ -91,10 +115,13 @@ public final class LaunchedJob {
     let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
     defer { for descriptor in [out.write, err.write, null] { close(descriptor) } }
     do {
-      mpirun = try ChildProcess.spawn(words, [null, out.write, err.write])
+      mpirun = try ChildProcess.spawn(settings.words, [null, out.write, err.write])
     } catch {
-      throw LaunchError("\(words[0]): expected Open MPI's mpirun, found nothing to start", hint: "install openmpi-bin")
+      throw LaunchError(
+        "\(settings.words[0]): expected Open MPI's mpirun, found nothing to start",
+        hint: "install openmpi-bin")
     }
+    startedAt = MonotonicClock.seconds()
     sources = [JobSource(out.read, .mpirunOutput), JobSource(err.read, .mpirunErrors)]
     sources += listener.descriptors.map { JobSource($0, .listener) }
     sources.append(JobSource(signals.descriptor, .signals))
@@ -103,9 +130,9 @@ public final class LaunchedJob {
   // MARK: Waiting
 
   private func wait(_ signals: SignalPipe) {
-    let watched = sources.filter { input.wants($0) }
-    var polled = watched.map { pollfd(fd: $0.descriptor, events: $0.events(input), revents: 0) }
-    let wantsKeys = prompt.isAsking || input.wantsMore
+    let watched = sources.filter { continuity.input.wants($0) }
+    var polled = watched.map { pollfd(fd: $0.descriptor, events: $0.events(continuity.input), revents: 0) }
+    let wantsKeys = prompt.isAsking || continuity.input.wantsMore
     if wantsKeys { polled.append(pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)) }
     guard poll(&polled, nfds_t(polled.count), 100) > 0 else { return }
     // Standard output first: what was written before an error is seen before it.
@@ -118,7 +145,7 @@ public final class LaunchedJob {
     switch source.kind {
     case .listener: accept(source)
     case .signals: for signal in signals.take() { obey(signal) }
-    case .input: if !input.send() { drop(source) }
+    case .input: if !continuity.input.send() { drop(source) }
     case .greeting: greet(source)
     default:
       let bytes = Descriptor.read(source.descriptor)
@@ -129,18 +156,42 @@ public final class LaunchedJob {
 
   private func take(_ bytes: [UInt8], from source: JobSource) {
     switch source.kind {
-    case .mpirunOutput, .output: pass(bytes, to: STDOUT_FILENO)
-    case .screen, .errors:
-      errorsScan.add(bytes)
-      pass(bytes, to: source.kind == .screen ? STDOUT_FILENO : STDERR_FILENO)
+    case .mpirunOutput: pass(bytes, to: STDOUT_FILENO)
+    case .output: show(bytes)
+    case .errors: complain(bytes)
+    case .screen:
+      for piece in source.screen.add(bytes) {
+        switch piece {
+        case .output(let bytes): show(bytes)
+        case .errors(let bytes): complain(bytes)
+        }
+      }
     case .mpirunErrors:
-      if isVerbose { pass(bytes, to: STDERR_FILENO) }
+      if settings.isVerbose { pass(bytes, to: STDERR_FILENO) }
       let shown = output.add(bytes)
-      if !isVerbose { pass(shown, to: STDERR_FILENO) }
+      if !settings.isVerbose { pass(shown, to: STDERR_FILENO) }
     case .control: hear(bytes, source)
+    case .journal: keep(bytes)
     default: break
     }
   }
+
+  private func show(_ bytes: [UInt8]) {
+    guard verdict == nil else { return }
+    guard let fresh = continuity.shown.new(bytes) else { return end(Self.otherText) }
+    if terminal.isOneScreen { errorsScan.add(fresh) }
+    pass(fresh, to: STDOUT_FILENO)
+  }
+
+  private func complain(_ bytes: [UInt8]) {
+    errorsScan.add(bytes)
+    pass(bytes, to: terminal.isOneScreen ? STDOUT_FILENO : STDERR_FILENO)
+  }
+
+  private static let otherText = JobEnding(
+    .failed(1),
+    "the job that was started again gives another text than was shown: expected the same. "
+      + "Hint: did MODEL or the program change meanwhile?")
 
   private func pass(_ bytes: [UInt8], to descriptor: Int32) {
     guard !bytes.isEmpty else { return }
@@ -174,8 +225,9 @@ public final class LaunchedJob {
     guard let greeting = Greeting(line: line), greeting.secret == listener.secret else { return drop(source) }
     source.kind = JobSource.Kind(greeting.purpose)
     switch greeting.purpose {
-    case .control: control = source.descriptor
-    case .input: input.begin(source.descriptor)
+    case .control: (control, hasStarted) = (source.descriptor, true)
+    case .input: continuity.input.begin(source.descriptor)
+    case .journal: hand(over: source)
     default: break
     }
   }
@@ -194,6 +246,32 @@ public final class LaunchedJob {
     }
   }
 
+  /// Gives the coordinator the journal so far; a thread waits for it, since the coordinator's node may be gone.
+  private func hand(over source: JobSource) {
+    let descriptor = fcntl(source.descriptor, F_DUPFD_CLOEXEC, 0)
+    guard descriptor >= 0, let bytes = attempt({ try continuity.journal?.contents() ?? [] }) else {
+      return drop(source)
+    }
+    Thread.detachNewThread {
+      Descriptor.write(bytes, to: descriptor)
+      shutdown(descriptor, Int32(SHUT_WR))
+      close(descriptor)
+    }
+  }
+
+  private func keep(_ bytes: [UInt8]) { attempt { try continuity.journal?.append(bytes) } }
+
+  /// A journal that cannot be kept ends the job.
+  @discardableResult
+  private func attempt<Value>(_ body: () throws -> Value) -> Value? {
+    do {
+      return try body()
+    } catch {
+      end(JobEnding(.failed(1), "\(error)"))
+      return nil
+    }
+  }
+
   private func send(_ message: CoordinatorMessage) {
     if let control { Descriptor.write(message.messageBytes, to: control) }
   }
@@ -202,7 +280,7 @@ public final class LaunchedJob {
 
   private func takeKeys() {
     let bytes = Descriptor.read(STDIN_FILENO)
-    guard prompt.isAsking else { return input.add(bytes) }
+    guard prompt.isAsking else { return continuity.input.add(bytes) }
     if let answer = bytes.isEmpty ? prompt.close() : prompt.add(bytes) { send(.answer(answer)) }
   }
 
@@ -227,7 +305,27 @@ public final class LaunchedJob {
     if killAt == nil { killAt = MonotonicClock.seconds() + Self.patience }
   }
 
+  /// Tells mpirun to end the job, for a reason of the launcher's own.
+  private func end(_ verdict: JobEnding) {
+    guard self.verdict == nil else { return }
+    self.verdict = verdict
+    guard ending == nil else { return }
+    // Remote shells that hang would outlive it.
+    let shells = hasStarted ? [] : Descendants.of(mpirun)
+    kill(-mpirun, SIGTERM)
+    for shell in shells { kill(shell, SIGTERM) }
+    killAt = MonotonicClock.seconds() + Self.patience
+  }
+
+  private func enforceStart() {
+    guard !hasStarted, ending == nil, interrupts == 0 else { return }
+    guard MonotonicClock.seconds() - startedAt > settings.startLimit else { return }
+    end(.notStarted(after: settings.startLimit, settings.isOnNetwork, output))
+  }
+
   private func enforceEnd() {
+    enforceStart()
+    if verdict != nil, ending == nil, let time = killAt, MonotonicClock.seconds() > time { kill(-mpirun, SIGKILL) }
     guard ending == nil, interrupts > 0, let time = killAt, MonotonicClock.seconds() > time else { return }
     interrupt()
     killAt = MonotonicClock.seconds() + Self.patience

@@ -3,8 +3,8 @@
 package struct MPIRunOutput {
   /// Banners so far, without the dashes around them.
   package private(set) var banners: [String] = []
-  /// Whether a rank said what went wrong.
-  package private(set) var hasComplaint = false
+  /// What the first rank said that told what went wrong; nil where none did.
+  package private(set) var complaint: String?
   private var pending: [UInt8] = []
   private var banner: [String]?
 
@@ -55,7 +55,7 @@ package struct MPIRunOutput {
       banners.append(line)
       return []
     }
-    if line.hasPrefix("error: ") { hasComplaint = true }
+    if complaint == nil, line.hasPrefix("error: ") { complaint = String(line.dropFirst(7)) }
     return Array(line.utf8) + [10]
   }
 

@@ -45,7 +45,7 @@ struct StatusDisplay {
       let columns = TerminalSize(STDERR_FILENO).columns
       Self.write("\r\u{1B}[K" + String(last.text.prefix(columns - 1)))
     case .log:
-      Self.write("\(Self.timeOfDay()) \(last.text)\n")
+      Self.write("\(timeOfDay()) \(last.text)\n")
       self.last = nil
     case .none: break
     }
@@ -67,13 +67,6 @@ struct StatusDisplay {
   }
 
   private static func write(_ text: String) { Descriptor.write(Array(text.utf8), to: STDERR_FILENO) }
-
-  private static func timeOfDay() -> String {
-    var now = time(nil)
-    var parts = tm()
-    localtime_r(&now, &parts)
-    return String(format: "%02d:%02d:%02d", parts.tm_hour, parts.tm_min, parts.tm_sec)
-  }
 }
 
 extension RunStatus {

@@ -8,12 +8,13 @@ import Synchronization
 /// What the coordinator writes to standard output and standard error goes straight to the launcher, past mpirun, so
 /// that it comes out as it was written wherever the coordinator runs.
 public final class CoordinatorLink: Sendable {
-  public let terminal: TerminalFacts
-  private let invitation: Invitation
+  public var terminal: TerminalFacts { invitation.terminal }
+  public let invitation: Invitation
   private let address: String
   private let control: Int32
   private let answers = Mutex<[LineAnswer]>([])
   private let isReadingInput = Mutex(false)
+  private let hasWord = Mutex(false)
 
   private static let timeout = 5.0
 
@@ -29,10 +30,9 @@ public final class CoordinatorLink: Sendable {
 
   private init(_ invitation: Invitation, onInterrupt: @escaping @Sendable () -> Void) throws {
     self.invitation = invitation
-    terminal = invitation.terminal
     (control, address) = try Self.reach(invitation)
     let screens: [(Greeting.Purpose, [Int32])] =
-      terminal.isOneScreen
+      invitation.terminal.isOneScreen
       ? [(.screen, [STDOUT_FILENO, STDERR_FILENO])] : [(.output, [STDOUT_FILENO]), (.errors, [STDERR_FILENO])]
     for (purpose, descriptors) in screens {
       let stream = try Self.open(address, invitation.secret, purpose)
@@ -45,12 +45,15 @@ public final class CoordinatorLink: Sendable {
         guard let messages = try? reader.add(bytes) else { break }
         for message in messages {
           switch message {
-          case .interrupt: onInterrupt()
+          case .interrupt:
+            self.hasWord.withLock { $0 = true }
+            onInterrupt()
           case .answer(let answer): self.answers.withLock { $0.append(answer) }
           }
         }
       }
       self.answers.withLock { $0.append(.end) }
+      self.hasWord.withLock { $0 = true }
       onInterrupt()
     }
   }
@@ -77,6 +80,22 @@ public final class CoordinatorLink: Sendable {
       throw LinkError("\(address): the launcher closed the connection")
     }
     return descriptor
+  }
+
+  /// Whether the launcher has asked for the end, or is gone.
+  public var isEndWanted: Bool { hasWord.withLock { $0 } }
+
+  /// Standard output as it goes to the launcher.
+  public func output(_ bytes: [UInt8]) -> [UInt8] { terminal.isOneScreen ? ScreenFrame.bytes(bytes) : bytes }
+
+  /// The journal that the launcher holds.
+  ///
+  /// - Returns: what it says so far, and where to write what follows.
+  public func openJournal() throws -> (contents: [UInt8], descriptor: Int32) {
+    let stream = try Self.open(address, invitation.secret, .journal)
+    var contents: [UInt8] = []
+    while case let bytes = Descriptor.read(stream), !bytes.isEmpty { contents += bytes }
+    return (contents, stream)
   }
 
   /// Tells how far the run is. Never waits for long, never fails: a launcher that is gone is noticed elsewhere.

@@ -4,10 +4,13 @@ struct Greeting: Equatable {
   enum Purpose: String {
     /// ``LauncherMessage`` one way and ``CoordinatorMessage`` the other.
     case control
-    /// What the coordinator writes to standard output, to standard error, or to both where they are one screen.
+    /// What the coordinator writes to standard output, to standard error, or to both where they are one screen; then
+    /// standard output is in ``ScreenFrame``s.
     case output, errors, screen
     /// Standard input, to the coordinator.
     case input
+    /// The journal so far, to the coordinator, up to the end of that way; what follows it, the other way.
+    case journal
   }
 
   let secret: String

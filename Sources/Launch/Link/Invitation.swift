@@ -10,6 +10,12 @@ public struct Invitation: Codable, Sendable, Equatable {
   /// Where the launcher listens, best first: `unix:PATH`, or `HOST:PORT` with IPv6 hosts in brackets.
   public var addresses: [String]
   public var terminal: TerminalFacts
+  /// Whether the launcher holds the journal.
+  public var holdsJournal = false
+  /// Whether the job goes on with what an earlier one of the same launcher has left.
+  public var isRestart = false
+  /// Whether the launcher starts the job again after a loss.
+  public var canRestart = false
 
   public init(secret: String, addresses: [String], terminal: TerminalFacts) {
     self.secret = secret

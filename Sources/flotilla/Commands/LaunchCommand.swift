@@ -19,10 +19,17 @@ struct LaunchCommand: ParsableCommand {
       Nodes are asked first, over ssh without a password: whether they answer, and have this very program at the same \
       path (--install copies it). In a Slurm, PBS or LSF job without nodes given, the batch system's are used.
 
+      The journal of generate (--journal, --resume) is a file on this machine, wherever the coordinator runs. With \
+      --restart a lost rank or node is no end: a line tells what was lost, and the text goes on where it stopped. \
+      Roles and --placement of the command are for all nodes; on fewer the default placement is used. A wrong command, \
+      missing bundles and Ctrl-C end it as ever. Without --journal the launcher keeps one by itself, and leaves it \
+      only where the last restart was lost too.
+
       EXAMPLES
         flotilla launch -n 4 -- generate -p "What is 478 + 256?"
         flotilla launch --hosts a1,a2,a3 -- chat /models/DeepSeek-R1
         flotilla launch --hostfile nodes --install -- generate /r1-q4 -p "Hi"
+        flotilla launch --hostfile nodes --restart 3 -- generate /r1-q4 -p "Hi"
         flotilla launch --hostfile nodes --dry-run -- bench /models/r1-q4
 
       EXIT CODES
@@ -46,6 +53,21 @@ struct LaunchCommand: ParsableCommand {
     help: ArgumentHelp("Further words for mpirun, as \"--mca pml ucx\". May be repeated.", valueName: "words"))
   var extra: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Start generate again up to n times, 0 to 1000, when a rank or a node is lost, on the nodes that still answer: it \
+      goes on where it stopped, with the very same tokens. Default: 0.
+      """, valueName: "n"))
+  var restart = 0
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      How long the ranks may take to find each other, from 1 to 86400; mpirun itself would wait for ever. Default: 45.
+      """, valueName: "seconds"))
+  var startLimit = 45.0
+
   @Flag(help: "Print the mpirun line and why it is so, and start nothing.")
   var dryRun = false
 
@@ -65,6 +87,8 @@ struct LaunchCommand: ParsableCommand {
     if let program, !program.hasPrefix("/") {
       throw ValidationError("--program: expected an absolute path, found \"\(program)\".")
     }
+    try check("--restart", restart, 0...1000)
+    try check("--start-limit", startLimit, "1 to 86400") { (1...86_400).contains($0) }
     if install, program != nil {
       throw ValidationError("--install copies this program to its own path: leave out --program.")
     }
@@ -72,19 +96,35 @@ struct LaunchCommand: ParsableCommand {
 
   func run() throws {
     try verify(command)
-    let place = try surveyed()
-    let plan = plan(place)
-    let line = MPIRunLine(
-      plan, runtime: try MPIRuntime(program: mpirun), mpirun: mpirun, command: [path] + command)
+    var launched = try LaunchedNodes(nodes, program: path)
+    let installer: (([String]) throws -> Void)? = install ? { hosts in try bring(to: hosts) } : nil
+    let place = try launched.all(install: installer)
+    let runtime = try MPIRuntime(program: mpirun)
     if dryRun || verbose {
-      try show(line)
+      try show(MPIRunLine(plan(place), runtime: runtime, mpirun: mpirun, command: [path] + command))
       if dryRun { return }
     }
-    let job = try LaunchedJob(
-      line.words, isOnNetwork: plan.isDistributed, isQuiet: quiet, isVerbose: verbose)
-    let ending = try job.run()
-    if !ending.message.isEmpty { StandardError.write("error: \(printable(ending.message))\n") }
+    let journal = try KeptJournal(command, isNeeded: restart > 0)
+    let job = RestartableJob(restarts: restart, nodes: launched, journal: journal) { place, command in
+      settings(plan(place), runtime, command)
+    }
+    let ending = try job.run(place, command)
+    if !ending.message.isEmpty {
+      let (text, hint) = Failure.words(of: LaunchError(ending.message))
+      // mpirun's own words have several lines.
+      let lines = text.split(separator: "\n").map { printable(String($0)) }.joined(separator: "\n")
+      StandardError.write("error: \(lines)\n" + (hint.map { "hint: \(printable($0))\n" } ?? ""))
+    }
     if ending.exitCode != 0 { throw ExitCode(ending.exitCode) }
+  }
+
+  private func settings(
+    _ plan: LaunchPlan, _ runtime: MPIRuntime, _ command: [String]
+  ) -> LaunchedJob.Settings {
+    let line = MPIRunLine(plan, runtime: runtime, mpirun: mpirun, command: [path] + command)
+    var settings = LaunchedJob.Settings(line.words, isOnNetwork: plan.isDistributed, startLimit: startLimit)
+    (settings.isQuiet, settings.isVerbose) = (quiet, verbose)
+    return settings
   }
 
   private var path: String { program ?? OwnProgram.path ?? CommandLine.arguments[0] }
@@ -104,7 +144,8 @@ struct LaunchCommand: ParsableCommand {
   private func plan(_ place: LaunchPlan.Place) -> LaunchPlan {
     var plan = LaunchPlan(place: place)
     if case .hosts(let hosts) = place {
-      plan.ranks = nodes.ranks
+      // Nodes that are left out take their places with them.
+      plan.ranks = nodes.ranks.map { min($0, hosts.reduce(0) { $0 + $1.slots }) }
       let network = NetworkRange.shared(by: hosts.map(\.name))
       plan.network = nodes.network == "any" ? nil : nodes.network ?? network
     }
@@ -129,41 +170,14 @@ struct LaunchCommand: ParsableCommand {
   }
 }
 
-// MARK: - The nodes
-
 extension LaunchCommand {
-  /// Where the ranks go, once the nodes have been asked.
-  private func surveyed() throws -> LaunchPlan.Place {
-    guard let named = try nodes.named() else { return nodes.placeWithoutNodes }
-    TerminationSignal.install()
-    let surveys = NodeSurvey.ask(named.map(\.name), nodes.shell, program: path) { TerminationSignal.requested }
-    if TerminationSignal.requested { throw Interrupted() }
-    if let failed = surveys.first(where: { $0.failure != nil }) {
-      throw LaunchError(failed.failure ?? "", hint: "")
-    }
-    try checkPrograms(surveys)
-    return .hosts(
-      zip(named, surveys).map { host, survey in
-        Hostfile.Host(name: host.name, slots: host.slots > 0 ? host.slots : survey.domains)
-      })
-  }
-
-  private func checkPrograms(_ surveys: [NodeSurvey]) throws {
-    let own = try Digest(contentsOf: URL(filePath: path)).description
-    let others = surveys.filter { $0.program != own }.map(\.host)
-    guard !others.isEmpty else { return }
-    guard install else {
-      let found = surveys.first { $0.host == others[0] }?.program == nil ? "nothing" : "another one"
-      throw LaunchError(
-        "\(path) on \(others.joined(separator: ", ")): expected this very program, found \(found)",
-        hint: "--install copies it there")
-    }
-    if dryRun { return note("--install would copy \(path) to \(others.joined(separator: ", "))") }
-    if !quiet { note("copying \(path) to \(others.joined(separator: ", "))") }
+  private func bring(to hosts: [String]) throws {
+    if dryRun { return note("--install would copy \(path) to \(hosts.joined(separator: ", "))") }
+    if !quiet { note("copying \(path) to \(hosts.joined(separator: ", "))") }
     let folder = URL(filePath: path).deletingLastPathComponent()
     let companions = [folder.appending(path: "Flotilla_Inference.resources").path(percentEncoded: false)]
       .filter { FileManager.default.fileExists(atPath: $0) }
     try Installation(program: path, companions: companions, shell: nodes.shell)
-      .install(on: others) { TerminationSignal.requested }
+      .install(on: hosts) { TerminationSignal.requested }
   }
 }

@@ -4,20 +4,23 @@ import Inference
 import Reporting
 
 extension Generate {
+  /// Options that journals answer.
+  static let namesInJournals = [
+    "--prompt", "--prompt-file", "--system", "--raw", "--max-tokens", "--stop", "--ignore-eos", "--reasoning-budget",
+    "--top-logprobs", "--special", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty", "--seed", "--quant",
+    "--requantize", "--cache-type",
+  ]
+
   /// - Throws: `ValidationError` for options that the journal answers: others would give other tokens.
   func refuseWhatJournalsSay() throws {
-    let given: [(String, Bool)] = [
-      ("--prompt", !prompt.prompt.isEmpty), ("--prompt-file", !prompt.promptFile.isEmpty),
-      ("--system", prompt.system != nil), ("--raw", prompt.raw), ("--max-tokens", length.maxTokens != nil),
-      ("--stop", !length.stop.isEmpty), ("--ignore-eos", length.ignoreEos),
-      ("--reasoning-budget", length.reasoningBudget != nil), ("--top-logprobs", length.alternatives > 0),
-      ("--special", length.special), ("--temp", sampling.temperature != nil), ("--top-k", sampling.topK != nil),
-      ("--top-p", sampling.topP != nil), ("--min-p", sampling.minP != nil),
-      ("--repeat-penalty", sampling.repeatPenalty != nil), ("--seed", sampling.seed != nil),
-      ("--quant", model.quant.text != Quantization.auto.text), ("--requantize", model.requantize),
-      ("--cache-type", model.cacheType != .auto),
+    let given = [
+      !prompt.prompt.isEmpty, !prompt.promptFile.isEmpty, prompt.system != nil, prompt.raw, length.maxTokens != nil,
+      !length.stop.isEmpty, length.ignoreEos, length.reasoningBudget != nil, length.alternatives > 0, length.special,
+      sampling.temperature != nil, sampling.topK != nil, sampling.topP != nil, sampling.minP != nil,
+      sampling.repeatPenalty != nil, sampling.seed != nil, model.quant.text != Quantization.auto.text,
+      model.requantize, model.cacheType != .auto,
     ]
-    if let (option, _) = given.first(where: \.1) {
+    if let (option, _) = zip(Self.namesInJournals, given).first(where: \.1) {
       throw ValidationError("--resume takes \(option) from the journal: leave it out.")
     }
   }
@@ -62,7 +65,7 @@ extension Generate {
   /// Shows what the journal knows as if it came now.
   private func show(_ found: OpenJournal, on printer: any GenerationPrinter, again state: String) throws {
     let journal = found.contents
-    if !output.quiet {
+    if !output.quiet, !LauncherLink.isRestart {
       if journal.tornBytes > 0 {
         note("\(found.path): its last line was not whole and is left out; what it held is generated again")
       }
@@ -83,6 +86,11 @@ private struct OpenJournal {
 
   init(_ path: String, interval: Duration) throws {
     self.path = path
+    if let held = try LauncherLink.openJournal(path) {
+      let (opened, journal) = try JournalWriter.resuming(path, bytes: held.contents, sink: held.sink)
+      (contents, writer) = (journal, opened)
+      return
+    }
     let read = try Journal(path: path)
     guard !read.isComplete else {
       (contents, writer) = (read, nil)

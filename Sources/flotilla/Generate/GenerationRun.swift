@@ -38,11 +38,17 @@ struct GenerationRun {
   }
 
   private func nextEvents() throws -> [GenerationEvent] {
-    guard !Fleet.isInterrupted else { return engine.cancel() }
+    guard !Fleet.isInterrupted else { return try cancelled() }
     do {
       return try engine.step()
     } catch is Interrupted {
-      return engine.cancel()
+      return try cancelled()
     }
+  }
+
+  /// Where a loss ends the job and it will be started again, no sequence has ended.
+  private func cancelled() throws -> [GenerationEvent] {
+    if LauncherLink.isToBeRestarted { throw EndedForRestart() }
+    return engine.cancel()
   }
 }

@@ -5,7 +5,8 @@ import Inference
 struct JournalOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Keep here, as it comes, what --resume needs; a new file, on the coordinator's host.", valueName: "file"))
+      "Keep here, as it comes, what --resume needs; a new file, on the coordinator's host; of flotilla launch, on this one.",
+      valueName: "file"))
   var journal: String?
 
   @Option(
@@ -40,5 +41,9 @@ struct JournalOptions: ParsableArguments {
   var interval: Duration { .milliseconds(Int64(((journalInterval ?? 1) * 1000).rounded(.up))) }
 
   /// A new journal, if one is asked for.
-  func create() throws -> JournalWriter? { try journal.map { try JournalWriter(creating: $0, interval: interval) } }
+  func create() throws -> JournalWriter? {
+    guard let journal else { return nil }
+    if let held = try LauncherLink.openJournal(journal) { return JournalWriter(path: journal, beginning: held.sink) }
+    return try JournalWriter(creating: journal, interval: interval)
+  }
 }

@@ -42,7 +42,7 @@ enum DistributedRun {
     } catch {
       try? StandardOutput.flush()
       let status = ExitStatus(of: error).rawValue
-      if RunSession.isSaidElsewhere(error) || isLaunchersWord(error, fleet) {
+      if RunSession.isSaidElsewhere(error) || error is EndedForRestart || isLaunchersWord(error, fleet) {
         fleet.leaveQuietly(exitCode: ExitStatus.fabric.rawValue)
       }
       fleet.abandon(text(error, fleet), exitCode: status)
@@ -95,6 +95,9 @@ enum DistributedRun {
     return namesRank ? "\(reason) (seen from \(who))" : "\(who): \(reason)"
   }
 }
+
+/// mpirun ends the job after a loss, and `flotilla launch` will start it again: nothing is to be said.
+struct EndedForRestart: Error {}
 
 extension RunOptions {
   /// - Parameter location: of the model; nil: as the options say.

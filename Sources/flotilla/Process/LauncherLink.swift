@@ -25,6 +25,21 @@ enum LauncherLink {
     do { try current?.takeInput() } catch { throw InputError("standard input: \(error)") }
   }
 
+  /// Whether this run goes on with what one before it, of the same launcher, has left.
+  static var isRestart: Bool { current?.invitation.isRestart ?? false }
+
+  /// Whether a signal to end can only be mpirun's after a loss, behind which the launcher starts the job again.
+  static var isToBeRestarted: Bool { current.map { $0.invitation.canRestart && !$0.isEndWanted } ?? false }
+
+  /// The journal that the launcher holds; nil where there is no launcher, or it holds none.
+  ///
+  /// - Parameter path: for errors.
+  static func openJournal(_ path: String) throws -> (contents: [UInt8], sink: LinkedJournal)? {
+    guard let current, current.invitation.holdsJournal else { return nil }
+    let (contents, descriptor) = try current.openJournal()
+    return (contents, LinkedJournal(path: path, descriptor: descriptor))
+  }
+
   /// Tells how far a run is, a few times a second.
   static func report(_ session: RunSession) {
     guard let current, let engine = session.engine else { return }

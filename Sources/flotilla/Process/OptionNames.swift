@@ -34,19 +34,51 @@ struct OptionNames {
   /// - Parameter arguments: those behind the command's name.
   /// - Returns: the first unknown option, and what was probably meant.
   func unknown(in arguments: ArraySlice<String>) -> (option: String, meant: String?)? {
-    var rest = arguments
-    while let argument = rest.popFirst(), argument != "--" {
-      guard argument.hasPrefix("-") else { continue }
-      let name = String(argument.prefix { $0 != "=" })
-      if let option = options.first(where: { $0.names.contains(name) }) {
-        let isJoined = name.utf8.count < argument.utf8.count
-        if option.takesValue, !isJoined, option.takesAnything || rest.first?.hasPrefix("-") != true {
-          _ = rest.popFirst()
-        }
-      } else if name.hasPrefix("--"), name.utf8.count > 2, name != "--help", name != "--version" {
-        return (name, Spelling.nearest(to: name, among: options.flatMap(\.names).filter { $0.hasPrefix("--") }))
-      }
+    for word in words(of: arguments) {
+      guard word.option == nil, let name = word.name, name.hasPrefix("--"), name != "--help", name != "--version"
+      else { continue }
+      return (name, Spelling.nearest(to: name, among: options.flatMap(\.names).filter { $0.hasPrefix("--") }))
     }
     return nil
+  }
+
+  /// - Parameters:
+  ///   - names: of options, each by one of its names.
+  ///   - arguments: those behind the command's name.
+  /// - Returns: the others.
+  func removing(_ names: Set<String>, from arguments: ArraySlice<String>) -> [String] {
+    let words = words(of: arguments)
+    let rest = words.filter { $0.option.map { names.isDisjoint(with: $0.names) } ?? true }.flatMap(\.arguments)
+    return rest + arguments.dropFirst(words.reduce(0) { $0 + $1.arguments.count })
+  }
+
+  /// An option with its value, or something else.
+  private struct Word {
+    var arguments: [String]
+    /// With its hyphens; nil where it is no option.
+    var name: String?
+    var option: Option?
+  }
+
+  /// Up to the end of options.
+  private func words(of arguments: ArraySlice<String>) -> [Word] {
+    var rest = arguments
+    var words: [Word] = []
+    while let argument = rest.first, argument != "--" {
+      rest.removeFirst()
+      guard argument.hasPrefix("-"), argument != "-" else {
+        words.append(Word(arguments: [argument]))
+        continue
+      }
+      let name = String(argument.prefix { $0 != "=" })
+      var word = Word(arguments: [argument], name: name, option: options.first { $0.names.contains(name) })
+      if let option = word.option, option.takesValue, name.utf8.count == argument.utf8.count, let value = rest.first,
+        option.takesAnything || !value.hasPrefix("-")
+      {
+        word.arguments.append(rest.removeFirst())
+      }
+      words.append(word)
+    }
+    return words
   }
 }

@@ -17,7 +17,7 @@ enum StandardOutput {
   /// Hands everything over to the system.
   static func flush() throws {
     defer { pending.removeAll(keepingCapacity: true) }
-    try writeAll(pending, to: STDOUT_FILENO)
+    try writeAll(LauncherLink.current?.output(pending) ?? pending, to: STDOUT_FILENO)
   }
 
   fileprivate static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(OutputError) {
