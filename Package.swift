@@ -54,7 +54,11 @@ let package = Package(
       ],
       resources: [.copy("Resources/Abacus")],
       swiftSettings: strict),
-    .target(name: "Reporting", dependencies: ["Inference", "StrictJSON"], swiftSettings: strict),
+    .target(
+      name: "Planning",
+      dependencies: ["Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels"], swiftSettings: strict),
+    .target(
+      name: "Reporting", dependencies: ["Planning", "Inference", "ExpertParallel", "StrictJSON"], swiftSettings: strict),
     .target(
       name: "Doctor",
       dependencies: [
@@ -64,7 +68,7 @@ let package = Package(
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Doctor", "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
+        "Doctor", "Reporting", "Planning", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
         "Checkpoint", "Kernels",
         "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -105,6 +109,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "PlanningTests",
+      dependencies: ["Planning", "Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "ReportingTests", dependencies: ["Reporting", "StrictJSON", "TestSupport"], swiftSettings: strict),
     // Start the built `flotilla`, alone and under mpirun.
