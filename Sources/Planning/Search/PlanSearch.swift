@@ -149,10 +149,10 @@ extension PlanSearch {
   }
 
   private func weights(_ group: Group) -> [Weights] {
-    let ratios = group.kindCount == 1 ? [] : [0, 0.25, 0.5, 0.75, 1, 4 / 3, 2, 4]
+    let ratios: [Double] = group.kindCount == 1 ? [] : [0, 0.25, 0.5, 0.75, 1, 4.0 / 3, 2, 4]
     var combinations: [[Double]] = [[1]]
     for _ in 1..<max(1, group.kindCount) { combinations = combinations.flatMap { list in ratios.map { list + [$0] } } }
-    let own = group.kindCount == 1 ? [1, 0.75, 0.5, 0.25, 0] : [1, 0.5, 0]
+    let own: [Double] = group.kindCount == 1 ? [1, 0.75, 0.5, 0.25, 0] : [1, 0.5, 0]
     return combinations.flatMap { combination in
       own.map { Weights(nodes: group.kinds.map { combination[$0] }, coordinator: $0) }
     }
