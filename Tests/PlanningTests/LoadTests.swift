@@ -12,7 +12,7 @@ struct LoadTests {
   func alignedAndStriped() throws {
     let sample = RoutingSample(model, tokens: 4096)
     let aligned = PlacementLoad(try .contiguous(experts: 256, ranks: 8), sample)
-    let striped = PlacementLoad(try .interleaved(experts: 256, ranks: 8), sample)
+    let striped = PlacementLoad(try .striped(experts: 256, ranks: 8), sample)
     #expect(abs(aligned.busiest - 3.49) < 0.05, "as Documentation/DeepSeek-R1.md counts by other means")
     #expect(abs(striped.busiest - 2.5) < 0.1)
     #expect(abs(aligned.hosts - 3.5) < 0.5 && aligned.hosts <= 4)

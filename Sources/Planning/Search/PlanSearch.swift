@@ -9,10 +9,10 @@ import Inference
 /// coordinates and routes, how the experts are shared out, and how many routing groups a rank's experts come from. So a
 /// faster node or link leaves every candidate and makes none slower, and one more node only adds candidates.
 public struct PlanSearch {
-  let costs: ModelCosts
+  public let costs: ModelCosts
   let cluster: ClusterDescription
-  let workload: Workload
-  let sample: RoutingSample
+  public let workload: Workload
+  public let sample: RoutingSample
   let efficiency: Efficiency
   let rooms: MemoryRooms
 
@@ -35,6 +35,12 @@ public struct PlanSearch {
   /// The same model and workload elsewhere.
   public func on(_ cluster: ClusterDescription) -> PlanSearch {
     PlanSearch(costs, on: cluster, workload: workload, sample: sample, efficiency: efficiency)
+  }
+
+  /// What is missing where every node is used; nil where nothing is.
+  public var shortage: Shortage? {
+    let shortage = Shortage(rooms)
+    return shortage.missingBytes > 0 ? shortage : nil
   }
 
   /// - Throws: ``Shortage`` where no placement fits.
