@@ -31,12 +31,13 @@ struct PlanTests {
   func parts() {
     let model = costs(.r1)
     let layers = Double(model.configuration.layers)
-    let dense =
-      (model.attention + model.absorbed).bytes * layers + model.dense.bytes + model.head.bytes
-      + model.shared.bytes * Double(model.expertLayers)
+    let shared: Double = model.shared.bytes * Double(model.expertLayers)
+    let attention: Double = (model.attention.bytes + model.absorbed.bytes) * layers
+    let dense: Double = attention + model.dense.bytes + model.head.bytes + shared
     // Norms, and the keys for prompts, come on top.
-    let keys = (model.expanded.bytes + model.attention.bytes) * layers
-    #expect(dense < Double(model.sizes.dense) && dense + keys > Double(model.sizes.dense))
+    let keys: Double = model.expanded.bytes * layers
+    let held = Double(model.sizes.dense)
+    #expect(dense < held && dense + keys > held)
     // As Documentation/DeepSeek-R1.md sums them up.
     #expect(abs(model.attention.bytes * layers - 5.844e9) < 0.01e9)
     #expect(abs(model.absorbed.bytes * layers - 1.087e9) < 0.01e9)

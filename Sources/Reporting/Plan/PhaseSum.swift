@@ -4,6 +4,7 @@ import Planning
 /// How a phase's time comes about, to be checked by hand.
 enum PhaseSum {
   static func text(_ phase: Phase) -> String {
+    if phase.kind == .shared { return "what the routed experts do not hide" }
     var parts: [String] = []
     if phase.readingSeconds > 0 || phase.computingSeconds > 0 {
       if phase.readingSeconds >= phase.computingSeconds {

@@ -111,7 +111,7 @@ public struct PlanPage {
       .heading("Which experts go where"), .table(table),
       .text(
         "Of a token's \(plan.costs.configuration.expertsPerToken) experts of a layer, over \(PlanSearch.sampleTokens) "
-          + "tokens with uniform gates and the router's own rule; real routing is less even. " + why),
+          + "tokens that choose any groups and any experts in them equally often; real routing is less even. " + why),
     ]
   }
 
@@ -186,9 +186,10 @@ public struct PlanPage {
   }
 
   private var comparison: [PageBlock] {
+    let many = workload.sequences
     var table = TextTable([
-      .init("In place of it", .left), .init("Decode, tokens/s PREDICTED"), .init("\(workload.sequences) streams"),
-      .init("Prompt"),
+      .init("In place of it", .left), .init("Decode of one stream, tokens/s PREDICTED"),
+      .init("of \(many)"), .init("Prompt"),
     ])
     func cell(_ value: Double?) -> String { value.map { Format.significant($0) } ?? Format.none }
     let one = plan.prediction(sequences: 1)

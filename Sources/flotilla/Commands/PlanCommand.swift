@@ -98,8 +98,8 @@ struct PlanCommand: ParsableCommand {
     let plan: Plan
     do {
       plan = try search.best()
-    } catch let shortage as Shortage {
-      throw try refused(shortage, search, subject, description)
+    } catch {
+      throw try refused(error, search, subject, description)
     }
     let whatIfs = WhatIf.all(plan, search)
     let comparisons = Comparison.all(plan)

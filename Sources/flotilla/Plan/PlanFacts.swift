@@ -1,3 +1,4 @@
+import Checkpoint
 import ExpertParallel
 import Inference
 import Planning
