@@ -56,9 +56,11 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Planning",
-      dependencies: ["Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels"], swiftSettings: strict),
+      dependencies: ["Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels"],
+      swiftSettings: strict),
     .target(
-      name: "Reporting", dependencies: ["Planning", "Inference", "ExpertParallel", "StrictJSON"], swiftSettings: strict),
+      name: "Reporting", dependencies: ["Planning", "Inference", "ExpertParallel", "StrictJSON"],
+      swiftSettings: strict),
     .target(
       name: "Doctor",
       dependencies: [

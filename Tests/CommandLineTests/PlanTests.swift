@@ -27,7 +27,8 @@ struct PlanTests {
     try withTemporaryPath { path in
       let arguments = ["plan", "bench-3b", "--quant", "q4_K", "--cluster", small, "-o", path]
       let run = try Run(arguments)
-      #expect(run.status == 0 && run.text.contains("PREDICTED") && run.text.contains("flotilla launch"), "\(run.errors)")
+      #expect(run.status == 0 && run.text.contains("PREDICTED"), "\(run.errors)")
+      #expect(run.text.contains("flotilla launch"))
       let folder = URL(filePath: path)
       let hosts = try String(contentsOf: folder.appending(path: "hostfile"), encoding: .utf8).split(separator: "\n")
       _ = try Placement.load(folder.appending(path: "placement.json"), ranks: hosts.count, experts: 64)

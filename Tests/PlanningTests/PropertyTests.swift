@@ -88,7 +88,9 @@ struct PropertyTests {
     try faster { $0.links.latencySeconds = $0.links.latencySeconds.map { $0.map { $0 / 3 } } }
     // A prediction for the very same placement, too.
     var quick = cluster
-    for index in quick.nodes.indices { quick.nodes[index].readBytesPerSecond = scaled(quick.nodes[index].readBytesPerSecond) }
+    for index in quick.nodes.indices {
+      quick.nodes[index].readBytesPerSecond = scaled(quick.nodes[index].readBytesPerSecond)
+    }
     let same = Prediction(
       of: before.costs, placement: before.placement, layout: RankLayout(cluster: quick, nodes: before.layout.nodes),
       workload: before.workload, sample: search.sample)

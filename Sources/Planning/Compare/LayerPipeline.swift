@@ -56,7 +56,8 @@ public struct LayerPipeline: Sendable {
     let steps = 4096
     let caps = capacities.map { Int(Double(max(0, $0)) / Double(max(weights, 1)) * Double(steps)) }
     let least = speeds.min() ?? 1
-    return ExpertShares.divide(steps, weights: speeds.map { $0 / least }, caps: caps)?.map { Double($0) / Double(steps) }
+    let parts = ExpertShares.divide(steps, weights: speeds.map { $0 / least }, caps: caps)
+    return parts?.map { Double($0) / Double(steps) }
   }
 
   /// A row from each stage to the next, and the token back.

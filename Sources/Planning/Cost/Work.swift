@@ -39,6 +39,8 @@ public struct RooflineTime: Sendable, Equatable {
   public var reading = 0.0
   public var computing = 0.0
   public var starting = 0.0
+  /// Of computing: in f32.
+  public var floating = 0.0
 
   public var seconds: Double { max(reading, computing) + starting }
   public var isBoundByMemory: Bool { reading >= computing }
@@ -47,10 +49,10 @@ public struct RooflineTime: Sendable, Equatable {
 extension RankSpeed {
   func duration(_ work: Work, rows: Int, _ efficiency: Efficiency) -> RooflineTime {
     let count = Double(rows)
+    let floating = count * work.float / (f32 * efficiency.floatProducts)
     return RooflineTime(
       reading: work.bytes / (read * efficiency.memory),
-      computing: count * work.block / (int8 * efficiency.blockProduct(rows: rows))
-        + count * work.float / (f32 * efficiency.floatProducts),
-      starting: work.jobs * efficiency.secondsPerJob)
+      computing: count * work.block / (int8 * efficiency.blockProduct(rows: rows)) + floating,
+      starting: work.jobs * efficiency.secondsPerJob, floating: floating)
   }
 }

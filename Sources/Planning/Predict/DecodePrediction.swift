@@ -44,11 +44,14 @@ public struct DecodePrediction: Sendable {
     let positions = Double(rows * depth)
     let cache = Work(bytes: positions * costs.cacheBytesPerLayer)
     time.reading += cache.bytes / (speed.read * efficiency.memory)
-    time.computing += positions * costs.absorbedMultiplyAdds / (speed.f32 * efficiency.attention)
+    let attending = positions * costs.absorbedMultiplyAdds / (speed.f32 * efficiency.attention)
+    time.computing += attending
+    time.floating += attending
     var phase = Phase(.attention)
     let layers = Double(costs.configuration.layers)
     phase.add(work + cache, rows: rows, time, times: layers)
     phase.multiplyAdds += positions * costs.absorbedMultiplyAdds * layers
+    phase.floatMultiplyAdds += positions * costs.absorbedMultiplyAdds * layers
     return phase
   }
 

@@ -48,13 +48,12 @@ struct ExchangeModel {
     let work = Work(
       bytes: costs.expert.bytes * Double(loads.experts[rank]), block: costs.expert.block * pairs,
       float: costs.expert.float * pairs, jobs: pairs > 0 ? 2 : 0)
+    let floating = costs.expert.float * pairs / (speed.f32 * efficiency.floatProducts)
     let computing =
-      costs.expert.block * loads.fullRows[rank] / (speed.int8 * efficiency.blockProduct(rows: .max))
-      + costs.expert.float * pairs / (speed.f32 * efficiency.floatProducts)
+      costs.expert.block * loads.fullRows[rank] / (speed.int8 * efficiency.blockProduct(rows: .max)) + floating
     let reading = work.bytes / (speed.read * efficiency.memory)
-    return (
-      work, RooflineTime(reading: reading, computing: computing, starting: work.jobs * efficiency.secondsPerJob)
-    )
+    let starting = work.jobs * efficiency.secondsPerJob
+    return (work, RooflineTime(reading: reading, computing: computing, starting: starting, floating: floating))
   }
 
   /// The rows go to the router, which scores them and chooses.
@@ -160,7 +159,8 @@ struct ExchangeModel {
   ) {
     let coordinator = placement.coordinator
     let order = hosts.map { host in
-      (host: host, ready: host.finish + (host.rank == coordinator ? 0 : layout.latency(from: host.rank, to: coordinator)))
+      let latency = host.rank == coordinator ? 0 : layout.latency(from: host.rank, to: coordinator)
+      return (host: host, ready: host.finish + latency)
     }.sorted { ($0.ready, $0.host.rank) < ($1.ready, $1.host.rank) }
     var (port, last, lastHost, sums) = (0.0, gated, Host?.none, 0)
     for (host, ready) in order {
@@ -230,6 +230,8 @@ struct ExchangeTime {
     experts.readingSeconds = host.time.reading
     experts.multiplyAdds = host.work.multiplyAdds
     experts.computingSeconds = host.time.computing
+    experts.floatMultiplyAdds = host.work.float
+    experts.floatSeconds = host.time.floating
     experts.overheadSeconds = host.time.starting
     experts.seconds = host.finish - host.start
     combine.seconds = last - host.finish + adding

@@ -27,6 +27,9 @@ public struct Phase: Sendable, Equatable {
   public var readingSeconds = 0.0
   public var multiplyAdds = 0.0
   public var computingSeconds = 0.0
+  /// Of these: in f32.
+  public var floatMultiplyAdds = 0.0
+  public var floatSeconds = 0.0
   /// Starting jobs, choosing experts.
   public var overheadSeconds = 0.0
   /// Messages one after the other, and their latencies.
@@ -45,6 +48,8 @@ public struct Phase: Sendable, Equatable {
     readingSeconds += time.reading * times
     multiplyAdds += Double(rows) * work.multiplyAdds * times
     computingSeconds += time.computing * times
+    floatMultiplyAdds += Double(rows) * work.float * times
+    floatSeconds += time.floating * times
     overheadSeconds += time.starting * times
   }
 
@@ -54,6 +59,8 @@ public struct Phase: Sendable, Equatable {
     readingSeconds += other.readingSeconds * times
     multiplyAdds += other.multiplyAdds * times
     computingSeconds += other.computingSeconds * times
+    floatMultiplyAdds += other.floatMultiplyAdds * times
+    floatSeconds += other.floatSeconds * times
     overheadSeconds += other.overheadSeconds * times
     messages += other.messages * times
     latencySeconds += other.latencySeconds * times

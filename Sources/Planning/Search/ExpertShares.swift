@@ -24,7 +24,8 @@ enum ExpertShares {
     for (index, share) in zip(open, ideal) { counts[index] = Int(share) }
     left -= open.reduce(0) { $0 + counts[$1] }
     // Largest remainders first.
-    let order = open.indices.sorted { (ideal[$1] - ideal[$1].rounded(.down), $0) < (ideal[$0] - ideal[$0].rounded(.down), $1) }
+    let remainders = ideal.map { $0 - $0.rounded(.down) }
+    let order = open.indices.sorted { (remainders[$1], $0) < (remainders[$0], $1) }
     for place in order.prefix(left) { counts[open[place]] += 1 }
     return counts
   }

@@ -10,8 +10,14 @@ enum PhaseSum {
       if phase.readingSeconds >= phase.computingSeconds {
         parts.append("\(bytes(phase.memoryBytes)) / \(bytes(phase.memoryBytes / phase.readingSeconds))/s")
       } else {
-        parts.append(
-          "\(count(phase.multiplyAdds)) multiply-adds / \(count(phase.multiplyAdds / phase.computingSeconds))/s")
+        let block = phase.multiplyAdds - phase.floatMultiplyAdds
+        let sums = [
+          ("int8", block, phase.computingSeconds - phase.floatSeconds),
+          ("f32", phase.floatMultiplyAdds, phase.floatSeconds),
+        ]
+        for (kind, work, seconds) in sums where work > 0.5 && seconds > 0 {
+          parts.append("\(count(work)) \(kind) multiply-adds / \(count(work / seconds))/s")
+        }
       }
     }
     if phase.messages > 0 {

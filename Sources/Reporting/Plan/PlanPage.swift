@@ -105,8 +105,10 @@ public struct PlanPage {
       others.append(
         "\(Format.seconds(other.prediction.seconds)) with \(spread == 1 ? "aligned" : "striped") experts")
     }
-    let why = "Chosen by time: \(workload.sequences) x (\(workload.prompt) + \(workload.generated)) tokens take "
-      + "\(Format.seconds(plan.prediction.seconds))" + (others.isEmpty ? "." : ", " + others.joined(separator: ", ") + ".")
+    let why =
+      "Chosen by time: \(workload.sequences) x (\(workload.prompt) + \(workload.generated)) tokens take "
+      + "\(Format.seconds(plan.prediction.seconds))"
+      + (others.isEmpty ? "." : ", " + others.joined(separator: ", ") + ".")
     return [
       .heading("Which experts go where"), .table(table),
       .text(
@@ -127,7 +129,8 @@ public struct PlanPage {
     ])
     for phase in decode.phases where phase.seconds > 0 {
       table.append([
-        phase.kind.rawValue, Format.significant(phase.seconds * 1e3), Format.share(phase.seconds / decode.secondsPerStep),
+        phase.kind.rawValue, Format.significant(phase.seconds * 1e3),
+        Format.share(phase.seconds / decode.secondsPerStep),
         PhaseSum.text(phase),
       ])
     }
@@ -165,7 +168,8 @@ public struct PlanPage {
 
   private var gains: [PageBlock] {
     var table = TextTable([
-      .init("With", .left), .init("Decode, tokens/s PREDICTED"), .init("gain"), .init("Prompt, tokens/s"), .init("gain"),
+      .init("With", .left), .init("Decode, tokens/s PREDICTED"), .init("gain"), .init("Prompt, tokens/s"),
+      .init("gain"),
     ])
     let now = plan.prediction
     for whatIf in whatIfs {
@@ -206,7 +210,8 @@ public struct PlanPage {
     return [
       .heading("For comparison"), .table(table),
       .text(
-        verdict + " Layers in a row are computed in their favour: cut anywhere, every node at Flotilla's own speed, always at "
+        verdict
+          + " Layers in a row are computed in their favour: cut anywhere, every node at Flotilla's own speed, always at "
           + "work where there are streams enough."),
     ]
   }

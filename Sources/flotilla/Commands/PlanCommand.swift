@@ -58,7 +58,8 @@ struct PlanCommand: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Write placement.json, hostfile, plan.md and the lines to paste, commands.txt, to a folder.", valueName: "folder"))
+      "Write placement.json, hostfile, plan.md and the lines to paste, commands.txt, to a folder.", valueName: "folder")
+  )
   var output: String?
 
   @Flag(help: "One JSON object instead of text.")
