@@ -70,9 +70,8 @@ let package = Package(
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Doctor", "Reporting", "Planning", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
-        "Checkpoint", "Kernels",
-        "MessagePassing", "StrictJSON",
+        "Doctor", "Reporting", "Planning", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek",
+        "Tokenization", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

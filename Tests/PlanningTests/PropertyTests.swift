@@ -6,7 +6,7 @@ import Testing
 
 @Suite("What holds for every plan")
 struct PropertyTests {
-  private static let seeds = 0..<12
+  private static let seeds = 0..<6
 
   private func randomCluster(_ generator: inout SeededGenerator) -> ClusterDescription {
     let kinds = (0..<Int.random(in: 1...2, using: &generator)).map { kind in
@@ -26,7 +26,7 @@ struct PropertyTests {
     let model = costs(.bench3B)
     return PlanSearch(
       model, on: cluster, workload: Workload(prompt: 96, generated: 32, sequences: sequences),
-      sample: RoutingSample(model.configuration, tokens: 256))
+      sample: RoutingSample(model.configuration, tokens: 128))
   }
 
   @Test("No node holds more than it may, every expert has a host, and the sums add up", arguments: seeds)

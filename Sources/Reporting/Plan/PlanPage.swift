@@ -202,15 +202,19 @@ public struct PlanPage {
       cell(one.prefill?.tokensPerSecond),
     ])
     for other in comparisons { table.append([other.name, cell(other.decode), cell(other.batch), cell(other.prefill)]) }
-    let better = comparisons.dropFirst().filter { ($0.decode ?? 0) > one.decode.tokensPerSecond }
-    let verdict =
-      better.isEmpty
-      ? "No machine here is faster for one stream."
-      : "For one stream faster than this cluster: " + better.map(\.name).joined(separator: "; ") + "."
+    func verdict(_ streams: String, _ isFaster: (Comparison) -> Bool) -> String {
+      let faster = comparisons.filter(isFaster).map(\.name)
+      return "Faster for \(streams): " + (faster.isEmpty ? "none of these" : faster.joined(separator: "; ")) + "."
+    }
+    var verdicts = [verdict("one stream") { ($0.decode ?? 0) > one.decode.tokensPerSecond }]
+    if many > 1 {
+      let own = plan.prediction.decode.tokensPerSecond
+      verdicts.append(verdict("\(many) streams in all") { ($0.batch ?? 0) > own })
+    }
     return [
       .heading("For comparison"), .table(table),
       .text(
-        verdict
+        verdicts.joined(separator: " ")
           + " Layers in a row are computed in their favour: cut anywhere, every node at Flotilla's own speed, always at "
           + "work where there are streams enough."),
     ]
