@@ -54,7 +54,13 @@ let package = Package(
       ],
       resources: [.copy("Resources/Abacus")],
       swiftSettings: strict),
-    .target(name: "Reporting", dependencies: ["Inference", "StrictJSON"], swiftSettings: strict),
+    .target(
+      name: "Planning",
+      dependencies: ["Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels"],
+      swiftSettings: strict),
+    .target(
+      name: "Reporting", dependencies: ["Planning", "Inference", "ExpertParallel", "StrictJSON"],
+      swiftSettings: strict),
     .target(
       name: "Doctor",
       dependencies: [
@@ -64,9 +70,8 @@ let package = Package(
     .executableTarget(
       name: "flotilla",
       dependencies: [
-        "Doctor", "Reporting", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek", "Tokenization",
-        "Checkpoint", "Kernels",
-        "MessagePassing", "StrictJSON",
+        "Doctor", "Reporting", "Planning", "Inference", "Launch", "Push", "Nodes", "ExpertParallel", "DeepSeek",
+        "Tokenization", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -105,6 +110,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "StrictJSON", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "PlanningTests",
+      dependencies: ["Planning", "Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "ReportingTests", dependencies: ["Reporting", "StrictJSON", "TestSupport"], swiftSettings: strict),
     // Start the built `flotilla`, alone and under mpirun.

@@ -36,6 +36,7 @@ struct Flotilla: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Run a model:", subcommands: [Generate.self, Chat.self, LaunchCommand.self, Trace.self]),
+      CommandGroup(name: "Plan:", subcommands: [PlanCommand.self]),
       CommandGroup(
         name: "Measure:",
         subcommands: [BenchCommand.self, Perplexity.self, Simulate.self, Calibrate.self, DoctorCommand.self]),

@@ -24,16 +24,16 @@ struct Gate {
 }
 
 /// How experts are chosen from affinities; the same in every layer.
-struct SelectionRule {
+package struct SelectionRule: Sendable {
   let scoring: ModelConfiguration.Scoring
   let selection: ModelConfiguration.Selection
-  let expertsPerToken: Int
+  package let expertsPerToken: Int
   let groups: Int
   let groupsPerToken: Int
   let normalizesWeights: Bool
   let scale: Float
 
-  init(_ configuration: ModelConfiguration) {
+  package init(_ configuration: ModelConfiguration) {
     scoring = configuration.scoring
     selection = configuration.selection
     expertsPerToken = configuration.expertsPerToken
@@ -50,7 +50,7 @@ struct SelectionRule {
   ///   - choice: `[E]` scratch: affinity plus bias; masked where a group loses or an expert is taken.
   ///   - experts: `[k]` ids out, ascending.
   ///   - weights: `[k]` out: affinities of the chosen, normalised if asked for, times the scale.
-  func choose(
+  package func choose(
     affinities: UnsafeMutableBufferPointer<Float>, bias: [Float]?, choice: UnsafeMutableBufferPointer<Float>,
     experts: UnsafeMutableBufferPointer<UInt16>, weights: UnsafeMutableBufferPointer<Float>
   ) {

@@ -14,14 +14,16 @@ public struct MemoryPlan {
   let sequences: Int
   let threads: Int
 
-  /// - Parameter threads: compute threads of a rank.
+  /// - Parameters:
+  ///   - sizes: those of the model in these formats, where they are known already.
+  ///   - threads: compute threads of a rank.
   public init(
-    configuration: ModelConfiguration, formats: WeightFormats, cacheFormat: CacheFormat, placement: Placement,
-    prefillChunk: Int, sequences: Int, threads: Int
+    configuration: ModelConfiguration, formats: WeightFormats, sizes: WeightSizes? = nil, cacheFormat: CacheFormat,
+    placement: Placement, prefillChunk: Int, sequences: Int, threads: Int
   ) {
     self.configuration = configuration
     self.formats = formats
-    sizes = WeightSizes(configuration, formats)
+    self.sizes = sizes ?? WeightSizes(configuration, formats)
     self.cacheFormat = cacheFormat
     self.placement = placement
     self.prefillChunk = prefillChunk
@@ -37,7 +39,7 @@ public struct MemoryPlan {
   }
 
   /// Weights of a rank.
-  func weightBytes(rank: Int) -> Int {
+  public func weightBytes(rank: Int) -> Int {
     var bytes = placement.experts(of: rank).reduce(0) { $0 + sizes.experts[$1] }
     if rank == placement.router { bytes += sizes.gates }
     if rank == placement.coordinator { bytes += sizes.dense }
@@ -66,16 +68,16 @@ public struct MemoryPlan {
     return positions > 0 ? positions : nil
   }
 
-  /// Buffers of an expert host: input, intermediate and weighted rows of a whole dispatch.
-  private func hostBytes(_ owned: Int) -> Int {
+  /// Buffers of an expert host of so many experts: input, intermediate and weighted rows of a whole dispatch.
+  public func hostBytes(_ owned: Int) -> Int {
     let rows = prefillChunk + sequences
     let input = formats.dispatchEncoding(hidden: configuration.hidden).rowBytes(columns: configuration.hidden)
     let perRow = 4 * (configuration.hidden + configuration.expertIntermediate) + input
     return rows * min(owned, configuration.expertsPerToken) * perRow
   }
 
-  /// Rows of the workspace, see ``Workspace``.
-  private var stepBytes: Int {
+  /// Buffers of the coordinator: rows of the workspace, see ``Workspace``.
+  public var stepBytes: Int {
     let c = configuration
     let rows = prefillChunk + sequences
     let widest = max(c.denseIntermediate, c.expertIntermediate * max(c.sharedExperts, 1))

@@ -17,9 +17,11 @@ struct ModelShape {
     self.published = published
   }
 
-  /// - Parameter like: a config.json, a folder that holds one, or the name of a published model or a preset.
-  /// - Throws: `CheckpointError`, or ``UsageError`` naming `--like`.
-  init(like: String) throws {
+  /// - Parameters:
+  ///   - like: a config.json, a folder that holds one, or the name of a published model or a preset.
+  ///   - option: what it was given as.
+  /// - Throws: `CheckpointError`, or ``UsageError`` naming the option.
+  init(like: String, option: String = "--like") throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: like, isDirectory: &isFolder) else {
       if let published = PublishedModel(named: like) {
@@ -29,7 +31,7 @@ struct ModelShape {
       } else {
         let names = ModelConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")
         throw UsageError(
-          "--like: expected a config.json, a published model or one of \(names), found \"\(like)\"",
+          "\(option): expected a config.json, a published model or one of \(names), found \"\(like)\"",
           hint: "Check the path. Published: \(PublishedModel.names)")
       }
       return

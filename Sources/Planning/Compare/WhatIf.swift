@@ -1,0 +1,100 @@
+import Inference
+
+/// A purchase, and what a new plan with it is predicted to gain.
+public struct WhatIf: Sendable {
+  public enum Change: String, Sendable, CaseIterable, Codable {
+    case node = "one more node"
+    case memory = "twice the memory bandwidth"
+    case coordinatorMemory = "the same on the coordinator's node alone"
+    case arithmetic = "twice the arithmetic"
+    case network = "10 times the network's bandwidth"
+    case latency = "half the latency"
+  }
+
+  public let change: Change
+  public let prediction: Prediction
+
+  /// All changes, the one that saves most time first.
+  public static func all(_ plan: Plan, _ search: PlanSearch) -> [WhatIf] {
+    Change.allCases.compactMap { change in
+      guard let cluster = plan.cluster.changed(change, coordinator: plan.layout.nodes[plan.placement.coordinator]),
+        let better = try? search.on(cluster).best()
+      else { return nil }
+      return WhatIf(change: change, prediction: better.prediction)
+    }
+    .sorted { $0.prediction.seconds < $1.prediction.seconds }
+  }
+}
+
+extension ClusterDescription {
+  /// Nil where it makes no sense, such as a network of one node.
+  func changed(_ change: WhatIf.Change, coordinator: Int) -> ClusterDescription? {
+    var cluster = self
+    switch change {
+    case .node: return nodes.count > 1 ? addingNode(like: nodes.count - 1) : nil
+    case .memory: for index in nodes.indices { cluster.nodes[index].multiplyReading(by: 2) }
+    case .coordinatorMemory:
+      guard nodes.count > 1 else { return nil }
+      cluster.nodes[coordinator].multiplyReading(by: 2)
+    case .arithmetic: for index in nodes.indices { cluster.nodes[index].multiplyArithmetic(by: 2) }
+    case .network:
+      guard nodes.count > 1 else { return nil }
+      cluster.links.bytesPerSecond = links.bytesPerSecond.map { $0.map { $0 * 10 } }
+    case .latency:
+      guard nodes.count > 1 else { return nil }
+      cluster.links.latencySeconds = links.latencySeconds.map { $0.map { $0 / 2 } }
+    }
+    return cluster
+  }
+
+  /// One more node at the end, as fast and as well connected as one that is there.
+  ///
+  /// - Precondition: there are at least two.
+  public func addingNode(like model: Int) -> ClusterDescription {
+    precondition(nodes.count > 1)
+    let other = model == 0 ? 1 : 0
+    func grown(_ matrix: [[Double]]) -> [[Double]] {
+      // To its model as its model is to another.
+      let rows = matrix.map { $0 + [$0[model]] }
+      var last = rows[model]
+      last[last.count - 1] = 0
+      last[model] = matrix[model][other]
+      var result = rows + [last]
+      result[model][result[model].count - 1] = matrix[other][model]
+      return result
+    }
+    var cluster = self
+    var node = nodes[model]
+    let names = Set(nodes.map(\.name))
+    node.name = (nodes.count...).lazy.map { "more\($0)" }.first { !names.contains($0) } ?? node.name
+    cluster.nodes.append(node)
+    cluster.links = Links(latencySeconds: grown(links.latencySeconds), bytesPerSecond: grown(links.bytesPerSecond))
+    return cluster
+  }
+
+  /// One node of it, with memory for anything.
+  func alone(_ node: Int) -> ClusterDescription {
+    var cluster = self
+    cluster.nodes = [nodes[node]]
+    cluster.nodes[0].memoryBytes = .init(total: 1 << 50, available: 1 << 50)
+    cluster.links = Links(latencySeconds: [[0]], bytesPerSecond: [[0]])
+    return cluster
+  }
+}
+
+extension ClusterDescription.Node {
+  mutating func multiplyReading(by factor: Double) {
+    readBytesPerSecond = readBytesPerSecond.map { $0.multiplied(by: factor) }
+  }
+
+  mutating func multiplyArithmetic(by factor: Double) {
+    multiplyAddsInt8PerSecond = multiplyAddsInt8PerSecond.map { $0.multiplied(by: factor) }
+    multiplyAddsF32PerSecond = multiplyAddsF32PerSecond.map { $0.multiplied(by: factor) }
+  }
+}
+
+extension Calibration.ThreadSpeed {
+  fileprivate func multiplied(by factor: Double) -> Calibration.ThreadSpeed {
+    Calibration.ThreadSpeed(threads: threads, best: best * factor, median: median * factor)
+  }
+}

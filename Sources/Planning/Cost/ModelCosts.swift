@@ -1,0 +1,110 @@
+import Checkpoint
+import DeepSeek
+import ExpertParallel
+import Inference
+import Kernels
+
+/// A model's shape in the formats it runs in, as work for ranks and bytes for messages. All layers with experts count as
+/// equal: their average.
+public struct ModelCosts: Sendable {
+  public let configuration: ModelConfiguration
+  public let formats: WeightFormats
+  public let cacheFormat: CacheFormat
+  /// Bytes to hold, in all.
+  public let sizes: WeightSizes
+  /// Layers with routed experts.
+  public let expertLayers: Int
+  /// Attention of one layer without `kv_b_proj`; what generated positions take of that; what prompt positions take.
+  public private(set) var attention = Work()
+  public private(set) var absorbed = Work()
+  public private(set) var expanded = Work()
+  /// Feed-forwards of all dense layers.
+  public private(set) var dense = Work()
+  /// One layer's shared experts.
+  public private(set) var shared = Work()
+  /// One routed expert of one layer.
+  public private(set) var expert = Work()
+  /// One layer's gate.
+  public private(set) var gate = Work()
+  public private(set) var head = Work()
+
+  public init(_ configuration: ModelConfiguration, _ formats: WeightFormats, cacheFormat: CacheFormat? = nil) {
+    self.configuration = configuration
+    self.formats = formats
+    self.cacheFormat = cacheFormat ?? .automatic(for: formats)
+    sizes = WeightSizes(configuration, formats)
+    expertLayers = configuration.moeLayers.count
+    var sums: [HeldMatrix.Kind: Work] = [:]
+    HeldMatrix.forEach(configuration, formats) { matrix in
+      var kind = matrix.kind
+      if case .expert = kind { kind = .expert(0) }
+      sums[kind, default: Work()] += Work(matrix)
+    }
+    func mean(_ kind: HeldMatrix.Kind, over count: Int) -> Work { (sums[kind] ?? Work()) * (1 / Double(max(count, 1))) }
+    let layers = configuration.layers
+    attention = mean(.attention, over: layers)
+    // A job for all heads.
+    absorbed = mean(.keysTransposed, over: layers).withJobs(2) + mean(.values, over: layers).withJobs(1)
+    expanded = mean(.keys, over: layers).withJobs(1) + mean(.values, over: layers).withJobs(1)
+    dense = sums[.dense] ?? Work()
+    shared = mean(.shared, over: expertLayers).withJobs(2)
+    expert = mean(.expert(0), over: expertLayers * configuration.routedExperts).withJobs(0)
+    gate = mean(.gate, over: expertLayers)
+    head = sums[.head] ?? Work()
+  }
+
+  // MARK: - The cache
+
+  /// Of one position of a sequence in one layer.
+  public var cacheBytesPerLayer: Double {
+    let bytes = LatentCache.bytesPerPosition(
+      layers: configuration.layers, latentRank: configuration.latentRank, rotarySize: configuration.ropeDimension,
+      format: cacheFormat)
+    return Double(bytes) / Double(configuration.layers)
+  }
+
+  /// f32 multiply-adds of a generated position with one position of the cache: scores over latent and rotary key,
+  /// values that are latents.
+  public var absorbedMultiplyAdds: Double {
+    Double(configuration.heads * (2 * configuration.latentRank + configuration.ropeDimension))
+  }
+
+  /// The same of a prompt's position, whose keys and values are expanded.
+  public var expandedMultiplyAdds: Double {
+    Double(configuration.heads * (configuration.headDimension + configuration.valueDimension))
+  }
+
+  // MARK: - Messages
+
+  /// A token's row as the coordinator sends and gets it, f32.
+  public var rowBytes: Double { Double(configuration.hidden * 4) }
+
+  /// A token on its way to a host: its row as the experts read it, experts and weights.
+  public var dispatchBytes: Double {
+    let encoding = formats.dispatchEncoding(hidden: configuration.hidden)
+    return Double(encoding.rowBytes(columns: configuration.hidden) + 8 + 6 * configuration.expertsPerToken)
+  }
+
+  /// Header and padding of a message.
+  public static let headerBytes = 64.0
+
+  /// Everything that one generated token reads and computes, wherever it is: what one machine would do.
+  public var active: Work {
+    let layers = Double(configuration.layers)
+    let routed = expert * Double(configuration.expertsPerToken) + gate + shared
+    return (attention + absorbed) * layers + dense + head + routed * Double(expertLayers)
+  }
+
+  /// Bytes of the largest expert, all layers.
+  public var largestExpertBytes: Int { sizes.experts.max() ?? 0 }
+}
+
+extension Work {
+  fileprivate init(_ matrix: HeldMatrix) {
+    self.init(
+      bytes: Double(matrix.bytes), block: matrix.format.block == nil ? 0 : Double(matrix.weights),
+      float: matrix.format.block == nil ? Double(matrix.weights) : 0, jobs: 1)
+  }
+
+  fileprivate func withJobs(_ count: Double) -> Work { Work(bytes: bytes, block: block, float: float, jobs: count) }
+}

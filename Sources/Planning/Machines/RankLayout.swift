@@ -1,0 +1,54 @@
+import ExpertParallel
+import Inference
+
+/// Which rank runs on which node of a cluster, with how many threads, and what that gives it.
+public struct RankLayout: Sendable {
+  public let cluster: ClusterDescription
+  /// `[ranks]`: the node of each, an index into the cluster's.
+  public let nodes: [Int]
+  /// `[ranks]`: compute threads.
+  public let threads: [Int]
+  /// `[ranks]`: of a rank while the others of its node rest.
+  public let speeds: [RankSpeed]
+  /// `[nodes of the cluster]`: of all its ranks together.
+  public let nodeSpeeds: [RankSpeed]
+  private let efficiency: Efficiency
+
+  /// - Parameter threads: of each rank; nil: the cores of its node, divided.
+  public init(cluster: ClusterDescription, nodes: [Int], threads: [Int]? = nil, efficiency: Efficiency = Efficiency()) {
+    var counts = [Int](repeating: 0, count: cluster.nodes.count)
+    for node in nodes { counts[node] += 1 }
+    let threads = threads ?? nodes.map { max(1, cluster.nodes[$0].cores / counts[$0]) }
+    var used = [Int](repeating: 0, count: cluster.nodes.count)
+    for (node, count) in zip(nodes, threads) { used[node] += count }
+    nodeSpeeds = cluster.nodes.indices.map { index in
+      let node = cluster.nodes[index]
+      return RankSpeed(node, threads: min(node.cores, max(1, used[index])))
+    }
+    speeds = zip(nodes, threads).map { [nodeSpeeds] index, count in
+      let node = cluster.nodes[index]
+      // Several ranks keep to NUMA domains of their own.
+      return RankSpeed(node, threads: min(count, node.cores))
+        .limited(to: nodeSpeeds[index], part: min(counts[index], node.domains))
+    }
+    self.cluster = cluster
+    self.nodes = nodes
+    self.threads = threads
+    self.efficiency = efficiency
+  }
+
+  public var ranks: Int { nodes.count }
+
+  func shareNode(_ a: Int, _ b: Int) -> Bool { nodes[a] == nodes[b] }
+
+  /// Of a short message; seconds.
+  func latency(from sender: Int, to receiver: Int) -> Double {
+    shareNode(sender, receiver)
+      ? efficiency.sharedMemoryLatency : cluster.links.latencySeconds[nodes[sender]][nodes[receiver]]
+  }
+
+  func bytesPerSecond(from sender: Int, to receiver: Int) -> Double {
+    shareNode(sender, receiver)
+      ? efficiency.sharedMemoryBytesPerSecond : cluster.links.bytesPerSecond[nodes[sender]][nodes[receiver]]
+  }
+}

@@ -1,0 +1,75 @@
+/// A step that gives every sequence one token, at the mean depth of the run.
+public struct DecodePrediction: Sendable {
+  /// In the order of ``Phase/Kind``; their seconds add up to ``secondsPerStep``.
+  public let phases: [Phase]
+  public let secondsPerStep: Double
+  public let tokensPerSecond: Double
+  /// Positions in each sequence's cache.
+  public let depth: Int
+  /// Of all routed experts of a step: those on the host that the layer waits for, a layer's mean.
+  public let expertsOnBusiestHost: Double
+
+  init(_ model: RunModel, _ workload: Workload) {
+    let depth = workload.prompt + workload.generated / 2
+    var phases = Dictionary(uniqueKeysWithValues: Phase.Kind.allCases.map { ($0, Phase($0)) })
+    phases[.attention] = Self.attention(model, rows: workload.sequences, depth: depth)
+    func add(_ kind: Phase.Kind, _ work: Work) {
+      let time = model.coordinatorSpeed.duration(work, rows: workload.sequences, model.efficiency)
+      phases[kind]?.add(work, rows: workload.sequences, time)
+    }
+    add(.dense, model.costs.dense)
+    add(.head, model.costs.head)
+    let layers = Double(model.costs.expertLayers)
+    var batches: [ExchangeTime] = []
+    model.forEachBatch(of: workload.sequences, most: 512) {
+      batches.append(model.exchange.time($0, tokens: workload.sequences, includesShared: true))
+    }
+    for batch in batches {
+      for phase in batch.phases { phases[phase.kind]?.add(phase, times: layers / Double(batches.count)) }
+    }
+    self.depth = depth
+    self.phases = Phase.Kind.allCases.compactMap { phases[$0] }
+    let seconds = self.phases.reduce(0) { $0 + $1.seconds }
+    secondsPerStep = seconds
+    tokensPerSecond = Double(workload.sequences) / seconds
+    let bytes = phases[.experts]?.memoryBytes ?? 0
+    expertsOnBusiestHost = bytes / max(layers * model.costs.expert.bytes, 1)
+  }
+
+  /// Of all layers.
+  private static func attention(_ model: RunModel, rows: Int, depth: Int) -> Phase {
+    let (costs, speed, efficiency) = (model.costs, model.coordinatorSpeed, model.efficiency)
+    let work = costs.attention + costs.absorbed
+    var time = speed.duration(work, rows: rows, efficiency)
+    let positions = Double(rows * depth)
+    let cache = Work(bytes: positions * costs.cacheBytesPerLayer)
+    time.reading += cache.bytes / (speed.read * efficiency.memory)
+    let attending = positions * costs.absorbedMultiplyAdds / (speed.f32 * efficiency.attention)
+    time.computing += attending
+    time.floating += attending
+    var phase = Phase(.attention)
+    let layers = Double(costs.configuration.layers)
+    phase.add(work + cache, rows: rows, time, times: layers)
+    phase.multiplyAdds += positions * costs.absorbedMultiplyAdds * layers
+    phase.floatMultiplyAdds += positions * costs.absorbedMultiplyAdds * layers
+    return phase
+  }
+
+  /// The step's seconds by what they are spent on.
+  public var limits: [(limit: Limit, seconds: Double)] {
+    var seconds: [Limit: Double] = [:]
+    for phase in phases {
+      switch phase.kind {
+      case .attention, .dense, .shared, .head: seconds[.coordinator, default: 0] += phase.seconds
+      case .gate: seconds[.router, default: 0] += phase.seconds
+      case .experts: seconds[.hosts, default: 0] += phase.seconds
+      case .toRouter, .dispatch, .combine:
+        seconds[.latency, default: 0] += min(phase.seconds, phase.latencySeconds)
+        seconds[.network, default: 0] += max(0, phase.seconds - phase.latencySeconds)
+      }
+    }
+    return Limit.allCases.map { ($0, seconds[$0, default: 0]) }
+  }
+
+  public var limit: Limit { limits.max { $0.seconds < $1.seconds }!.limit }
+}

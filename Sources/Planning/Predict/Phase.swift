@@ -1,0 +1,83 @@
+/// A stretch of a decode step's time, and what it is the sum of. Of one step, all layers together.
+public struct Phase: Sendable, Equatable {
+  /// In the order of a layer.
+  public enum Kind: String, Sendable, CaseIterable, Codable {
+    /// Projections, cache, `kv_b_proj`; coordinator.
+    case attention
+    /// Feed-forwards of dense layers; coordinator.
+    case dense = "dense layers"
+    /// The tokens' rows from the coordinator to the router.
+    case toRouter = "to the router"
+    case gate
+    /// Rows from the router to the host that the layer waits for, behind those for other hosts.
+    case dispatch
+    /// The host that the layer waits for.
+    case experts = "busiest host"
+    /// Rows back, behind those of other hosts, and adding them up.
+    case combine
+    /// The shared experts, as far as the routed ones do not hide them.
+    case shared = "shared experts"
+    case head
+  }
+
+  public let kind: Kind
+  public var seconds = 0.0
+  /// Read from memory, and what that takes.
+  public var memoryBytes = 0.0
+  public var readingSeconds = 0.0
+  public var multiplyAdds = 0.0
+  public var computingSeconds = 0.0
+  /// Of these: in f32.
+  public var floatMultiplyAdds = 0.0
+  public var floatSeconds = 0.0
+  /// Starting jobs, choosing experts.
+  public var overheadSeconds = 0.0
+  /// Messages one after the other, and their latencies.
+  public var messages = 0.0
+  public var latencySeconds = 0.0
+  /// Through a port of the network, and what that takes.
+  public var wireBytes = 0.0
+  public var wireSeconds = 0.0
+
+  init(_ kind: Kind) { self.kind = kind }
+
+  /// Work on one rank.
+  mutating func add(_ work: Work, rows: Int, _ time: RooflineTime, times: Double = 1) {
+    seconds += time.seconds * times
+    memoryBytes += work.bytes * times
+    readingSeconds += time.reading * times
+    multiplyAdds += Double(rows) * work.multiplyAdds * times
+    computingSeconds += time.computing * times
+    floatMultiplyAdds += Double(rows) * work.float * times
+    floatSeconds += time.floating * times
+    overheadSeconds += time.starting * times
+  }
+
+  mutating func add(_ other: Phase, times: Double) {
+    seconds += other.seconds * times
+    memoryBytes += other.memoryBytes * times
+    readingSeconds += other.readingSeconds * times
+    multiplyAdds += other.multiplyAdds * times
+    computingSeconds += other.computingSeconds * times
+    floatMultiplyAdds += other.floatMultiplyAdds * times
+    floatSeconds += other.floatSeconds * times
+    overheadSeconds += other.overheadSeconds * times
+    messages += other.messages * times
+    latencySeconds += other.latencySeconds * times
+    wireBytes += other.wireBytes * times
+    wireSeconds += other.wireSeconds * times
+  }
+}
+
+/// What a run waits for most.
+public enum Limit: String, Sendable, CaseIterable, Codable {
+  case coordinator = "the coordinator's dense part"
+  case router = "the router's gates"
+  case hosts = "the busiest host's experts"
+  case network = "the bandwidth of the network"
+  case latency = "the latency of messages"
+  /// Of a prompt: the steps of a layer, one after the other.
+  case order = "steps that cannot overlap"
+  /// Of a prompt: what the ranks of a node share.
+  case cores = "the cores of a node that its ranks share"
+}

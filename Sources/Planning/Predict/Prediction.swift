@@ -1,0 +1,64 @@
+import ExpertParallel
+
+/// How fast a model runs with a placement on a layout of ranks: sums of bytes over bandwidths, multiply-adds over peaks,
+/// and latencies. Never measured; whoever shows it says so.
+///
+/// Faster memory, arithmetic or links never make it slower: it only adds, divides and takes the larger.
+public struct Prediction: Sendable {
+  public let workload: Workload
+  public let decode: DecodePrediction
+  /// Nil without a prompt.
+  public let prefill: PrefillPrediction?
+
+  /// - Parameters:
+  ///   - layout: as many ranks as the placement has.
+  ///   - sample: what tokens visit; 512 tokens or more.
+  public init(
+    of costs: ModelCosts, placement: Placement, layout: RankLayout, workload: Workload, sample: RoutingSample,
+    efficiency: Efficiency = Efficiency()
+  ) {
+    precondition(layout.ranks == placement.ranks && costs.configuration.routedExperts == placement.experts)
+    let model = RunModel(costs, placement, layout, sample, efficiency)
+    self.workload = workload
+    decode = DecodePrediction(model, workload)
+    prefill = workload.prompt > 0 ? PrefillPrediction(model, workload) : nil
+  }
+
+  /// Of all prompts and all generated tokens.
+  public var seconds: Double {
+    Double(workload.sequences) * (prefill?.seconds ?? 0) + Double(workload.generated) * decode.secondsPerStep
+  }
+}
+
+/// What both predictions are made from.
+struct RunModel {
+  let costs: ModelCosts
+  let placement: Placement
+  let layout: RankLayout
+  let sample: RoutingSample
+  let efficiency: Efficiency
+  let exchange: ExchangeModel
+
+  init(
+    _ costs: ModelCosts, _ placement: Placement, _ layout: RankLayout, _ sample: RoutingSample, _ efficiency: Efficiency
+  ) {
+    self.costs = costs
+    self.placement = placement
+    self.layout = layout
+    self.sample = sample
+    self.efficiency = efficiency
+    exchange = ExchangeModel(costs: costs, placement: placement, layout: layout, efficiency: efficiency)
+  }
+
+  var coordinatorSpeed: RankSpeed { layout.speeds[placement.coordinator] }
+
+  /// Batches of so many tokens of the sample, in turn; at most `most` of them. Small samples are used again.
+  func forEachBatch(of tokens: Int, most: Int, _ body: (HostLoads) -> Void) {
+    var loads = HostLoads(ranks: placement.ranks, experts: placement.experts)
+    let size = min(tokens, sample.tokens)
+    for batch in 0..<max(1, min(most, sample.tokens / size)) {
+      loads.fill(sample, batch * size..<(batch + 1) * size, placement, efficiency)
+      body(loads)
+    }
+  }
+}

@@ -1,0 +1,175 @@
+/// Reading one prompt: chunks, each in parts that overlap, so that what is busiest decides.
+public struct PrefillPrediction: Sendable {
+  /// What takes part, and for how long it is busy with the whole prompt.
+  public struct Resource: Sendable, Equatable {
+    public enum Kind: String, Sendable, CaseIterable, Codable {
+      /// Attention, shared experts, experts of its own.
+      case coordinator
+      case router = "router"
+      case host = "busiest host"
+      /// Where ranks share a node's cores and memory.
+      case node = "busiest node"
+      case portIntoCoordinator = "port into the coordinator"
+      case portOutOfRouter = "port out of the router"
+      case portOutOfCoordinator = "port out of the coordinator"
+      /// One part's way through a layer: nothing can be faster.
+      case way = "one part's way"
+
+      var limit: Limit {
+        switch self {
+        case .coordinator: .coordinator
+        case .router: .router
+        case .host: .hosts
+        case .portIntoCoordinator, .portOutOfRouter, .portOutOfCoordinator: .network
+        case .node: .cores
+        case .way: .order
+        }
+      }
+    }
+
+    public let kind: Kind
+    public var seconds: Double
+  }
+
+  public let seconds: Double
+  public let tokensPerSecond: Double
+  /// In the order of ``Resource/Kind``.
+  public let resources: [Resource]
+  /// Seconds for which each was what the others waited for.
+  public let bound: [Resource]
+  /// Through the coordinator's port, both ways, a token.
+  public let wireSecondsPerToken: Double
+
+  init(_ model: RunModel, _ workload: Workload) {
+    var sum = PromptSum(model, workload)
+    for first in stride(from: 0, to: workload.prompt, by: workload.prefillChunk) {
+      sum.addChunk(first..<min(first + workload.prefillChunk, workload.prompt))
+    }
+    let head = model.coordinatorSpeed.duration(model.costs.head, rows: 1, model.efficiency).seconds
+    sum.busy[.coordinator, default: 0] += head
+    sum.bound[.coordinator, default: 0] += head
+    func list(_ values: [Resource.Kind: Double]) -> [Resource] {
+      Resource.Kind.allCases.map { Resource(kind: $0, seconds: values[$0, default: 0]) }
+    }
+    resources = list(sum.busy)
+    bound = list(sum.bound)
+    seconds = bound.reduce(0) { $0 + $1.seconds }
+    tokensPerSecond = Double(workload.prompt) / seconds
+    wireSecondsPerToken =
+      (sum.busy[.portIntoCoordinator, default: 0] + sum.busy[.portOutOfCoordinator, default: 0])
+      / Double(workload.prompt)
+  }
+
+  /// What the prompt waits for most.
+  public var limit: Limit { bound.max { $0.seconds < $1.seconds }!.kind.limit }
+}
+
+/// Adds up a prompt's chunks.
+private struct PromptSum {
+  typealias Kind = PrefillPrediction.Resource.Kind
+
+  let model: RunModel
+  let workload: Workload
+  var busy: [Kind: Double] = [:]
+  var bound: [Kind: Double] = [:]
+  /// By rows of a part: the means of a layer's exchange.
+  private var exchanges: [Int: Layer] = [:]
+
+  private struct Layer {
+    var alone = 0.0
+    var way = 0.0
+    var ownExperts = 0.0
+    /// By node of the cluster: all its ranks, without attention and shared experts.
+    var nodes: [Double] = []
+    var busy: [Kind: Double] = [:]
+  }
+
+  /// Parts of fewer rows are not made.
+  private static let leastRows = 64
+
+  init(_ model: RunModel, _ workload: Workload) {
+    self.model = model
+    self.workload = workload
+  }
+
+  mutating func addChunk(_ chunk: Range<Int>) {
+    let isSpread = model.placement.hosts != [model.placement.coordinator]
+    let most = isSpread ? workload.microBatches : 1
+    let parts = max(1, min(most, chunk.count / Self.leastRows))
+    let rows = (chunk.count + parts - 1) / parts
+    let costs = model.costs
+    let cuts = (0...parts).map { chunk.lowerBound + $0 * chunk.count / parts }
+    let node = model.layout.nodes[model.placement.coordinator]
+    let (speed, nodeSpeed) = (model.coordinatorSpeed, model.layout.nodeSpeeds[node])
+    let attention = zip(cuts, cuts.dropFirst()).reduce(0) { $0 + self.attention($1.0..<$1.1, speed) }
+    let attentionOfNode = zip(cuts, cuts.dropFirst()).reduce(0) { $0 + self.attention($1.0..<$1.1, nodeSpeed) }
+    let dense = speed.duration(costs.dense, rows: rows, model.efficiency).seconds * Double(parts)
+    let denseLayers = Double(costs.configuration.layers - costs.expertLayers)
+    let onlyCoordinator = dense + attention * denseLayers
+    busy[.coordinator, default: 0] += onlyCoordinator
+    bound[.coordinator, default: 0] += onlyCoordinator
+    let layer = exchange(rows: rows)
+    let shared = model.exchange.sharedTime(rows).seconds
+    var taken = layer.busy.mapValues { $0 * Double(parts) }
+    taken[.coordinator, default: 0] += attention + (shared + layer.ownExperts) * Double(parts)
+    var nodes = layer.nodes
+    nodes[node] += nodeSpeed.duration(costs.shared, rows: rows, model.efficiency).seconds
+    nodes = nodes.map { $0 * Double(parts) }
+    nodes[node] += attentionOfNode
+    taken[.node] = nodes.max() ?? 0
+    taken[.way] = attention / Double(parts) + (parts == 1 ? layer.alone : layer.way)
+    let layers = Double(costs.expertLayers)
+    for (kind, seconds) in taken { busy[kind, default: 0] += seconds * layers }
+    let (kind, seconds) = longest(taken, parts: parts, isSpread: isSpread)
+    bound[kind, default: 0] += seconds * layers
+    // The last part's experts are waited for alone.
+    if parts > 1 { bound[.way, default: 0] += layer.way }
+  }
+
+  /// One part alone overlaps with nothing but its own shared experts.
+  private func longest(_ taken: [Kind: Double], parts: Int, isSpread: Bool) -> (Kind, Double) {
+    if parts == 1 { return (isSpread ? .way : .coordinator, taken[.way, default: 0]) }
+    return Kind.allCases.map { ($0, taken[$0, default: 0]) }.max { $0.1 < $1.1 }!
+  }
+
+  /// One layer, rows at these positions.
+  private func attention(_ positions: Range<Int>, _ speed: RankSpeed) -> Double {
+    let (costs, efficiency) = (model.costs, model.efficiency)
+    let own = speed.duration(costs.attention, rows: positions.count, efficiency).seconds
+    // Keys and values of all positions so far are expanded again.
+    let expanding = speed.duration(costs.expanded, rows: positions.upperBound, efficiency).seconds
+    let pairs = Double(positions.count) * Double(positions.lowerBound + positions.upperBound + 1) / 2
+    return own + expanding + pairs * costs.expandedMultiplyAdds / (speed.f32 * efficiency.attention)
+  }
+
+  private mutating func exchange(rows: Int) -> Layer {
+    if let known = exchanges[rows] { return known }
+    var layer = Layer()
+    layer.nodes = [Double](repeating: 0, count: model.layout.nodeSpeeds.count)
+    var batches = 0
+    model.forEachBatch(of: rows, most: 4) { loads in
+      batches += 1
+      let time = model.exchange.time(loads, tokens: rows, includesShared: false)
+      layer.alone += model.exchange.time(loads, tokens: rows, includesShared: true).total
+      layer.way += time.total
+      for (node, seconds) in model.exchange.nodeTimes(loads).enumerated() { layer.nodes[node] += seconds }
+      let placement = model.placement
+      let own = model.exchange.expertTime(loads, rank: placement.coordinator).time.seconds
+      layer.ownExperts += own + time.adding + (placement.router == placement.coordinator ? time.routerBusy : 0)
+      let ports: [(Kind, Double)] = [
+        (.router, placement.router == placement.coordinator ? 0 : time.routerBusy), (.host, time.busiestHost),
+        (.portIntoCoordinator, time.portIntoCoordinator), (.portOutOfRouter, time.portOutOfRouter),
+        (.portOutOfCoordinator, time.portOutOfCoordinator),
+      ]
+      for (kind, seconds) in ports { layer.busy[kind, default: 0] += seconds }
+    }
+    let share = 1 / Double(batches)
+    layer.alone *= share
+    layer.way *= share
+    layer.ownExperts *= share
+    layer.nodes = layer.nodes.map { $0 * share }
+    layer.busy = layer.busy.mapValues { $0 * share }
+    exchanges[rows] = layer
+    return layer
+  }
+}

@@ -1,0 +1,86 @@
+import ExpertParallel
+
+/// What the ranks of a placement have to do for a batch of tokens in one layer.
+struct HostLoads {
+  /// `[ranks]`: tokens that reach a rank.
+  private(set) var tokens: [Int]
+  /// `[ranks]`: distinct experts that run there; each reads its weights once.
+  private(set) var experts: [Int]
+  /// `[ranks]`: rows over all experts, and the same counted as rows of which the kernels make most.
+  private(set) var pairs: [Int]
+  private(set) var fullRows: [Double]
+  /// `[ranks]`: partial sums that come back.
+  private(set) var sums: [Int]
+  private var rowsOfExpert: [Int]
+  private var lastToken: [Int]
+
+  init(ranks: Int, experts: Int) {
+    tokens = [Int](repeating: 0, count: ranks)
+    self.experts = tokens
+    pairs = tokens
+    sums = tokens
+    lastToken = tokens
+    fullRows = [Double](repeating: 0, count: ranks)
+    rowsOfExpert = [Int](repeating: 0, count: experts)
+  }
+
+  /// Counts anew.
+  ///
+  /// - Parameter range: of the sample's tokens.
+  mutating func fill(_ sample: RoutingSample, _ range: Range<Int>, _ placement: Placement, _ efficiency: Efficiency) {
+    let owners = placement.owners
+    for rank in tokens.indices {
+      (tokens[rank], experts[rank], pairs[rank], sums[rank], lastToken[rank]) = (0, 0, 0, 0, -1)
+      fullRows[rank] = 0
+    }
+    for expert in rowsOfExpert.indices { rowsOfExpert[expert] = 0 }
+    let tree = SummationTree(experts: placement.experts)
+    let k = sample.expertsPerToken
+    sample.experts.withUnsafeBufferPointer { chosen in
+      for token in range {
+        let ids = UnsafeBufferPointer(rebasing: chosen[token * k..<(token + 1) * k])
+        for id in ids {
+          rowsOfExpert[Int(id)] += 1
+          let owner = owners[Int(id)]
+          if lastToken[owner] != token {
+            lastToken[owner] = token
+            tokens[owner] += 1
+          }
+        }
+        tree.subtrees(of: ids, owner: { owners[Int(ids[$0])] }) { owner, _ in sums[owner] += 1 }
+      }
+    }
+    let most = efficiency.blockProduct(rows: .max)
+    for (expert, rows) in rowsOfExpert.enumerated() where rows > 0 {
+      let owner = owners[expert]
+      experts[owner] += 1
+      pairs[owner] += rows
+      fullRows[owner] += Double(rows) * most / efficiency.blockProduct(rows: rows)
+    }
+  }
+}
+
+/// Means over a sample, token by token: what a placement does to one token.
+public struct PlacementLoad: Sendable, Equatable {
+  /// Of a token's experts, those on the rank that has most of them.
+  public let busiest: Double
+  /// Ranks that a token reaches.
+  public let hosts: Double
+  /// Partial sums that come back to the coordinator from other ranks.
+  public let sums: Double
+
+  public init(_ placement: Placement, _ sample: RoutingSample) {
+    var loads = HostLoads(ranks: placement.ranks, experts: placement.experts)
+    var (busiest, hosts, sums) = (0, 0, 0)
+    for token in 0..<sample.tokens {
+      loads.fill(sample, token..<token + 1, placement, Efficiency())
+      busiest += loads.pairs.max() ?? 0
+      hosts += loads.tokens.reduce(0, +)
+      sums += loads.sums.reduce(0, +) - loads.sums[placement.coordinator]
+    }
+    let count = Double(max(sample.tokens, 1))
+    self.busiest = Double(busiest) / count
+    self.hosts = Double(hosts) / count
+    self.sums = Double(sums) / count
+  }
+}

@@ -1,0 +1,96 @@
+import Checkpoint
+import DeepSeek
+
+/// The experts that some tokens visit. Loads are counted over such a sample.
+public struct RoutingSample: Sendable {
+  public let tokens: Int
+  /// Experts per token, k.
+  public let expertsPerToken: Int
+  /// `[tokens, k]`, ascending within a token.
+  public let experts: [UInt16]
+
+  /// How tokens choose, where no recorded routing says it.
+  public enum Gates: Sendable {
+    /// Every set of groups, and within them every set of experts, is equally likely. Less even than ``independent``, as
+    /// real gates are: a planner's choice.
+    case uniform
+    /// Every affinity is uniform and independent of all others, and the router's own rule chooses: the groups with the two
+    /// best experts, so that each of them nearly always gives two. What random weights do.
+    case independent
+  }
+
+  /// The same seed gives the same sample.
+  public init(_ configuration: ModelConfiguration, tokens: Int, gates: Gates = .uniform, seed: UInt64 = 1) {
+    var generator = SplitMix(state: seed)
+    self.tokens = tokens
+    expertsPerToken = configuration.expertsPerToken
+    switch gates {
+    case .uniform: experts = Self.uniform(configuration, tokens, &generator)
+    case .independent: experts = Self.chosenByRouter(configuration, tokens, &generator)
+    }
+  }
+
+  private static func uniform(
+    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix
+  ) -> [UInt16] {
+    let size = configuration.expertsPerGroup
+    let limit = configuration.selection == .greedy ? configuration.groups : configuration.groupsPerToken
+    var experts: [UInt16] = []
+    experts.reserveCapacity(tokens * configuration.expertsPerToken)
+    for _ in 0..<tokens {
+      let groups = draw(limit, of: configuration.groups, &generator)
+      let chosen = draw(configuration.expertsPerToken, of: limit * size, &generator)
+      experts += chosen.map { UInt16(groups[$0 / size] * size + $0 % size) }.sorted()
+    }
+    return experts
+  }
+
+  /// Different numbers below `total`, each set of them equally likely (Floyd's algorithm).
+  private static func draw(_ count: Int, of total: Int, _ generator: inout SplitMix) -> [Int] {
+    var drawn: [Int] = []
+    for last in total - count..<total {
+      let number = Int.random(in: 0...last, using: &generator)
+      drawn.append(drawn.contains(number) ? last : number)
+    }
+    return drawn
+  }
+
+  private static func chosenByRouter(
+    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix
+  ) -> [UInt16] {
+    let rule = SelectionRule(configuration)
+    let (count, k) = (configuration.routedExperts, configuration.expertsPerToken)
+    var experts = [UInt16](repeating: 0, count: tokens * k)
+    var affinities = [Float](repeating: 0, count: count)
+    var choice = affinities
+    var weights = [Float](repeating: 0, count: k)
+    for token in 0..<tokens {
+      for expert in 0..<count { affinities[expert] = Float(generator.next() >> 40) / 0x1p24 }
+      affinities.withUnsafeMutableBufferPointer { affinities in
+        choice.withUnsafeMutableBufferPointer { choice in
+          weights.withUnsafeMutableBufferPointer { weights in
+            experts.withUnsafeMutableBufferPointer { experts in
+              rule.choose(
+                affinities: affinities, bias: nil, choice: choice,
+                experts: UnsafeMutableBufferPointer(rebasing: experts[token * k..<(token + 1) * k]), weights: weights)
+            }
+          }
+        }
+      }
+    }
+    return experts
+  }
+}
+
+/// Steele, Lea and Flood's SplitMix64: a sample of a few thousand draws needs no more.
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = state
+    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+    return value ^ value >> 31
+  }
+}

@@ -1,0 +1,190 @@
+import Checkpoint
+import DeepSeek
+import ExpertParallel
+import Inference
+
+/// Finds the placement that is predicted to be the fastest among those that fit.
+///
+/// Candidates do not depend on speeds: which nodes take part (those of a kind in the order of the cluster), which
+/// coordinates and routes, how the experts are shared out, and how many routing groups a rank's experts come from. So a
+/// faster node or link leaves every candidate and makes none slower, and one more node only adds candidates.
+public struct PlanSearch {
+  public let costs: ModelCosts
+  let cluster: ClusterDescription
+  public let workload: Workload
+  public let sample: RoutingSample
+  let efficiency: Efficiency
+  let rooms: MemoryRooms
+
+  /// Tokens of the sample, where none is given.
+  public static let sampleTokens = 2048
+
+  /// - Parameter sample: nil: uniform gates.
+  public init(
+    _ costs: ModelCosts, on cluster: ClusterDescription, workload: Workload, sample: RoutingSample? = nil,
+    efficiency: Efficiency = Efficiency()
+  ) {
+    self.costs = costs
+    self.cluster = cluster
+    self.workload = workload
+    self.sample = sample ?? RoutingSample(costs.configuration, tokens: Self.sampleTokens)
+    self.efficiency = efficiency
+    rooms = MemoryRooms(costs, cluster, workload)
+  }
+
+  /// The same model and workload elsewhere.
+  public func on(_ cluster: ClusterDescription) -> PlanSearch {
+    PlanSearch(costs, on: cluster, workload: workload, sample: sample, efficiency: efficiency)
+  }
+
+  /// What is missing where every node is used; nil where nothing is.
+  public var shortage: Shortage? {
+    let shortage = Shortage(rooms)
+    return shortage.missingBytes > 0 ? shortage : nil
+  }
+
+  /// - Throws: ``Shortage`` where no placement fits.
+  public func best() throws(Shortage) -> Plan {
+    var best: Scored?
+    let kinds = NodeKinds(cluster)
+    for choice in kinds.choices {
+      for group in groups(kinds, choice) { search(group, &best) }
+    }
+    guard let best else { throw Shortage(rooms) }
+    return plan(best)
+  }
+
+  private struct Scored {
+    let candidate: Candidate
+    let prediction: Prediction
+    var seconds: Double { prediction.seconds }
+  }
+
+  struct Candidate {
+    let placement: Placement
+    let layout: RankLayout
+    let spread: Int
+  }
+
+  /// Nodes that take part, in the order of ranks, the coordinator's first.
+  struct Group {
+    let nodes: [Int]
+    /// `[nodes]`, an index of those that are used.
+    let kinds: [Int]
+    let kindCount: Int
+  }
+
+  private func groups(_ kinds: NodeKinds, _ choice: [Int]) -> [Group] {
+    let nodes = kinds.nodes(choice)
+    let used = choice.indices.filter { choice[$0] > 0 }
+    return used.map { kind in
+      let coordinator = kinds.kinds[kind][0]
+      let order = [coordinator] + nodes.filter { $0 != coordinator }
+      let kindOf = order.map { node in used.firstIndex { kinds.kinds[$0].contains(node) } ?? 0 }
+      return Group(nodes: order, kinds: kindOf, kindCount: used.count)
+    }
+  }
+
+  private func search(_ group: Group, _ best: inout Scored?) {
+    let room = group.nodes.enumerated().reduce(0) {
+      $0 + max(0, rooms.experts($1.element, isCoordinator: $1.offset == 0, isRouter: false))
+    }
+    let count = costs.configuration.routedExperts
+    guard room >= count, rooms.experts(group.nodes[0], isCoordinator: true, isRouter: false) >= 0 else { return }
+    let ranks = group.nodes.flatMap { [Int](repeating: $0, count: cluster.nodes[$0].domains) }
+    guard ranks.count <= Placement.mostRanks else { return }
+    let layout = RankLayout(cluster: cluster, nodes: ranks, efficiency: efficiency)
+    var seen: Set<[Int]> = []
+    for router in routers(group) {
+      for weights in weights(group) {
+        guard let counts = counts(group, layout, router: router, weights: weights) else { continue }
+        for spread in spreads(group) {
+          let owners = ExpertShares.owners(counts, order: ExpertShares.order(costs.configuration, spread: spread))
+          guard seen.insert(owners + [router]).inserted,
+            let placement = try? Placement(owners: owners, ranks: ranks.count, coordinator: 0, router: router)
+          else { continue }
+          let candidate = Candidate(placement: placement, layout: layout, spread: spread)
+          if fits(candidate) { consider(candidate, &best) }
+        }
+      }
+    }
+  }
+
+  /// Nothing that exceeds a node's memory is ever looked at.
+  private func fits(_ candidate: Candidate) -> Bool {
+    rooms.fits(candidate.placement, candidate.layout).allSatisfy { $0.bytes <= $0.capacity }
+  }
+
+  private func consider(_ candidate: Candidate, _ best: inout Scored?) {
+    let prediction = Prediction(
+      of: costs, placement: candidate.placement, layout: candidate.layout, workload: workload, sample: sample,
+      efficiency: efficiency)
+    if prediction.seconds < best?.seconds ?? .infinity {
+      best = Scored(candidate: candidate, prediction: prediction)
+    }
+  }
+
+  private func plan(_ scored: Scored) -> Plan {
+    let (placement, layout) = (scored.candidate.placement, scored.candidate.layout)
+    return Plan(
+      costs: costs, cluster: cluster, workload: workload, placement: placement, layout: layout,
+      spread: scored.candidate.spread, prediction: scored.prediction, fits: rooms.fits(placement, layout),
+      load: PlacementLoad(placement, sample), sample: sample, efficiency: efficiency)
+  }
+}
+
+// What the candidates are.
+extension PlanSearch {
+  /// The coordinator's rank, the next one (of its node where that has several), the first of the next node.
+  private func routers(_ group: Group) -> [Int] {
+    let domains = group.nodes.map { cluster.nodes[$0].domains }
+    let ranks = domains.reduce(0, +)
+    return Set([1, 0, domains[0]]).filter { $0 < ranks }.sorted()
+  }
+
+  /// Routing groups that a rank's experts come from.
+  private func spreads(_ group: Group) -> [Int] {
+    let all = ExpertShares.spreads(costs.configuration)
+    return group.kindCount == 1 ? all : Array(Set([all[0], all[all.count - 1]])).sorted()
+  }
+
+  /// `[nodes]`: the weight of each in the sharing, and the coordinator's own share of that.
+  private struct Weights {
+    let nodes: [Double]
+    let coordinator: Double
+  }
+
+  private func weights(_ group: Group) -> [Weights] {
+    let ratios: [Double] = group.kindCount == 1 ? [] : [0, 0.25, 0.5, 0.75, 1, 4.0 / 3, 2, 4]
+    var combinations: [[Double]] = [[1]]
+    for _ in 1..<max(1, group.kindCount) { combinations = combinations.flatMap { list in ratios.map { list + [$0] } } }
+    let own: [Double] = group.kindCount == 1 ? [1, 0.75, 0.5, 0.25, 0] : [1, 0.5, 0]
+    return combinations.flatMap { combination in
+      own.map { Weights(nodes: group.kinds.map { combination[$0] }, coordinator: $0) }
+    }
+  }
+
+  /// `[ranks]`: experts of each; nil where they do not fit.
+  private func counts(_ group: Group, _ layout: RankLayout, router: Int, weights: Weights) -> [Int]? {
+    let routerNode = layout.nodes[router]
+    let caps = group.nodes.enumerated().map { place, node in
+      max(0, rooms.experts(node, isCoordinator: place == 0, isRouter: node == routerNode))
+    }
+    let domains = group.nodes.map { cluster.nodes[$0].domains }
+    // A share for each rank; the coordinator's is smaller.
+    var shares = weights.nodes
+    shares[0] *= (Double(domains[0] - 1) + weights.coordinator) / Double(domains[0])
+    guard let byNode = ExpertShares.divide(costs.configuration.routedExperts, weights: shares, caps: caps) else {
+      return nil
+    }
+    var counts: [Int] = []
+    for (place, count) in byNode.enumerated() {
+      var ranks = [Double](repeating: 1, count: domains[place])
+      // Alone on its node, the coordinator takes what the node was given.
+      if place == 0, domains[0] > 1 { ranks[0] = weights.coordinator }
+      guard let split = ExpertShares.divide(count, weights: ranks, caps: ranks.map { _ in count }) else { return nil }
+      counts += split
+    }
+    return counts
+  }
+}

@@ -1,0 +1,236 @@
+import ExpertParallel
+import Foundation
+import Inference
+import Planning
+
+/// A plan for people: text for a terminal, or Markdown. Every figure in it is predicted, and says so.
+public struct PlanPage {
+  let plan: Plan
+  let name: String
+  let whatIfs: [WhatIf]
+  let comparisons: [Comparison]
+  /// Lines to paste.
+  let commands: [String]
+
+  /// - Parameter name: of the model.
+  public init(_ plan: Plan, name: String, whatIfs: [WhatIf], comparisons: [Comparison], commands: [String]) {
+    self.plan = plan
+    self.name = name
+    self.whatIfs = whatIfs
+    self.comparisons = comparisons
+    self.commands = commands
+  }
+
+  /// For a terminal.
+  public var text: String { PageBlock.text(blocks) }
+
+  /// As GitHub renders it; headings from `level` on.
+  public func markdown(level: Int = 1) -> String { PageBlock.markdown(blocks, level: level) }
+
+  private var blocks: [PageBlock] {
+    headline + fit + experts + token + prompt + [.heading("What would help most")] + gains + comparison + paste + small
+  }
+
+  private var cluster: ClusterDescription { plan.cluster }
+  private var workload: Workload { plan.workload }
+
+  // MARK: - Blocks
+
+  private var headline: [PageBlock] {
+    let nodes = plan.fits.count
+    let streams = Set([1, workload.sequences]).sorted()
+    var table = TextTable([
+      .init("Streams"), .init("Prompt, tokens/s PREDICTED"), .init("Decode, tokens/s PREDICTED"), .init("each stream"),
+    ])
+    for count in streams {
+      let prediction = count == workload.sequences ? plan.prediction : plan.prediction(sequences: count)
+      let decode = prediction.decode.tokensPerSecond
+      table.append([
+        "\(count)", prediction.prefill.map { Format.significant($0.tokensPerSecond) } ?? Format.none,
+        Format.significant(decode), Format.significant(decode / Double(count)),
+      ])
+    }
+    let prefill = plan.prediction.prefill.map { " A prompt waits most for \($0.limit.rawValue)." } ?? ""
+    return [
+      .title(
+        "\(name), weights in \(plan.costs.formats.description), on \(nodes) node\(nodes == 1 ? "" : "s"): PREDICTED"),
+      .text(
+        "Prompt of \(workload.prompt) tokens, \(workload.generated) generated, context \(workload.context). Computed from "
+          + "bandwidths, arithmetic and latencies of the cluster's description; nothing was run."),
+      .text(cluster.note.map { "The cluster: " + printable($0) } ?? ""), .table(table),
+      .text("Decode waits most for \(plan.prediction.decode.limit.rawValue).\(prefill)"),
+    ]
+  }
+
+  private var fit: [PageBlock] {
+    var table = TextTable([
+      .init("Node", .left), .init("Does", .left), .init("Experts"), .init("they take"), .init("dense part"),
+      .init("gates"), .init("cache"), .init("buffers"), .init("Sum"), .init("of"),
+    ])
+    for group in FitGroup.groups(plan) {
+      let fit = group.fit
+      table.append(
+        [group.names(cluster), group.does, "\(fit.experts)"]
+          + [fit.expertBytes, fit.denseBytes, fit.gateBytes, fit.cacheBytes, fit.bufferBytes, fit.bytes, fit.capacity]
+          .map { $0 == 0 ? Format.none : Format.bytes($0) })
+    }
+    let idle = plan.idleNodes.map { printable(cluster.nodes[$0].name, limit: 64) }
+    let note = idle.isEmpty ? "" : " Not used, since that is no slower: \(idle.joined(separator: ", "))."
+    return [
+      .heading("It fits"), .table(table),
+      .text(
+        "Bytes in powers of 1024. \"of\": what was available, less a twentieth that stays free. Experts: of each of the "
+          + "\(plan.costs.expertLayers) layers that have \(plan.costs.configuration.routedExperts)." + note),
+    ]
+  }
+
+  private var experts: [PageBlock] {
+    var table = TextTable([
+      .init("A rank's experts are of", .left), .init("Busiest host"), .init("Hosts reached"), .init("Rows back"),
+      .init("Decode, tokens/s PREDICTED"), .init("Prompt"),
+    ])
+    func append(_ spread: Int, _ load: PlacementLoad, _ prediction: Prediction, _ mark: String) {
+      table.append([
+        Self.spreadName(spread, plan.costs.configuration.groups) + mark, Format.significant(load.busiest),
+        Format.significant(load.hosts), Format.significant(load.sums),
+        Format.significant(prediction.decode.tokensPerSecond),
+        prediction.prefill.map { Format.significant($0.tokensPerSecond) } ?? Format.none,
+      ])
+    }
+    append(plan.spread, plan.load, plan.prediction, " (chosen)")
+    var others: [String] = []
+    for spread in Set([1, plan.costs.configuration.groups]).sorted() where spread != plan.spread {
+      guard let other = plan.alternative(spread: spread) else { continue }
+      append(spread, other.load, other.prediction, "")
+      others.append(
+        "\(Format.seconds(other.prediction.seconds)) with \(spread == 1 ? "aligned" : "striped") experts")
+    }
+    let why =
+      "Chosen by time: \(workload.sequences) x (\(workload.prompt) + \(workload.generated)) tokens take "
+      + "\(Format.seconds(plan.prediction.seconds))"
+      + (others.isEmpty ? "." : ", " + others.joined(separator: ", ") + ".")
+    return [
+      .heading("Which experts go where"), .table(table),
+      .text(
+        "Of a token's \(plan.costs.configuration.expertsPerToken) experts of a layer, over \(PlanSearch.sampleTokens) "
+          + "tokens that choose any groups and any experts in them equally often; real routing is less even. " + why),
+    ]
+  }
+
+  private static func spreadName(_ spread: Int, _ groups: Int) -> String {
+    if spread == 1 { return "neighbouring groups: aligned" }
+    return spread == groups ? "all \(groups) groups: striped" : "\(spread) of \(groups) groups"
+  }
+
+  private var token: [PageBlock] {
+    let decode = plan.prediction.decode
+    var table = TextTable([
+      .init("Part", .left), .init("ms PREDICTED"), .init("Share"), .init("Sum", .left),
+    ])
+    for phase in decode.phases where phase.seconds > 0 {
+      table.append([
+        phase.kind.rawValue, Format.significant(phase.seconds * 1e3),
+        Format.share(phase.seconds / decode.secondsPerStep),
+        PhaseSum.text(phase),
+      ])
+    }
+    table.append(["all", Format.significant(decode.secondsPerStep * 1e3), "100 %", ""])
+    let streams = workload.sequences == 1 ? "a token" : "a step of \(workload.sequences) tokens"
+    return [
+      .heading("Where the time of \(streams) goes"), .table(table),
+      .text(
+        "At depth \(decode.depth). Bandwidths and peaks are those of the cluster times what Flotilla reaches of them (below). "
+          + "The busiest host is the one that a layer waits for: "
+          + "\(Format.significant(decode.expertsOnBusiestHost)) experts in the mean, "
+          + "\(PhaseSum.bytes(plan.costs.expert.bytes)) each."),
+    ]
+  }
+
+  private var prompt: [PageBlock] {
+    guard let prefill = plan.prediction.prefill else { return [] }
+    var table = TextTable([
+      .init("Takes part", .left), .init("Busy, s PREDICTED"), .init("Others wait for it, s"),
+    ])
+    for (busy, bound) in zip(prefill.resources, prefill.bound) where busy.seconds > 0 {
+      table.append([
+        busy.kind.rawValue, Format.significant(busy.seconds),
+        bound.seconds > 0 ? Format.significant(bound.seconds) : Format.none,
+      ])
+    }
+    table.append(["all", Format.none, Format.significant(prefill.seconds)])
+    return [
+      .heading("Where the time of a prompt goes"), .table(table),
+      .text(
+        "\(workload.prompt) tokens in chunks of \(workload.prefillChunk), each in \(workload.microBatches) parts that overlap: "
+          + "in every layer what is busiest decides."),
+    ]
+  }
+
+  private var gains: [PageBlock] {
+    var table = TextTable([
+      .init("With", .left), .init("Decode, tokens/s PREDICTED"), .init("gain"), .init("Prompt, tokens/s"),
+      .init("gain"),
+    ])
+    let now = plan.prediction
+    for whatIf in whatIfs {
+      let then = whatIf.prediction
+      func gain(_ new: Double?, _ old: Double?) -> String {
+        guard let new, let old, old > 0 else { return Format.none }
+        return String(format: "%+.0f %%", (new / old - 1) * 100)
+      }
+      table.append([
+        whatIf.change.rawValue, Format.significant(then.decode.tokensPerSecond),
+        gain(then.decode.tokensPerSecond, now.decode.tokensPerSecond),
+        then.prefill.map { Format.significant($0.tokensPerSecond) } ?? Format.none,
+        gain(then.prefill?.tokensPerSecond, now.prefill?.tokensPerSecond),
+      ])
+    }
+    let unit = workload.sequences == 1 ? "one stream" : "\(workload.sequences) streams"
+    return [.table(table), .text("Each with a new plan, for \(unit); most saved time first.")]
+  }
+
+  private var comparison: [PageBlock] {
+    let many = workload.sequences
+    var table = TextTable([
+      .init("In place of it", .left), .init("Decode of one stream, tokens/s PREDICTED"),
+      .init("of \(many)"), .init("Prompt"),
+    ])
+    func cell(_ value: Double?) -> String { value.map { Format.significant($0) } ?? Format.none }
+    let one = plan.prediction(sequences: 1)
+    table.append([
+      "this plan", cell(one.decode.tokensPerSecond), cell(plan.prediction.decode.tokensPerSecond),
+      cell(one.prefill?.tokensPerSecond),
+    ])
+    for other in comparisons { table.append([other.name, cell(other.decode), cell(other.batch), cell(other.prefill)]) }
+    func verdict(_ streams: String, _ isFaster: (Comparison) -> Bool) -> String {
+      let faster = comparisons.filter(isFaster).map(\.name)
+      return "Faster for \(streams): " + (faster.isEmpty ? "none of these" : faster.joined(separator: "; ")) + "."
+    }
+    var verdicts = [verdict("one stream") { ($0.decode ?? 0) > one.decode.tokensPerSecond }]
+    if many > 1 {
+      let own = plan.prediction.decode.tokensPerSecond
+      verdicts.append(verdict("\(many) streams in all") { ($0.batch ?? 0) > own })
+    }
+    return [
+      .heading("For comparison"), .table(table),
+      .text(
+        verdicts.joined(separator: " ")
+          + " Layers in a row are computed in their favour: cut anywhere, every node at Flotilla's own speed, always at "
+          + "work where there are streams enough."),
+    ]
+  }
+
+  private var paste: [PageBlock] { commands.isEmpty ? [] : [.heading("To run it"), .code(commands)] }
+
+  private var small: [PageBlock] {
+    let efficiency = Efficiency()
+    let products = efficiency.blockProducts.map { Format.significant($0) }.joined(separator: ", ")
+    return [
+      .text(
+        "Assumed of the calibrated peaks: \(Format.significant(efficiency.memory)) of the memory bandwidth; \(products) of the "
+          + "int8 peak with 1, 2, 3, 4 or more rows; \(Format.significant(efficiency.floatProducts)) of the f32 peak, "
+          + "\(Format.significant(efficiency.attention)) in attention; \(Format.seconds(efficiency.secondsPerMessage)) to handle a "
+          + "message. Sources: Sources/Planning/Cost/Efficiency.swift.")
+    ]
+  }
+}

@@ -1,0 +1,143 @@
+import ArgumentParser
+import Checkpoint
+import DeepSeek
+import Foundation
+import Inference
+import Kernels
+import Planning
+import Reporting
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Predict whether a model fits a cluster, how fast it will run, and what would help.",
+    discussion: """
+      Reads a model's shape and the description of a cluster that flotilla calibrate writes; runs nothing. Finds the \
+      placement that is predicted to be the fastest among those that fit, and shows the sums: bytes over bandwidths, \
+      multiply-adds over peaks, latencies. Every speed is PREDICTED, none measured; Documentation/Planning.md explains \
+      them.
+
+      EXAMPLES
+        flotilla plan r1 --quant q4_K --cluster cluster.json
+        flotilla plan DeepSeek-R1/config.json --cluster cluster.json --parallel 16
+        flotilla plan /models/r1-q4 --cluster cluster.json -c 8192 -o plan
+
+      EXIT CODES
+        2 where the model does not fit: what is missing, by node, is shown.
+      """)
+
+  @Argument(
+    help: ArgumentHelp(
+      "A checkpoint, a config.json, a folder that holds one, or the name of a published model or shape.",
+      valueName: "model"))
+  var model: String
+
+  @Option(help: ArgumentHelp("Description of the cluster, as flotilla calibrate -o writes it.", valueName: "file"))
+  var cluster: String
+
+  @Option(help: Quantization.help)
+  var quant = Quantization.auto
+
+  @Option(help: "Format of the latents in attention's cache: auto, f32 or f16 (half the memory).")
+  var cacheType = CacheType.auto
+
+  @Option(
+    name: [.customShort("c"), .customLong("ctx-size")],
+    help: "Most tokens of a sequence, prompt included, from 1. Default: the prompt and what is generated.")
+  var contextSize: Int?
+
+  @Option(help: "Sequences that are generated at once, which the plan is made for, 1 to 4096.")
+  var parallel = 1
+
+  @Option(name: [.customShort("p"), .customLong("n-prompt")], help: "Tokens of a prompt.")
+  var prompt = 512
+
+  @Option(name: [.customShort("n"), .customLong("n-gen")], help: "Tokens to generate.")
+  var generated = 128
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "Write placement.json, hostfile, plan.md and the lines to paste, commands.txt, to a folder.", valueName: "folder")
+  )
+  var output: String?
+
+  @Flag(help: "One JSON object instead of text.")
+  var json = false
+
+  @Flag(help: "Markdown instead of text.")
+  var markdown = false
+
+  func validate() throws {
+    try quant.verify("--quant")
+    try check("--ctx-size", contextSize, 1...(1 << 24))
+    try check("--parallel", parallel, 1...4096)
+    try check("-p", prompt, 0...(1 << 24))
+    try check("-n", generated, 1...(1 << 24))
+    if json, markdown { throw ValidationError("--json and --markdown exclude each other.") }
+    if output?.isEmpty == true { throw ValidationError("--output: expected a folder, found nothing.") }
+    if let contextSize, contextSize < prompt + generated {
+      throw ValidationError(
+        "--ctx-size: expected room for -p and -n, \(prompt + generated) or more, found \(contextSize)")
+    }
+  }
+
+  func run() throws {
+    guard ProcessRank.current.isFirst else { return }
+    if let output { try PlanFolder.check(output) }
+    let description = try ClusterDescription.load(URL(filePath: cluster))
+    let subject = try Subject(planning: model)
+    let configuration = subject.configuration
+    let workload = Workload(prompt: prompt, generated: generated, sequences: parallel, context: contextSize)
+    guard workload.context <= configuration.maxPositions else {
+      throw UsageError(
+        "--ctx-size, -p, -n: expected at most \(configuration.maxPositions) tokens (the model's maximum), found "
+          + "\(workload.context)")
+    }
+    let costs = ModelCosts(configuration, try subject.formats(quant.text), cacheFormat: cacheType.format)
+    let search = PlanSearch(costs, on: description, workload: workload)
+    let plan: Plan
+    do {
+      plan = try search.best()
+    } catch {
+      throw try refused(error, search, subject, description)
+    }
+    let whatIfs = WhatIf.all(plan, search)
+    let comparisons = Comparison.all(plan)
+    let folder = try output.map { try PlanFolder($0, plan, prepared: subject.prepared.map { $0.folder.path }) }
+    let page = PlanPage(
+      plan, name: subject.name, whatIfs: whatIfs, comparisons: comparisons, commands: folder?.commands ?? [])
+    if json {
+      let facts = PlanFacts(plan, name: subject.name, whatIfs: whatIfs, comparisons: comparisons)
+      try StandardOutput.write(JSONLines.indented(facts))
+    } else {
+      try StandardOutput.write(markdown ? page.markdown() : page.text)
+    }
+    guard let folder else { return }
+    try folder.write(page: page.markdown())
+    StandardError.write("Wrote \(printable(folder.folder.path)).\n")
+  }
+
+  /// Shows what is missing.
+  ///
+  /// - Returns: the error to end with.
+  private func refused(
+    _ shortage: Shortage, _ search: PlanSearch, _ subject: Subject, _ cluster: ClusterDescription
+  ) throws -> any Error {
+    let format = search.costs.formats.description
+    let smaller: [WeightFormat] = [.q8_0, .q6_K, .q4_1, .q4_K]
+    let fitting = smaller.filter {
+      let costs = ModelCosts(search.costs.configuration, WeightFormats($0), cacheFormat: cacheType.format)
+      return PlanSearch(costs, on: cluster, workload: search.workload, sample: search.sample).shortage == nil
+    }.map(\.rawValue)
+    let page = ShortagePage(shortage, on: cluster, name: subject.name, formats: format)
+    if json {
+      let facts = ShortageFacts(shortage, on: cluster, name: subject.name, format: format, fitting: fitting)
+      try StandardOutput.write(JSONLines.indented(facts))
+    } else {
+      try StandardOutput.write(markdown ? page.markdown() : page.text)
+    }
+    let hint = fitting.isEmpty ? "more nodes, or more memory in them" : "it fits with --quant \(fitting[0])"
+    return UsageError("--cluster: expected room for the model in \(format), found \(page.summary)", hint: hint)
+  }
+}

@@ -1,0 +1,183 @@
+import Checkpoint
+import ExpertParallel
+import Inference
+import Planning
+
+/// A plan as JSON. Speeds and times are predicted.
+struct PlanFacts: Encodable {
+  struct Node: Encodable {
+    let name: String
+    let ranks: [Int]
+    let experts: Int
+    let expertBytes: Int
+    let denseBytes: Int
+    let gateBytes: Int
+    let cacheBytes: Int
+    let bufferBytes: Int
+    let bytes: Int
+    let mayTake: Int
+  }
+
+  struct Rank: Encodable {
+    let rank: Int
+    let node: String
+    let threads: Int
+    let roles: [String]
+    let experts: String
+  }
+
+  struct Load: Encodable {
+    let expertsOnBusiestHost: Double
+    let hostsReached: Double
+    let rowsBack: Double
+  }
+
+  struct Speed: Encodable {
+    let sequences: Int
+    let prefillTokensPerSecond: Double?
+    let decodeTokensPerSecond: Double
+    let decodeLimit: Limit
+    let prefillLimit: Limit?
+    let seconds: Double
+
+    init(_ prediction: Prediction) {
+      sequences = prediction.workload.sequences
+      prefillTokensPerSecond = prediction.prefill?.tokensPerSecond
+      decodeTokensPerSecond = prediction.decode.tokensPerSecond
+      decodeLimit = prediction.decode.limit
+      prefillLimit = prediction.prefill?.limit
+      seconds = prediction.seconds
+    }
+  }
+
+  struct Part: Encodable {
+    let part: String
+    let seconds: Double
+    let memoryBytes: Double
+    let readingSeconds: Double
+    let multiplyAdds: Double
+    let computingSeconds: Double
+    let overheadSeconds: Double
+    let messages: Double
+    let latencySeconds: Double
+    let wireBytes: Double
+    let wireSeconds: Double
+  }
+
+  struct Busy: Encodable {
+    let part: String
+    let busySeconds: Double
+    let waitedForSeconds: Double
+  }
+
+  struct Gain: Encodable {
+    let change: WhatIf.Change
+    let predicted: Speed
+  }
+
+  struct Other: Encodable {
+    let name: String
+    let decodeTokensPerSecond: Double?
+    let batchTokensPerSecond: Double?
+    let prefillTokensPerSecond: Double?
+  }
+
+  let fits = true
+  let isPredicted = true
+  let model: String
+  let format: String
+  let workload: Workload
+  let nodes: [Node]
+  let idleNodes: [String]
+  let ranks: [Rank]
+  let coordinator: Int
+  let router: Int
+  /// Routing groups that a rank's experts come from.
+  let spread: Int
+  let load: Load
+  let predicted: [Speed]
+  /// Of a decode step of all sequences.
+  let decode: [Part]
+  /// Of one prompt.
+  let prefill: [Busy]
+  let whatIf: [Gain]
+  let comparison: [Other]
+  let efficiency: Efficiency
+
+  init(_ plan: Plan, name: String, whatIfs: [WhatIf], comparisons: [Comparison]) {
+    let cluster = plan.cluster
+    model = name
+    format = plan.costs.formats.description
+    workload = plan.workload
+    nodes = plan.fits.map {
+      Node(
+        name: cluster.nodes[$0.node].name, ranks: $0.ranks, experts: $0.experts, expertBytes: $0.expertBytes,
+        denseBytes: $0.denseBytes, gateBytes: $0.gateBytes, cacheBytes: $0.cacheBytes, bufferBytes: $0.bufferBytes,
+        bytes: $0.bytes, mayTake: $0.capacity)
+    }
+    idleNodes = plan.idleNodes.map { cluster.nodes[$0].name }
+    ranks = plan.layout.nodes.enumerated().map { rank, node in
+      Rank(
+        rank: rank, node: cluster.nodes[node].name, threads: plan.layout.threads[rank],
+        roles: plan.placement.roles(of: rank), experts: ExpertRanges.text(plan.placement.experts(of: rank)))
+    }
+    coordinator = plan.placement.coordinator
+    router = plan.placement.router
+    spread = plan.spread
+    load = Load(expertsOnBusiestHost: plan.load.busiest, hostsReached: plan.load.hosts, rowsBack: plan.load.sums)
+    predicted = Set([1, plan.workload.sequences]).sorted().map { Speed(plan.prediction(sequences: $0)) }
+    decode = plan.prediction.decode.phases.map {
+      Part(
+        part: $0.kind.rawValue, seconds: $0.seconds, memoryBytes: $0.memoryBytes, readingSeconds: $0.readingSeconds,
+        multiplyAdds: $0.multiplyAdds, computingSeconds: $0.computingSeconds, overheadSeconds: $0.overheadSeconds,
+        messages: $0.messages, latencySeconds: $0.latencySeconds, wireBytes: $0.wireBytes, wireSeconds: $0.wireSeconds)
+    }
+    let prompt = plan.prediction.prefill
+    prefill = zip(prompt?.resources ?? [], prompt?.bound ?? []).map {
+      Busy(part: $0.kind.rawValue, busySeconds: $0.seconds, waitedForSeconds: $1.seconds)
+    }
+    whatIf = whatIfs.map { Gain(change: $0.change, predicted: Speed($0.prediction)) }
+    comparison = comparisons.map {
+      Other(
+        name: $0.name, decodeTokensPerSecond: $0.decode, batchTokensPerSecond: $0.batch,
+        prefillTokensPerSecond: $0.prefill)
+    }
+    efficiency = Efficiency()
+  }
+}
+
+/// A shortage as JSON.
+struct ShortageFacts: Encodable {
+  struct Node: Encodable {
+    let name: String
+    let mayTake: Int
+    let bytesWithoutExperts: Int
+    let experts: Int
+  }
+
+  let fits = false
+  let model: String
+  let format: String
+  let nodes: [Node]
+  let expertBytes: Int
+  let missingExperts: Int
+  let missingOnCoordinator: Int
+  let missingBytes: Int
+  /// Formats in which it would fit.
+  let fittingFormats: [String]
+
+  init(_ shortage: Shortage, on cluster: ClusterDescription, name: String, format: String, fitting: [String]) {
+    model = name
+    self.format = format
+    nodes = shortage.nodes.map {
+      Node(
+        name: cluster.nodes[$0.node].name, mayTake: $0.capacity, bytesWithoutExperts: $0.fixedBytes,
+        experts: $0.experts)
+    }
+    expertBytes = shortage.expertBytes
+    missingExperts = shortage.missingExperts
+    missingOnCoordinator = shortage.missingOnCoordinator
+    missingBytes = shortage.missingBytes
+    fittingFormats = fitting
+  }
+}

@@ -1,0 +1,66 @@
+import ExpertParallel
+import Foundation
+import Nodes
+import Planning
+import Reporting
+
+/// What `plan -o` writes: placement, hostfile, the page and the lines to paste.
+struct PlanFolder {
+  let folder: URL
+  private let plan: Plan
+  /// The prepared model's folder on the nodes.
+  private let prepared: String
+
+  static let names = ["placement.json", "hostfile", "plan.md", "commands.txt"]
+
+  /// - Parameter prepared: nil: a path to be edited.
+  /// - Throws: ``UsageError`` where one of the files is there already.
+  init(_ path: String, _ plan: Plan, prepared: String?) throws {
+    folder = URL(filePath: path).standardizedFileURL
+    self.plan = plan
+    self.prepared = prepared ?? "/models/PREPARED"
+  }
+
+  /// Decided before the work: what is there may have been edited.
+  static func check(_ path: String) throws {
+    let folder = URL(filePath: path)
+    for name in names where FileManager.default.fileExists(atPath: folder.appending(path: name).path) {
+      throw UsageError(
+        "-o: expected a folder without a plan, found \(name) in \(path)", hint: "Name another, or remove it first")
+    }
+  }
+
+  /// Ranks are counted node after node, so a node's share one line.
+  private var hostfile: String {
+    plan.nodesInOrder.map { "\(plan.cluster.nodes[$0].name) slots=\(plan.cluster.nodes[$0].domains)\n" }.joined()
+  }
+
+  var commands: [String] {
+    func path(_ name: String) -> String { folder.appending(path: name).path(percentEncoded: false) }
+    let first = plan.cluster.nodes[plan.nodesInOrder[0]].name
+    let nodes = ["--hostfile", path("hostfile"), "--map-by", "slot"]
+    var launch = ["flotilla", "launch"] + nodes + ["--", "generate", prepared, "--placement", path("placement.json")]
+    launch += ["-c", "\(plan.workload.context)"]
+    if plan.workload.sequences > 1 { launch += ["--parallel", "\(plan.workload.sequences)"] }
+    return [
+      "# On \(printable(first)), whose rank 0 coordinates; placement.json must lie at the same path on every node.",
+      ShellText.line(["flotilla", "push", prepared] + nodes + ["--placement", path("placement.json")]),
+      ShellText.line(launch) + " -p \"…\"",
+    ]
+  }
+
+  /// - Parameter page: Markdown.
+  func write(page: String) throws {
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      let texts = [plan.placement.json, hostfile, page, commands.joined(separator: "\n") + "\n"]
+      for (name, text) in zip(Self.names, texts) {
+        try Data(text.utf8).write(to: folder.appending(path: name), options: .atomic)
+      }
+    } catch let error as CocoaError {
+      throw UsageError(
+        "-o: expected to write to \(folder.path(percentEncoded: false)), found \(error.localizedDescription)",
+        hint: "Name a folder that may be written to")
+    }
+  }
+}

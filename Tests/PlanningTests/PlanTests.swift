@@ -1,0 +1,113 @@
+import Checkpoint
+import DeepSeek
+import ExpertParallel
+import Foundation
+import Inference
+import Planning
+import TestSupport
+import Testing
+
+@Suite("Plans")
+struct PlanTests {
+  private func example(_ name: String) throws -> ClusterDescription {
+    try .load(Fixtures.root.appending(path: "../../Cluster/examples/\(name).json"))
+  }
+
+  @Test("R1 in 4 bits fits eight nodes of 64 GB, in 8 bits it does not, and what is missing is said")
+  func shortage() throws {
+    let cluster = try example("8-nodes-64GB-1GbE")
+    let plan = try PlanSearch(costs(.r1), on: cluster, workload: Workload()).best()
+    #expect(plan.fits.count == 8)
+    let large = PlanSearch(costs(.r1, WeightFormats(.q8_0)), on: cluster, workload: Workload())
+    let shortage = try #require(throws: Shortage.self) { _ = try large.best() }
+    #expect(large.shortage == shortage)
+    let held = shortage.nodes.reduce(0) { $0 + $1.experts }
+    #expect(held + shortage.missingExperts == 256 && shortage.missingOnCoordinator == 0)
+    // 665 GiB of weights in 8 nodes of 56 GiB.
+    #expect((200 << 30..<260 << 30).contains(shortage.missingBytes))
+  }
+
+  @Test("The parts that are added up are all that ranks hold")
+  func parts() {
+    let model = costs(.r1)
+    let layers = Double(model.configuration.layers)
+    let shared: Double = model.shared.bytes * Double(model.expertLayers)
+    let attention: Double = (model.attention.bytes + model.absorbed.bytes) * layers
+    let dense: Double = attention + model.dense.bytes + model.head.bytes + shared
+    // Norms, and the keys for prompts, come on top.
+    let keys: Double = model.expanded.bytes * layers
+    let held = Double(model.sizes.dense)
+    #expect(dense < held && dense + keys > held)
+    // As Documentation/DeepSeek-R1.md sums them up.
+    #expect(abs(model.attention.bytes * layers - 5.844e9) < 0.01e9)
+    #expect(abs(model.absorbed.bytes * layers - 1.087e9) < 0.01e9)
+    #expect(abs(model.expert.bytes - 24.8e6) < 0.1e6)
+  }
+
+  @Test("A decode step of one machine is its bytes over its bandwidth")
+  func oneMachine() throws {
+    let model = costs(.bench3B)
+    let cluster = madeUpCluster([MadeUpNode(gibibytes: 16, read: 20e9, int8: 1e15, f32: 1e15)])
+    var free = Efficiency()
+    (free.secondsPerJob, free.secondsPerMessage, free.secondsPerScore) = (0, 0, 0)
+    let prediction = Prediction(
+      of: model, placement: try .contiguous(experts: 64, ranks: 1),
+      layout: RankLayout(cluster: cluster, nodes: [0], efficiency: free),
+      workload: Workload(prompt: 0, generated: 1),
+      sample: RoutingSample(model.configuration, tokens: 512), efficiency: free)
+    let expected = model.active.bytes / (20e9 * free.memory)
+    #expect(abs(prediction.decode.secondsPerStep / expected - 1) < 0.01)
+    #expect(prediction.prefill == nil && prediction.decode.limit == .coordinator || prediction.decode.limit == .hosts)
+  }
+
+  @Test("Unequal nodes get unequal shards: by memory, and by speed where memory allows it")
+  func unequal() throws {
+    // The two larger ones alone have not enough.
+    let small = MadeUpNode(cpu: "small", gibibytes: 0.5)
+    let cluster = madeUpCluster([MadeUpNode(gibibytes: 0.95), MadeUpNode(gibibytes: 0.95), small])
+    let plan = try PlanSearch(costs(.bench3B), on: cluster, workload: Workload()).best()
+    let byNode = Dictionary(uniqueKeysWithValues: plan.fits.map { ($0.node, $0.experts) })
+    let (held, most) = (try #require(byNode[2]), try #require(byNode[1]))
+    #expect(held > 0 && held < most)
+
+    let slow = MadeUpNode(cpu: "slow", gibibytes: 16, read: 5e9, int8: 100e9)
+    let mixed = madeUpCluster(
+      [MadeUpNode(gibibytes: 16), slow, MadeUpNode(gibibytes: 16)], latency: 5e-6, bytesPerSecond: 10e9)
+    let fast = try PlanSearch(costs(.bench3B), on: mixed, workload: Workload()).best()
+    let slowExperts = fast.fits.first { $0.node == 1 }?.experts ?? 0
+    let fastExperts = fast.fits.first { $0.node == 2 }?.experts ?? 0
+    #expect(slowExperts < fastExperts || fastExperts == 0)
+    #expect(fast.layout.nodes[fast.placement.coordinator] != 1)
+  }
+
+  @Test("A rank in every NUMA domain, neighbours in the order of ranks")
+  func domains() throws {
+    let plan = try PlanSearch(
+      costs(.r1), on: try example("4-nodes-dual-socket-256GB-25GbE"), workload: Workload()
+    ).best()
+    #expect(plan.layout.ranks == 2 * plan.fits.count)
+    #expect(plan.layout.nodes == plan.nodesInOrder.flatMap { [$0, $0] })
+    #expect(plan.placement.coordinator == 0)
+  }
+
+  @Test("What a purchase gains is never a loss, and comparisons are there")
+  func whatIfs() throws {
+    let cluster = madeUpCluster([MadeUpNode](repeating: MadeUpNode(gibibytes: 1.2), count: 3))
+    let search = PlanSearch(costs(.bench3B), on: cluster, workload: Workload(sequences: 4))
+    let plan = try search.best()
+    let all = WhatIf.all(plan, search)
+    #expect(Set(all.map(\.change)) == Set(WhatIf.Change.allCases))
+    #expect(all.allSatisfy { $0.prediction.seconds <= plan.prediction.seconds })
+    #expect(zip(all, all.dropFirst()).allSatisfy { $0.prediction.seconds <= $1.prediction.seconds })
+    let others = Comparison.all(plan)
+    #expect(others.count == 3 && others.allSatisfy { ($0.decode ?? 0) > 0 && ($0.batch ?? 0) >= ($0.decode ?? 0) })
+  }
+
+  @Test("Several streams share the reading of weights: more tokens a second in all, fewer each")
+  func streams() throws {
+    let plan = try PlanSearch(costs(.r1), on: try example("16-nodes-32GB-10GbE"), workload: Workload()).best()
+    let (one, many) = (plan.prediction.decode, plan.prediction(sequences: 16).decode)
+    #expect(many.tokensPerSecond > 2 * one.tokensPerSecond)
+    #expect(many.tokensPerSecond < 16 * one.tokensPerSecond)
+  }
+}
