@@ -20,8 +20,12 @@ public struct DoctorReport: Codable, Sendable, Equatable {
     public init(hostfile: String?, placement: String?, environment: [String: String]) {
       self.hostfile = hostfile
       self.placement = placement
-      let prefixes = ["OMPI_", "PMIX_", "PRTE_", "UCX_", "FLOTILLA_", "SLURM_JOB"]
-      self.environment = environment.filter { name, _ in prefixes.contains { name.hasPrefix($0) } }
+      let prefixes = ["OMPI_", "PMIX_", "PRTE_", "UCX_", "FLOTILLA_"]
+      // Of a batch system only what names nobody: accounts, users and nodes would show through a redacted report.
+      let numbers: Set = ["SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_JOB_CPUS_PER_NODE", "SLURM_NTASKS"]
+      self.environment =
+        environment
+        .filter { name, _ in numbers.contains(name) || prefixes.contains { name.hasPrefix($0) } }
         .map { "\($0.key)=\($0.value)" }.sorted()
     }
   }

@@ -16,6 +16,12 @@ struct ComplaintScan {
   /// Whether the last byte ended a line, or wiped it.
   var isAtLineStart: Bool { line.isEmpty }
 
+  /// Takes note of text that is no complaint, whatever it says.
+  mutating func pass(_ bytes: [UInt8]) {
+    guard let last = bytes.last else { return }
+    (line, isInside) = (last == 10 || last == 13 ? [] : [0], false)
+  }
+
   mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes {
       if byte == 10 || byte == 13 {

@@ -33,7 +33,11 @@ public struct JobEnding: Sendable, Equatable {
   }
 
   /// The launcher itself ended it.
-  init(_ cause: Cause, _ message: String) { (self.cause, self.message, reason) = (cause, message, message) }
+  ///
+  /// - Parameter complaint: why, where a rank has said it and the person has seen it.
+  init(_ cause: Cause, _ message: String, _ complaint: String? = nil) {
+    (self.cause, self.message, reason) = (cause, message, complaint ?? message)
+  }
 
   static func notStarted(after seconds: Double, _ isOnNetwork: Bool, _ output: MPIRunOutput) -> JobEnding {
     let limit = String(format: "%g", seconds)

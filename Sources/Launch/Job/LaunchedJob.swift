@@ -44,9 +44,16 @@ public final class LaunchedJob {
   /// Why the launcher itself ends the job.
   private var verdict: JobEnding?
   private var killAt: Double?
+  /// Whether the job must end, and not only what it is at.
+  private var mustEnd = false
+  /// When the coordinator was gone, or had said why it ends, and mpirun was still there.
+  private var leftAt: Double?
 
   /// How long the job may take to end in order, and output to arrive behind its end, in seconds.
   private static let (patience, drain) = (15.0, 1.0)
+  /// How long mpirun may take to end when the coordinator has ended with an error, and when it just ended. A node that
+  /// is frozen keeps it waiting for ever.
+  private static let (patienceAfterError, patienceAfterEnd) = (5.0, 30.0)
 
   /// How a job is started and watched.
   public struct Settings: Sendable {
@@ -179,7 +186,7 @@ public final class LaunchedJob {
   private func show(_ bytes: [UInt8]) {
     guard verdict == nil else { return }
     guard let fresh = continuity.shown.new(bytes) else { return end(Self.otherText) }
-    if terminal.isOneScreen { errorsScan.add(fresh) }
+    if terminal.isOneScreen { errorsScan.pass(fresh) }
     pass(fresh, to: STDOUT_FILENO)
   }
 
@@ -203,7 +210,7 @@ public final class LaunchedJob {
   private func drop(_ source: JobSource) {
     sources.removeAll { $0 === source }
     close(source.descriptor)
-    if source.kind == .control { control = nil }
+    if source.kind == .control { (control, leftAt) = (nil, MonotonicClock.seconds()) }
   }
 
   // MARK: The coordinator
@@ -238,7 +245,9 @@ public final class LaunchedJob {
       switch message {
       case .status(let status): display.update(status)
       case .ask(let text):
-        interrupts = 0
+        // Who ends this process wants no next question.
+        if mustEnd { interrupt(); continue }
+        (interrupts, killAt) = (0, nil)
         display.clear()
         prompt.ask(text)
         if let answer = prompt.add([]) { send(.answer(answer)) }
@@ -286,7 +295,10 @@ public final class LaunchedJob {
 
   private func obey(_ signal: Int32) {
     switch signal {
-    case SIGINT, SIGTERM, SIGHUP: interrupt()
+    case SIGTERM, SIGHUP:
+      mustEnd = true
+      interrupt()
+    case SIGINT: interrupt()
     case SIGCHLD: reap()
     default: break
     }
@@ -323,8 +335,22 @@ public final class LaunchedJob {
     end(.notStarted(after: settings.startLimit, settings.isOnNetwork, output))
   }
 
+  /// mpirun waits for daemons that neither answer nor go away: then it is killed, and the daemons elsewhere, which
+  /// notice that, end their ranks.
+  private func enforceLeaving() {
+    guard let leftAt, verdict == nil, ending == nil, interrupts == 0 else { return }
+    let complaint = errorsScan.complaint ?? output.complaint
+    let limit = complaint == nil ? Self.patienceAfterEnd : Self.patienceAfterError
+    guard MonotonicClock.seconds() - leftAt > limit else { return }
+    verdict = JobEnding(.lost, complaint == nil ? "mpirun did not end after the coordinator had" : "", complaint)
+    let others = Descendants.of(mpirun)
+    kill(-mpirun, SIGKILL)
+    for process in others { kill(process, SIGKILL) }
+  }
+
   private func enforceEnd() {
     enforceStart()
+    enforceLeaving()
     if verdict != nil, ending == nil, let time = killAt, MonotonicClock.seconds() > time { kill(-mpirun, SIGKILL) }
     guard ending == nil, interrupts > 0, let time = killAt, MonotonicClock.seconds() > time else { return }
     interrupt()

@@ -32,7 +32,7 @@ public struct Installation: Sendable {
     let link = NodeLink(host: host, shell: shell, isCancelled: isCancelled)
     let folder = (program as NSString).deletingLastPathComponent
     _ = try link.lines(NodeScript.bytes("mkdir -p \(ShellText.quoted(folder)) || exit 1"))
-    var words = ["rsync", "-a", "--no-owner", "--no-group"]
+    var words = ["rsync", "-a", "--checksum", "--no-owner", "--no-group"]
     if !shell.isLocal(host) { words += ["-e", ShellText.rsyncCommand(shell.words)] }
     words += ["--", program] + companions + [shell.location(folder, on: host) + "/"]
     let child = try link.started { try ChildProcess.run(words, isCancelled: isCancelled) { _ in } }

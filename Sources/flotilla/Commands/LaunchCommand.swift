@@ -101,12 +101,15 @@ struct LaunchCommand: ParsableCommand {
     let place = try launched.all(install: installer)
     let runtime = try MPIRuntime(program: mpirun)
     if dryRun || verbose {
-      try show(MPIRunLine(plan(place), runtime: runtime, mpirun: mpirun, command: [path] + command))
+      try show(
+        MPIRunLine(
+          plan(place, processors: launched.processors), runtime: runtime, mpirun: mpirun, command: [path] + command))
       if dryRun { return }
     }
     let journal = try KeptJournal(command, isNeeded: restart > 0)
+    let processors = launched.processors
     let job = RestartableJob(restarts: restart, nodes: launched, journal: journal) { place, command in
-      settings(plan(place), runtime, command)
+      settings(plan(place, processors: processors), runtime, command)
     }
     let ending = try job.run(place, command)
     if !ending.message.isEmpty {
@@ -141,18 +144,24 @@ struct LaunchCommand: ParsableCommand {
     _ = try Flotilla.parseAsRoot(command)
   }
 
-  private func plan(_ place: LaunchPlan.Place) -> LaunchPlan {
+  /// - Parameter processors: of the smallest node; nil: of this machine.
+  private func plan(_ place: LaunchPlan.Place, processors: Int?) -> LaunchPlan {
     var plan = LaunchPlan(place: place)
-    if case .hosts(let hosts) = place {
+    switch place {
+    case .hosts(let hosts):
       // Nodes that are left out take their places with them.
       plan.ranks = nodes.ranks.map { min($0, hosts.reduce(0) { $0 + $1.slots }) }
       let network = NetworkRange.shared(by: hosts.map(\.name))
       plan.network = nodes.network == "any" ? nil : nodes.network ?? network
+    case .allocation:
+      plan.ranks = nodes.ranks
+      plan.network = nodes.network == "any" ? nil : nodes.network
+    case .here: break
     }
     plan.order = nodes.mapBy
     plan.remoteShell = nodes.rsh
     plan.extra = extra.flatMap { $0.split(separator: " ").map(String.init) }
-    plan.processors = MachineCores.ofThisMachine(.ofThisThread()).count(in: .ofThisThread())
+    plan.processors = processors ?? MachineCores.ofThisMachine(.ofThisThread()).count(in: .ofThisThread())
     plan.isRoot = geteuid() == 0
     let environment = ProcessInfo.processInfo.environment
     plan.variables = [Invitation.variable] + Self.passed.filter { environment[$0] != nil }

@@ -16,6 +16,8 @@ struct LaunchedNodes {
   private let named: [Hostfile.Host]?
   /// SHA-256 that the program must have.
   private var hash: String?
+  /// Of the smallest node; nil where none was asked.
+  private(set) var processors: Int?
 
   /// How long a node may take to answer after a loss, in seconds: ssh takes one; a dead node never answers.
   private static let patience = 8.0
@@ -33,6 +35,7 @@ struct LaunchedNodes {
     let surveys = try ask(named)
     if let failed = surveys.first(where: { $0.failure != nil }) { throw LaunchError(failed.failure ?? "", hint: "") }
     try checkPrograms(surveys, install)
+    processors = surveys.map(\.processors).min()
     return .hosts(zip(named, surveys).map(Self.host))
   }
 
