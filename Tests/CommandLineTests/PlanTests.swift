@@ -43,7 +43,7 @@ struct PlanTests {
   func sources() throws {
     let folder = Fixtures.url("tiny-f32")
     let plans = try [folder.filePath, folder.appending(path: "config.json").filePath].map {
-      try Run(["plan", $0, "--quant", "f32", "--cluster", small, "--json"])
+      try Run(["plan", $0, "--quant", "f32", "--cluster", small, "--json", "-p", "64", "-n", "16"])
     }
     #expect(plans[0].status == 0 && plans[0].output == plans[1].output, "\(plans[0].errors)\(plans[1].errors)")
   }
