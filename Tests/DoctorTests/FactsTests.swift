@@ -77,16 +77,19 @@ struct FactsTests {
   @Test("mpirun's command: one rank a node, nothing that a shell would split")
   func command() throws {
     let hosts = [Hostfile.Host(name: "a", slots: 2), .init(name: "b", slots: 1)]
-    func job(_ hostfile: String?, _ shell: RemoteShell?, _ range: String?) -> NodeJob {
-      NodeJob(hosts: hosts, hostfile: hostfile, shell: shell, range: range, program: "/opt/flotilla", limit: 1)
+    func words(_ shell: RemoteShell?, _ range: String?, _ runtime: MPIRuntime) throws -> [String] {
+      try NodeJob(hosts: hosts, shell: shell, range: range, program: "/opt/flotilla", limit: 1)
+        .command(["calibrate"], runtime)
     }
-    let named = try job(nil, nil, "10.0.0.0/24").command(["calibrate"]).joined(separator: " ")
-    #expect(named.contains("--host a:2,b:1 --map-by ppr:1:node --bind-to none"))
-    #expect(named.contains("--mca btl_tcp_if_include 10.0.0.0/24 --mca oob_tcp_if_include 10.0.0.0/24"))
-    #expect(named.hasSuffix("/opt/flotilla calibrate"))
-    let filed = try job("my hosts", .command("/lab agent"), nil).command([])
-    #expect(filed.contains("my hosts") && filed.contains("/lab agent") && !filed.contains("btl_tcp_if_include"))
-    #expect(throws: NodeError.self) { _ = try job(nil, .command("'the agent'"), nil).command([]) }
+    let four = try words(nil, "10.0.0.0/24", .version4).joined(separator: " ")
+    #expect(four.contains("--host a:1,b:1 ") && four.contains("--map-by node --bind-to none"))
+    #expect(four.contains("--mca btl_tcp_if_include 10.0.0.0/24 --mca oob_tcp_if_include 10.0.0.0/24"))
+    #expect(four.hasSuffix("--mca mpi_yield_when_idle 1 /opt/flotilla calibrate") && !four.contains("prte"))
+    let five = try words(.command("/lab agent"), "10.0.0.0/24", .version5)
+    #expect(five.contains("/lab agent") && !five.contains { $0.hasPrefix("plm_rsh") || $0 == "oob_tcp_if_include" })
+    #expect(five.joined(separator: " ").contains("--prtemca plm_ssh_agent /lab agent --prtemca plm_ssh_no_tree_spawn 1"))
+    #expect(try !words(nil, nil, .version5).contains { $0.contains("if_include") })
+    #expect(throws: NodeError.self) { _ = try words(.command("'the agent'"), nil, .version4) }
   }
 
   @Test("Ranks that mpirun dealt out in another order are put back")

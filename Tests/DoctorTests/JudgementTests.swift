@@ -177,6 +177,30 @@ struct JudgementTests {
       }
     },
     Fault(
+      "MPI bound to a bridge of the same address everywhere", .red, .network, node: nil,
+      "172.17.0.1 belongs to n0, n1, n2, and MPI is bound to it", "--network 10.0.0.0/24"
+    ) {
+      $0.network?.range = "172.17.0.0/16"
+      $0.network?.measurement = nil
+      for index in 0..<3 {
+        $0.nodes[index].facts?.interfaces.append(
+          NetworkInterface(name: "docker0", addresses: [MadeUp.address("172.17.0.1", 16, "172.17.0.0/16")]))
+      }
+    },
+    Fault(
+      "a range that leads nowhere", .red, .network, "no TCP connection to n2 at 10.9.0.3, port 40000: no answer in 3 s",
+      "does 10.9.0.0/16 lead to the other nodes?"
+    ) {
+      $0.network = .init(range: "10.9.0.0/16", measurement: nil)
+      for index in 0..<3 {
+        $0.nodes[index].facts?.interfaces.append(
+          NetworkInterface(name: "eno2", addresses: [MadeUp.address("10.9.0.\(index + 1)", 16, "10.9.0.0/16")]))
+      }
+      $0.network?.connections = [
+        .init(from: "n1", to: "n2", address: "10.9.0.3", port: 40_000, failure: "no answer in 3 s")
+      ]
+    },
+    Fault(
       "only some have a second network", .amber, .network, node: nil, "only some have 10.9.0.0/16",
       "--network 10.0.0.0/24"
     ) {

@@ -1,5 +1,4 @@
 import Foundation
-import Launch
 import Nodes
 import Testing
 

@@ -11,7 +11,6 @@ public struct DoctorRequest: Sendable {
   public var model: Examination.Model?
   /// Nil: ssh.
   public var shell: RemoteShell?
-  public var hostfile: String?
   /// Path of flotilla on the nodes.
   public var program: String
   public var here: Examination.Reference
@@ -27,7 +26,7 @@ public struct DoctorRequest: Sendable {
   public var command: String
 
   public init(
-    hosts: [Hostfile.Host], needs: [NodeNeed], model: Examination.Model?, shell: RemoteShell?, hostfile: String?,
+    hosts: [Hostfile.Host], needs: [NodeNeed], model: Examination.Model?, shell: RemoteShell?,
     program: String, here: Examination.Reference, range: String?, verifies: Bool, measures: Bool, limit: Double,
     command: String
   ) {
@@ -35,7 +34,6 @@ public struct DoctorRequest: Sendable {
     self.needs = needs
     self.model = model
     self.shell = shell
-    self.hostfile = hostfile
     self.program = program
     self.here = here
     self.range = range
@@ -147,7 +145,8 @@ public struct DoctorRun: Sendable {
     // Takes a second, where a job over nodes that do not reach each other would wait for minutes.
     progress("connections", 0, 1)
     let connections = try ConnectionSurvey(
-      nodes: nodes.map(\.name), shell: request.shell ?? .ssh(), program: request.program, isCancelled: isCancelled
+      nodes: nodes.map { Peer($0, range: request.range) }, shell: request.shell ?? .ssh(), program: request.program,
+      isCancelled: isCancelled
     ).run()
     var network = Examination.Network(range: request.range, measurement: nil, connections: connections)
     if connections.contains(where: { $0.isBlocked }) {
@@ -156,8 +155,8 @@ public struct DoctorRun: Sendable {
     }
     let pairs = Double(nodes.count * (nodes.count - 1))
     let job = NodeJob(
-      hosts: request.hosts, hostfile: request.hostfile, shell: request.shell, range: request.range,
-      program: request.program, limit: 60 + 2 * pairs)
+      hosts: request.hosts, shell: request.shell, range: request.range, program: request.program,
+      limit: 60 + 2 * pairs)
     progress("links", 0, 1)
     do {
       let found = try job.measurement(includesMachines: false, isCancelled: isCancelled)

@@ -134,6 +134,8 @@ public struct Examination: Codable, Sendable, Equatable {
   public struct Connection: Codable, Sendable, Equatable {
     public var from: String
     public var to: String
+    /// In the range that MPI is bound to; nil where its name was used.
+    public var address: String?
     public var port: Int
     /// Nil where it worked.
     public var failure: String?
@@ -141,9 +143,10 @@ public struct Examination: Codable, Sendable, Equatable {
     /// Whether it failed for another reason than a name that the node does not know, which MPI does not need.
     public var isBlocked: Bool { failure.map { $0 != ConnectionTest.unknownName } ?? false }
 
-    public init(from: String, to: String, port: Int, failure: String?) {
+    public init(from: String, to: String, address: String? = nil, port: Int, failure: String?) {
       self.from = from
       self.to = to
+      self.address = address
       self.port = port
       self.failure = failure
     }

@@ -33,8 +33,7 @@ public struct ClusterCalibration: Sendable {
     }
     progress("measuring")
     let job = NodeJob(
-      hosts: request.hosts, hostfile: request.hostfile, shell: request.shell, range: request.range,
-      program: request.program, limit: limit)
+      hosts: request.hosts, shell: request.shell, range: request.range, program: request.program, limit: limit)
     let measurement = try job.measurement(includesMachines: true, options: options, isCancelled: isCancelled)
       .inOrder(of: nodes.map { $0.facts?.hostName ?? "" })
     return try Self.description(nodes, measurement, request)

@@ -47,9 +47,22 @@ public enum ConnectionTest {
   }
 }
 
+/// A node as the others would reach it.
+struct Peer: Sendable {
+  let name: String
+  /// Its address in the range that MPI is bound to; nil: whatever its name stands for.
+  let address: String?
+
+  init(_ node: Examination.Node, range: String?) {
+    name = node.name
+    let addresses = (node.facts?.interfaces ?? []).flatMap(\.addresses).map(\.address)
+    address = range.flatMap { NetworkRange($0) }.flatMap { range in addresses.first(where: range.contains) }
+  }
+}
+
 /// Has every node try to reach every other one.
 struct ConnectionSurvey: Sendable {
-  let nodes: [String]
+  let nodes: [Peer]
   let shell: RemoteShell
   /// Path of flotilla on the nodes.
   let program: String
@@ -83,7 +96,7 @@ struct ConnectionSurvey: Sendable {
 
   private func listen(_ node: Int, _ ports: Gathering<Int>, until isOver: @escaping @Sendable () -> Bool) {
     let isCancelled = isCancelled
-    let link = NodeLink(host: nodes[node], shell: shell) { isCancelled() || isOver() }
+    let link = NodeLink(host: nodes[node].name, shell: shell) { isCancelled() || isOver() }
     let command = ShellText.line([program, "doctor", "--this-node", "--listen", "\(Int(Self.patience))"])
     // Ended by us as a rule, which is no failure.
     _ = try? link.run(NodeScript.bytes("\(command) </dev/null")) { line in
@@ -96,8 +109,9 @@ struct ConnectionSurvey: Sendable {
     guard !peers.isEmpty else { return [] }
     let isCancelled = isCancelled
     let end = MonotonicClock.seconds() + Self.patience / 2
-    let link = NodeLink(host: nodes[node], shell: shell) { isCancelled() || MonotonicClock.seconds() > end }
-    let targets = peers.map { "\(NodeName.host(nodes[$0]))=\(ports[$0]!)" }.joined(separator: ",")
+    let link = NodeLink(host: nodes[node].name, shell: shell) { isCancelled() || MonotonicClock.seconds() > end }
+    let targets = peers.map { "\(nodes[$0].address ?? NodeName.host(nodes[$0].name))=\(ports[$0]!)" }
+      .joined(separator: ",")
     let command = ShellText.line([program, "doctor", "--this-node", "--knock", targets])
     var connections: [Examination.Connection] = []
     _ = try? link.run(NodeScript.bytes("\(command) </dev/null")) { line in
@@ -108,8 +122,8 @@ struct ConnectionSurvey: Sendable {
       }
       connections.append(
         Examination.Connection(
-          from: nodes[node], to: nodes[peers[index]], port: ports[peers[index]]!,
-          failure: words.count > 2 ? words[2] : nil))
+          from: nodes[node].name, to: nodes[peers[index]].name, address: nodes[peers[index]].address,
+          port: ports[peers[index]]!, failure: words.count > 2 ? words[2] : nil))
     }
     return connections
   }

@@ -4,11 +4,10 @@ import Kernels
 import MessagePassing
 import Nodes
 
-/// One MPI job with one rank on each node, for measurements.
+/// One MPI job with one rank on each node, for measurements. The line that starts it is that of `flotilla launch`, so
+/// that what is measured is what runs.
 public struct NodeJob: Sendable {
   let hosts: [Hostfile.Host]
-  /// Path; nil where hosts were named on the command line.
-  let hostfile: String?
   let shell: RemoteShell
   /// The address range that MPI is bound to; nil: it chooses.
   let range: String?
@@ -25,46 +24,42 @@ public struct NodeJob: Sendable {
   /// - Parameters:
   ///   - shell: nil: ssh.
   public init(
-    hosts: [Hostfile.Host], hostfile: String?, shell: RemoteShell?, range: String?, program: String, limit: Double
+    hosts: [Hostfile.Host], shell: RemoteShell?, range: String?, program: String, limit: Double
   ) {
     self.hosts = hosts
-    self.hostfile = hostfile
     self.shell = shell ?? .ssh()
     self.range = range
     self.program = program
     self.limit = limit
   }
 
-  /// The command that starts `flotilla` with some arguments, one rank on each node, in the order of the hostfile.
+  /// The command that starts `flotilla` with some arguments, one rank on each node, in the order of the nodes.
   ///
   /// - Throws: `NodeError` where the remote shell is none that mpirun takes.
-  package func command(_ arguments: [String]) throws -> [String] {
-    var words = ["mpirun"]
-    // mpirun refuses to work for root unless told so.
-    if geteuid() == 0 { words.append("--allow-run-as-root") }
-    words +=
-      hostfile.map { ["--hostfile", $0] }
-      ?? ["--host", hosts.map { "\($0.name):\($0.slots)" }.joined(separator: ",")]
-    words += ["--map-by", "ppr:1:node", "--bind-to", "none"]
-    var parameters = [
-      // Ranks may outnumber cores, also those of a test on one machine.
-      ("mpi_yield_when_idle", "1"),
-      // Only this machine must be able to reach the nodes.
-      ("plm_rsh_no_tree_spawn", "1"),
-      // A node that is gone is noticed in seconds.
-      ("oob_tcp_keepalive_time", "1"), ("oob_tcp_keepalive_intvl", "1"), ("oob_tcp_keepalive_probes", "2"),
-      ("odls_base_sigkill_timeout", "0"),
-      ("orte_abort_on_non_zero_status", "1"),
-    ]
+  package func command(_ arguments: [String], _ runtime: MPIRuntime) throws -> [String] {
     if let bad = shell.words.first(where: { $0.contains { " \t'\"".contains($0) } }) {
       throw NodeError(
         "--rsh: expected words without spaces and quotes, which mpirun cannot take, found \"\(bad)\"",
         hint: "give the program a name without spaces", isUsage: true)
     }
-    parameters.append(("plm_rsh_agent", shell.words.joined(separator: " ")))
-    if let range { parameters += [("btl_tcp_if_include", range), ("oob_tcp_if_include", range)] }
-    words += parameters.flatMap { ["--mca", $0.0, $0.1] }
-    return words + [program] + arguments
+    var plan = LaunchPlan(place: .hosts(hosts.map { Hostfile.Host(name: $0.name, slots: 1) }))
+    plan.network = range
+    plan.remoteShell = shell.words.joined(separator: " ")
+    plan.isRoot = geteuid() == 0
+    // Nodes may be one machine, and ranks then more than its cores.
+    plan.extra = ["--mca", "mpi_yield_when_idle", "1"]
+    return MPIRunLine(plan, runtime: runtime, command: [program] + arguments).words
+  }
+
+  /// That of the mpirun here.
+  private static func runtime() throws -> MPIRuntime {
+    do {
+      return try MPIRuntime(program: "mpirun")
+    } catch var error as NodeError {
+      // A finding about this machine, and no option is at fault.
+      error.isUsage = false
+      throw error
+    }
   }
 
   /// Runs the job and reads what its first rank measured.
@@ -74,7 +69,7 @@ public struct NodeJob: Sendable {
     includesMachines: Bool, options: [String] = [], isCancelled: @escaping () -> Bool
   ) throws -> ClusterMeasurement {
     let arguments = ["calibrate", "--each-rank"] + (includesMachines ? [] : ["--links-only"]) + options
-    let words = try command(arguments)
+    let words = try command(arguments, Self.runtime())
     let start = MonotonicClock.seconds()
     var hasStarted = false
     // mpirun waits for ever for a daemon that did not report back.
@@ -133,15 +128,15 @@ enum JobFailure {
     return (own ?? telling.first).map { String($0.prefix(300)) }
   }
 
+  private static let noDaemon =
+    "Open MPI is not in the PATH of a remote command on a node: apt-get install openmpi-bin"
+
   private static let hints: [(words: String, hint: String)] = [
     ("out-of-band communications", "no node interface lies in the range of --network: give one that all nodes share"),
     ("did not find interface", "no node interface lies in the range of --network: give one that all nodes share"),
     ("btl_tcp_if_include", "no node interface lies in the range of --network: give one that all nodes share"),
-    (
-      "orted: command not found",
-      "Open MPI is not in the PATH of a remote command on a node: apt-get install openmpi-bin"
-    ),
-    ("orted: not found", "Open MPI is not in the PATH of a remote command on a node: apt-get install openmpi-bin"),
+    ("orted: command not found", noDaemon), ("orted: not found", noDaemon),
+    ("prted: command not found", noDaemon), ("prted: not found", noDaemon),
     ("Permission denied", "ssh-copy-id to that node: mpirun asks for no password"),
     ("Host key verification failed", "ssh to that node once by hand, and accept its key"),
     ("Could not resolve hostname", "check the name in the hostfile, or add it to /etc/hosts"),

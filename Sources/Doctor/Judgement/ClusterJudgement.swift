@@ -39,36 +39,46 @@ struct ClusterJudgement {
   // MARK: Networks
 
   private var networks: [Finding] {
-    if let range {
-      return nodes.filter { node in !Self.addresses(of: node.facts).contains { range.contains($0.address) } }.map {
-        Finding(
-          .red, .network, "no address in \(range)",
-          advice: "--network takes the range that all nodes share; it has \(Self.ranges(of: $0.facts))", node: $0.name)
-      }
-    }
-    return doubled + uncommon
+    guard let range else { return doubled + uncommon }
+    let outside = nodes.filter { node in !Self.addresses(of: node.facts).contains { range.contains($0.address) } }
+    return outside.map {
+      Finding(
+        .red, .network, "no address in \(range)",
+        advice: "--network takes the range that all nodes share; it has \(Self.ranges(of: $0.facts))", node: $0.name)
+    } + doubled
   }
 
-  /// The same address on several nodes, as bridges of container engines have them: MPI may try to reach a node there.
+  /// The same address on several nodes, as bridges of container engines have them: MPI may try to reach a node there,
+  /// and must where it is bound to that range. Outside of the range nobody goes.
   private var doubled: [Finding] {
-    var holders: [String: [String]] = [:]
-    for node in nodes {
-      for address in Set(Self.addresses(of: node.facts)) { holders[address.address, default: []].append(node.name) }
-    }
-    let shared = holders.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
+    let shared = holders.filter { $0.value.count > 1 && range?.contains($0.key) != false }.sorted { $0.key < $1.key }
     guard let first = shared.first else { return [] }
     let more = shared.count > 1 ? " (and \(shared.count - 1) more addresses)" : ""
-    return [
-      Finding(
-        .amber, .network, "\(first.key) belongs to \(Amount.list(first.value))\(more)",
-        advice: "MPI may take it for a way to another node: bind it to the right network with --network "
-          + (common.first ?? "RANGE"))
-    ]
+    let text = "\(first.key) belongs to \(Amount.list(first.value))\(more)"
+    let way = "bind it to the right network with --network " + (common.first ?? "RANGE")
+    guard range != nil else {
+      return [Finding(.amber, .network, text, advice: "MPI may take it for a way to another node: \(way)")]
+    }
+    return [Finding(.red, .network, text + ", and MPI is bound to it", advice: "it leads to no other node: \(way)")]
   }
 
-  /// Networks that every node has an address in.
+  /// By address: the nodes that have it.
+  private var holders: [String: [String]] {
+    var holders: [String: [String]] = [:]
+    for node in nodes {
+      for address in Set(Self.addresses(of: node.facts).map(\.address)) {
+        holders[address, default: []].append(node.name)
+      }
+    }
+    return holders
+  }
+
+  /// Networks that every node has an address in, another one each.
   private var common: [String] {
-    let sets = nodes.map { Set(Self.addresses(of: $0.facts).filter(\.isIPv4).map(\.network)) }
+    let own = holders.filter { $0.value.count == 1 }
+    let sets = nodes.map { node in
+      Set(Self.addresses(of: node.facts).filter { $0.isIPv4 && own[$0.address] != nil }.map(\.network))
+    }
     guard let first = sets.first else { return [] }
     return sets.dropFirst().reduce(first) { $0.intersection($1) }.sorted()
   }

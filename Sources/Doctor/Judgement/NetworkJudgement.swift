@@ -28,8 +28,10 @@ struct NetworkJudgement {
     return blocked.map { connection in
       Finding(
         .red, .network,
-        "no TCP connection to \(connection.to), port \(connection.port): \(connection.failure ?? "")",
-        advice: "a firewall? mpirun and the ranks use ports that the system picks: allow all TCP between the nodes",
+        "no TCP connection to \(connection.to)\(connection.address.map { " at \($0)" } ?? ""), port "
+          + "\(connection.port): \(connection.failure ?? "")",
+        advice: (connection.address == nil ? "" : "does \(network.range ?? "the range") lead to the other nodes? ")
+          + "a firewall? mpirun and the ranks use ports that the system picks: allow all TCP between the nodes",
         node: connection.from)
     }
   }

@@ -72,7 +72,7 @@ struct NodeOptions: ParsableArguments {
   /// Nothing but the nodes is known yet.
   func request(_ nodes: Hostfile, needs: [NodeNeed], command: String) -> DoctorRequest {
     DoctorRequest(
-      hosts: nodes.hosts, needs: needs, model: nil, shell: shell, hostfile: hostfile, program: program,
+      hosts: nodes.hosts, needs: needs, model: nil, shell: shell, program: program,
       here: .init(version: Flotilla.version, hash: OwnProgram.hash, mpi: MPISession.libraryVersion),
       range: network, verifies: false, measures: false, limit: limit, command: command)
   }

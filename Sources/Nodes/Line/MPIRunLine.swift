@@ -1,6 +1,3 @@
-import ExpertParallel
-import Nodes
-
 /// The line that starts a job: what one would have to write by hand, each part with its reason.
 ///
 /// Nothing in it forces TCP: where UCX or InfiniBand works, Open MPI takes it.

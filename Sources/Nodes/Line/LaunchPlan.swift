@@ -1,5 +1,3 @@
-import Nodes
-
 /// Where the ranks of a job run and how they are started.
 public struct LaunchPlan: Sendable, Equatable {
   public enum Place: Sendable, Equatable {

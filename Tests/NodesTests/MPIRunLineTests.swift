@@ -1,4 +1,3 @@
-import Launch
 import Nodes
 import Testing
 
@@ -75,6 +74,6 @@ struct MPIRunLineTests {
   @Test(
     "Other programs and old versions are refused", arguments: ["", "HYDRA 4.0", "mpirun (Open MPI) 3.1.3", "4.1.4"])
   func refused(text: String) {
-    #expect(throws: LaunchError.self) { try MPIRuntime(versionText: text) }
+    #expect(throws: NodeError.self) { try MPIRuntime(versionText: text) }
   }
 }

@@ -1,5 +1,3 @@
-import Nodes
-
 /// Which Open MPI starts the ranks: its runtime's parameters changed with version 5.
 public enum MPIRuntime: Sendable, Equatable {
   /// With ORTE, `--mca` for everything.
@@ -8,38 +6,35 @@ public enum MPIRuntime: Sendable, Equatable {
   case version5
 
   /// - Parameter text: what `mpirun --version` prints.
-  /// - Throws: ``LaunchError`` where it is another MPI or too old.
-  public init(versionText text: String) throws(LaunchError) {
+  /// - Throws: ``NodeError`` where it is another MPI or too old.
+  public init(versionText text: String) throws(NodeError) {
     let first = text.split(separator: "\n").first.map(String.init) ?? ""
     let number = first.split(separator: " ").last { $0.first?.isNumber == true }
     let major = number?.split(separator: ".").first.flatMap { Int($0) }
     guard first.contains("Open MPI") || first.contains("OpenRTE"), let major, major >= 4 else {
-      throw LaunchError(
+      throw NodeError(
         "mpirun --version: expected Open MPI 4 or later, found \"\(first.prefix(80))\"",
-        hint: "--mpirun PATH names another one; Debian's is in openmpi-bin")
+        hint: "Debian's is in openmpi-bin; launch takes another one with --mpirun PATH", isUsage: true)
     }
     self = major == 4 ? .version4 : .version5
   }
 
   /// Asks the program.
+  ///
+  /// - Throws: ``NodeError`` where it does not start or is none of Open MPI's.
   public init(program: String) throws {
     var output: [UInt8] = []
     let child: ChildProcess
     do {
       child = try ChildProcess.run([program, "--version"], isCancelled: { false }) { output += $0 }
     } catch {
-      throw LaunchError("\(program): expected Open MPI's mpirun, found nothing to start", hint: "install openmpi-bin")
+      throw NodeError(
+        "\(program): expected Open MPI's mpirun, found nothing to start", hint: "install openmpi-bin", isUsage: true)
     }
     guard child.ending == .exited(0) else {
-      throw LaunchError("\(program) --version: expected its version, found: \(child.errors.prefix(200))", hint: "")
+      throw NodeError(
+        "\(program) --version: expected its version, found: \(child.errors.prefix(200))", isUsage: true)
     }
     try self.init(versionText: String(decoding: output, as: UTF8.self))
   }
-}
-
-/// What keeps a job from being started, in words for the person who wants it.
-public struct LaunchError: Error, Sendable, Equatable, CustomStringConvertible {
-  public let description: String
-
-  package init(_ text: String, hint: String = "") { description = text + (hint.isEmpty ? "" : ". Hint: \(hint)") }
 }
