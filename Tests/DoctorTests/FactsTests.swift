@@ -87,7 +87,8 @@ struct FactsTests {
     #expect(four.hasSuffix("--mca mpi_yield_when_idle 1 /opt/flotilla calibrate") && !four.contains("prte"))
     let five = try words(.command("/lab agent"), "10.0.0.0/24", .version5)
     #expect(five.contains("/lab agent") && !five.contains { $0.hasPrefix("plm_rsh") || $0 == "oob_tcp_if_include" })
-    #expect(five.joined(separator: " ").contains("--prtemca plm_ssh_agent /lab agent --prtemca plm_ssh_no_tree_spawn 1"))
+    #expect(
+      five.joined(separator: " ").contains("--prtemca plm_ssh_agent /lab agent --prtemca plm_ssh_no_tree_spawn 1"))
     #expect(try !words(nil, nil, .version5).contains { $0.contains("if_include") })
     #expect(throws: NodeError.self) { _ = try words(.command("'the agent'"), nil, .version4) }
   }

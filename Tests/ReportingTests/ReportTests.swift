@@ -125,7 +125,7 @@ struct RecordTests {
         "dense_feed_forward":0,"dispatch":0,"embedding":0,"expert_compute":0.2,"gate":0,"head":0.05,\#
         "sampling":0,"shared_expert":0,"wait":0.1},"ranks":[{"busy_seconds":0.9,"busy_share":0.9,\#
         "bytes_received":0,"bytes_sent":0,"combine_seconds":0,"dispatch_seconds":0,\#
-        "expert_pairs_activated":8,"expert_rows":60,"expert_seconds":0.2,"experts_activated":8,\#
+        "expert_pairs_activated":8,"expert_pairs_held":0,"expert_rows":60,"expert_seconds":0.2,"experts_activated":8,\#
         "experts_held":8,"gate_seconds":0,"host":"node0","messages_received":0,"messages_sent":0,\#
         "parameters_applied":1500000,"rank":0,"resident_bytes":104857600,"roles":["coordinator",\#
         "experts"],"wait_seconds":0}],"rates":{"decode_tokens_per_second":4,\#

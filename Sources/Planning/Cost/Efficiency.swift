@@ -15,7 +15,7 @@ public struct Efficiency: Sendable, Equatable, Codable {
   public var floatProducts = 0.40
   /// Of the f32 peak, in attention's own products. The kernel alone has 0.75 with AVX2.
   public var attention = 0.60
-  /// Of the top-k, for one score of one token; one thread. Measured with the router's code in this planner's tests.
+  /// Of the top-k, for one score of one token; one thread. Assumed.
   public var secondsPerScore = 8e-9
   /// To wake the threads for a product and to wait for the last one. Assumed.
   public var secondsPerJob = 3e-6
