@@ -29,7 +29,8 @@ struct SimulateTests {
       guard parameter.shape.count == 2, ![.embedding, .head, .routedExperts].contains(parameter.part) else { return }
       perToken += parameter.count
     }
-    perToken += 7 * 4 * inventory.parametersPerExpert
+    // An expert of all layers.
+    perToken += 4 * inventory.parametersPerExpert
     #expect(sum(record, "parameters_applied") == 10 * perToken + 5 * 4096 * 256)
   }
 
