@@ -160,7 +160,7 @@ struct ResumeTests {
       #expect(job.status == 2 && job.complaints.count == 1, "\(job.errors)")
       let line = try #require(job.complaints.first)
       #expect(
-        line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.00 GiB) in \(first)"), "\(line)")
+        line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.2 MiB) in \(first)"), "\(line)")
       #expect(line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 ("), "\(line)")
       #expect(
         job.errors.contains {

@@ -122,6 +122,25 @@ struct ClusterTests {
       InterfaceCount.growth(from: before, to: after) == [.init(name: "c", bytes: 70), .init(name: "a", bytes: 10)])
   }
 
+  @Test("Counters of interfaces as the kernel writes them")
+  func counters() throws {
+    let root = FileManager.default.temporaryDirectory.appending(path: "counters-\(UUID().uuidString)")
+    let folder = root.appending(path: "proc/self/net")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: root) }
+    try """
+    Inter-|   Receive                                                |  Transmit
+     face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+      eth0:  1000      7    0    0    0     0          0         0       24       3    0    0    0     0       0          0
+        br:1:   5      1    0    0    0     0          0         0        6       1    0    0    0     0       0          0
+    """.write(to: folder.appending(path: "dev"), atomically: true, encoding: .utf8)
+    #expect(
+      InterfaceCount.ofThisMachine(root: root.path(percentEncoded: false)) == [
+        .init(name: "br:1", bytes: 11), .init(name: "eth0", bytes: 1024),
+      ])
+    #expect(InterfaceCount.ofThisMachine().contains { $0.name == "lo" })
+  }
+
   @Test("A measured link: the difference of two messages, so that latency does not count as bandwidth")
   func link() {
     func speed(_ bytes: Int, _ seconds: Double) -> Calibration.MessageSpeed {

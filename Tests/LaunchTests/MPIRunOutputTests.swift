@@ -50,6 +50,12 @@ struct MPIRunOutputTests {
     #expect(
       ending(3, silent, complaint: "no") == JobEnding(.exited(3), silent, complaint: "no", isInterrupted: false))
     #expect(ending(3, silent, complaint: "no").cause == .lost)
+    // One message: who waited for the lost rank has said more.
+    let waited = ending(137, killed, complaint: "rank 2 on host n2: nothing heard for 2 s")
+    #expect(waited.exitCode == 3 && waited.message == "" && waited.reason.hasSuffix("for 2 s"))
+    #expect(waited.remark == "rank 2 on host n2 ended by signal 9 (Killed)" && ending(137, killed).remark == "")
+    let other = ending(137, killed, complaint: "rank 1 on host n1: nothing")
+    #expect(other.message.hasPrefix("rank 2 on host n2 was lost"))
     #expect(ending(2, silent, complaint: "no").exitCode == 2 && ending(2, silent, complaint: "no").message == "")
     #expect(ending(1, silent).message == "mpirun ended with code 1, without a word why")
     #expect(ending(130, silent).exitCode == 130)

@@ -178,7 +178,7 @@ public final class PreparedStore: TensorStore {
     let bytes = manifest.bundles.reduce(0) { $0 + (wanted.contains($1.name) ? $1.bytes : 0) }
     let (names, experts) = BundleName.sorted(absent)
     let list = names + (experts.isEmpty ? [] : ["expert " + ExpertRanges.text(experts, most: 20)])
-    return list.joined(separator: ", ") + String(format: " (%.2f GiB)", Double(bytes) / 0x1p30)
+    return list.joined(separator: ", ") + " (\(Disk.text(bytes)))"
   }
 
   private func missing(_ bundles: [BundleName]) -> CheckpointError {

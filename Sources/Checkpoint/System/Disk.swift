@@ -17,14 +17,16 @@ package enum Disk {
   /// - Throws: ``CheckpointError`` with the needed and the free bytes.
   static func require(_ bytes: Int, reserve: Int = 0, in folder: URL) throws {
     guard let free = free(folder), free < bytes + reserve else { return }
-    func text(_ bytes: Int) -> String {
-      bytes < 1 << 30
-        ? String(format: "%.1f MiB", Double(bytes) / 0x1p20) : String(format: "%.2f GiB", Double(bytes) / 0x1p30)
-    }
     throw CheckpointError(
       file: folder.path(percentEncoded: false), subject: "disk",
       expected: "\(text(bytes)) of free space" + (reserve > 0 ? " and \(text(reserve)) in reserve" : ""),
       found: text(free), hint: "Free \(text(bytes + reserve - free)) or choose a folder on another disk.")
+  }
+
+  /// "24.0 MiB", "1.20 GiB".
+  static func text(_ bytes: Int) -> String {
+    bytes < 1 << 30
+      ? String(format: "%.1f MiB", Double(bytes) / 0x1p20) : String(format: "%.2f GiB", Double(bytes) / 0x1p30)
   }
 
   /// Puts a file with new contents in the place of `url` in one step, synced.

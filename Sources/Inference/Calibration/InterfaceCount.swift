@@ -10,17 +10,20 @@ public struct InterfaceCount: Codable, Sendable, Equatable {
     self.bytes = bytes
   }
 
+  /// Those of the network that this process has: in a container or a namespace `/sys` may show another one.
+  ///
   /// - Parameter root: of the file system; tests pass their own.
   public static func ofThisMachine(root: String = "") -> [InterfaceCount] {
-    let folder = root + "/sys/class/net"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.sorted().compactMap { name in
-      let counts = ["rx_bytes", "tx_bytes"].compactMap { counter -> Int? in
-        let text = try? String(contentsOfFile: "\(folder)/\(name)/statistics/\(counter)", encoding: .utf8)
-        return text.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
-      }
-      return counts.count == 2 ? InterfaceCount(name: name, bytes: counts[0] &+ counts[1]) : nil
-    }
+    guard let bytes = FileManager.default.contents(atPath: root + "/proc/self/net/dev") else { return [] }
+    // "  eth0: bytes packets …", eight numbers of what came, then of what went.
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    return lines.compactMap { line in
+      guard let colon = line.lastIndex(of: ":") else { return nil }
+      let numbers = line[line.index(after: colon)...].split(separator: " ").compactMap { Int($0) }
+      guard numbers.count >= 9 else { return nil }
+      let name = line[..<colon].trimmingCharacters(in: .whitespaces)
+      return InterfaceCount(name: name, bytes: numbers[0] &+ numbers[8])
+    }.sorted { $0.name < $1.name }
   }
 
   /// What crossed each interface between two looks, the busiest first; those without traffic are left out.

@@ -16,6 +16,8 @@ public struct JobEnding: Sendable, Equatable {
   public let cause: Cause
   /// What went wrong, where no rank has said it; empty otherwise.
   public let message: String
+  /// How the lost rank ended, where that is known and no message says it; empty otherwise.
+  public let remark: String
   /// What went wrong, whoever said it; empty where nothing did.
   public let reason: String
 
@@ -30,13 +32,19 @@ public struct JobEnding: Sendable, Equatable {
   package init(_ ending: ChildProcess.Ending, _ output: MPIRunOutput, complaint: String?, isInterrupted: Bool) {
     let (cause, message) = Self.judged(ending, output, complaint: complaint, isInterrupted: isInterrupted)
     (self.cause, self.message, reason) = (cause, message, message.isEmpty ? complaint ?? "" : message)
+    remark =
+      if cause == .lost, message.isEmpty, let loss = output.loss, let signal = loss.signal {
+        "rank \(loss.rank) on host \(loss.host) ended by \(signal)"
+      } else {
+        ""
+      }
   }
 
   /// The launcher itself ended it.
   ///
   /// - Parameter complaint: why, where a rank has said it and the person has seen it.
   init(_ cause: Cause, _ message: String, _ complaint: String? = nil) {
-    (self.cause, self.message, reason) = (cause, message, complaint ?? message)
+    (self.cause, self.message, reason, remark) = (cause, message, complaint ?? message, "")
   }
 
   static func notStarted(after seconds: Double, _ isOnNetwork: Bool, _ output: MPIRunOutput) -> JobEnding {
@@ -64,7 +72,10 @@ public struct JobEnding: Sendable, Equatable {
     case .exited(Self.lost) where hasComplaint: return (.lost, "")
     case _ where loss?.signal != nil:
       let loss = loss!
-      return (.lost, "rank \(loss.rank) on host \(loss.host) was lost: it ended by \(loss.signal ?? "")")
+      let rank = "rank \(loss.rank) on host \(loss.host)"
+      // A rank that waited for this one has said so, and where the run stood.
+      if complaint?.hasPrefix(rank + ": ") == true { return (.lost, "") }
+      return (.lost, "\(rank) was lost: it ended by \(loss.signal ?? "")")
     case .exited(let code):
       let message = hasComplaint ? "" : "mpirun ended with code \(code)" + Self.quoted(output)
       return (Self.isLostNode(output) ? .lost : .failed(code), message)

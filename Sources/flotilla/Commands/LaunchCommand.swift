@@ -118,6 +118,7 @@ struct LaunchCommand: ParsableCommand {
       let lines = text.split(separator: "\n").map { printable(String($0)) }.joined(separator: "\n")
       StandardError.write("error: \(lines)\n" + (hint.map { "hint: \(printable($0))\n" } ?? ""))
     }
+    if !ending.remark.isEmpty { note(ending.remark) }
     if ending.exitCode != 0 { throw ExitCode(ending.exitCode) }
   }
 
