@@ -160,8 +160,8 @@ struct ResumeTests {
       #expect(job.status == 2 && job.complaints.count == 1, "\(job.errors)")
       let line = try #require(job.complaints.first)
       #expect(
-        line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.2 MiB) in \(first)"), "\(line)")
-      #expect(line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 ("), "\(line)")
+        line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.3 MiB) in \(first)"), "\(line)")
+      #expect(line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 (0.5 MiB) in \(second)"), "\(line)")
       #expect(
         job.errors.contains {
           $0.hasPrefix(

@@ -171,11 +171,14 @@ public final class PreparedStore: TensorStore {
   }
 
   /// Bundles that are not here, in words and with their bytes: "expert 4-15 (1.20 GiB)"; nil where all are.
-  public func absent(of bundles: [BundleName]) -> String? {
+  ///
+  /// - Parameter sizes: of all bundles; the manifest has only those that were prepared here.
+  public func absent(of bundles: [BundleName], sizes: () -> [BundleName: Int]) -> String? {
     let absent = bundles.filter { maps[$0] == nil }
     guard !absent.isEmpty else { return nil }
-    let wanted = Set(absent)
-    let bytes = manifest.bundles.reduce(0) { $0 + (wanted.contains($1.name) ? $1.bytes : 0) }
+    let known = Dictionary(uniqueKeysWithValues: manifest.bundles.map { ($0.name, $0.bytes) })
+    let all = absent.allSatisfy { known[$0] != nil } ? known : sizes().merging(known) { $1 }
+    let bytes = absent.reduce(0) { $0 + (all[$1] ?? 0) }
     let (names, experts) = BundleName.sorted(absent)
     let list = names + (experts.isEmpty ? [] : ["expert " + ExpertRanges.text(experts, most: 20)])
     return list.joined(separator: ", ") + " (\(Disk.text(bytes)))"

@@ -80,7 +80,8 @@ struct Opened {
     if let prepared = checkpoint.prepared {
       let bundles = placement.bundles(of: fleet.rank)
       if fleet.rankCount == 1 { try prepared.require(bundles) }
-      if let absent = prepared.absent(of: bundles) {
+      let sizes = { [formats] in PreparedSizes(configuration, formats, plain: .bf16).bundles }
+      if let absent = prepared.absent(of: bundles, sizes: sizes) {
         let folder = prepared.folder.path(percentEncoded: false)
         lacks.append("bundles: expected \(absent) in \(folder), found no such files")
       }
