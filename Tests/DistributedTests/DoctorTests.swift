@@ -39,8 +39,7 @@ struct DoctorTests {
         \(setting)
         exec sh -c "$*"
         """
-      try script.write(toFile: agent, atomically: true, encoding: .utf8)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: agent)
+      try Executable.write(script, to: agent)
     }
 
     func node(_ index: Int, _ file: String) -> URL { folder.appending(path: "nodes/n\(index)/model/\(file)") }
@@ -91,11 +90,7 @@ struct DoctorTests {
       let lab = try Lab(folder, model: "tiny-mtp")
       let own = URL(filePath: try Job.executable("flotilla")).resolvingSymlinksInPath()
       let other = folder.appending(path: "flotilla")
-      try FileManager.default.copyItem(at: own, to: other)
-      let handle = try FileHandle(forWritingTo: other)
-      try handle.seekToEnd()
-      try handle.write(contentsOf: Data("x".utf8))
-      try handle.close()
+      try Executable.writeOther(than: own, to: other.filePath)
       try lab.setAgent(
         """
         [ $host = n1 ] && [ "$1" = sh ] && exec sh -c "sed 's|\(own.filePath)|\(other.filePath)|g' | sh"

@@ -60,10 +60,7 @@ struct FaultTests {
   func differentBinaries() throws {
     try withTemporaryFolder { folder in
       let copy = folder.appending(path: "flotilla")
-      var binary = try Data(contentsOf: URL(filePath: try Job.executable("flotilla")))
-      binary.append(0)
-      try binary.write(to: copy)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: copy.filePath)
+      try Executable.writeOther(than: URL(filePath: try Job.executable("flotilla")), to: copy.filePath)
       let arguments = ["trace", Fixtures.url("tiny-f32").filePath] + Self.trace
       let job = try flotilla(arguments, ranks: 1, more: [":", "-n", "1", copy.filePath] + arguments)
       #expect(job.complaints.count == 1, "\(job.complaints)")

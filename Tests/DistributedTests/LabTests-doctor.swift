@@ -32,11 +32,7 @@ extension LabTests {
 
     let own = URL(filePath: try Job.executable("flotilla")).resolvingSymlinksInPath()
     let other = folder.appending(path: "flotilla")
-    try FileManager.default.copyItem(at: own, to: other)
-    let handle = try FileHandle(forWritingTo: other)
-    try handle.seekToEnd()
-    try handle.write(contentsOf: Data("x".utf8))
-    try handle.close()
+    try Executable.writeOther(than: own, to: other.filePath)
     try hosts.lab.run("on", "n1", "mount", "--bind", other.filePath, own.filePath)
     // All that a host knows of its memory it has from there.
     let memory = folder.appending(path: "meminfo").filePath

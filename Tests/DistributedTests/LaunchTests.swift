@@ -57,10 +57,8 @@ struct LaunchTests {
     try withTemporaryFolder { folder in
       // Every node is this machine; what is run there leaves a line.
       let log = folder.appending(path: "log").filePath
-      let shell = folder.appending(path: "shell").filePath
-      try "#!/bin/sh\necho \"$1\" >> \(log)\nshift\nexec sh -c \"$*\"\n".write(
-        toFile: shell, atomically: true, encoding: .utf8)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: shell)
+      let shell = try Executable.write(
+        "#!/bin/sh\necho \"$1\" >> \(log)\nshift\nexec sh -c \"$*\"\n", to: folder.appending(path: "shell").filePath)
       let nodes = ["--hosts", "127.0.0.2:2,127.0.0.3", "--rsh", shell]
       let dry = try launch(nodes + ["--dry-run"], Self.sum)
       #expect(dry.status == 0, "\(dry.errors)")

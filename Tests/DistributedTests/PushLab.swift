@@ -35,8 +35,7 @@ struct PushLab {
       """
     // rsync's own words must come first.
     let quiet = script.replacing("echo \"Welcome", with: "[ \"$1\" = sh ] && echo \"Welcome")
-    try quiet.write(toFile: path, atomically: true, encoding: .utf8)
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    try Executable.write(quiet, to: path)
   }
 
   func node(_ index: Int) -> URL { node("n\(index)") }

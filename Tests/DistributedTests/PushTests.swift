@@ -215,9 +215,7 @@ struct PushTests {
       let lab = try PushLab(folder, nodes: 2)
       let tools = folder.appending(path: "tools")
       try FileManager.default.createDirectory(at: tools, withIntermediateDirectories: true)
-      let df = tools.appending(path: "df").filePath
-      try "#!/bin/sh\necho 'x 9 9 1024 9% /'\n".write(toFile: df, atomically: true, encoding: .utf8)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: df)
+      try Executable.write("#!/bin/sh\necho 'x 9 9 1024 9% /'\n", to: tools.appending(path: "df").filePath)
       try lab.agent("[ $host = n1 ] && PATH=\"\(tools.filePath):$PATH\"")
       let job = try lab.push()
       #expect(job.status == 1 && job.complaints.count == 1, "\(job.errors)")

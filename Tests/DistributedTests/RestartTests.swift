@@ -126,10 +126,7 @@ struct RestartTests {
   // MARK: Nodes
 
   private func script(_ name: String, _ text: String, in folder: URL) throws -> String {
-    let path = folder.appending(path: name).filePath
-    try ("#!/bin/sh\n" + text).write(toFile: path, atomically: true, encoding: .utf8)
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
-    return path
+    try Executable.write("#!/bin/sh\n" + text, to: folder.appending(path: name).filePath)
   }
 
   @Test("A node that does not answer any more is left out, with its roles; the text is the same")

@@ -61,9 +61,7 @@ struct SlurmTests {
       let bin = folder.appending(path: "bin")
       try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
       for (name, text) in programs {
-        let file = bin.appending(path: name)
-        try (text + "\n").write(to: file, atomically: true, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.filePath)
+        try Executable.write(text + "\n", to: bin.appending(path: name).filePath)
       }
     }
 
