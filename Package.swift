@@ -36,7 +36,7 @@ let package = Package(
         "DeepSeek", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
       ],
       swiftSettings: strict),
-    .target(name: "Nodes", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(name: "Nodes", dependencies: ["Kernels", "StrictJSON"], swiftSettings: strict),
     .target(
       name: "Push",
       dependencies: [

@@ -87,10 +87,8 @@ package struct ChildProcess {
     let write: Int32
 
     init() throws {
-      var ends: [Int32] = [0, 0]
-      guard pipe(&ends) == 0 else { throw ChildProcess.failure("make a pipe", errno) }
-      (read, write) = (ends[0], ends[1])
-      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      guard let ends = Descriptor.pipe() else { throw ChildProcess.failure("make a pipe", errno) }
+      (read, write) = ends
       _ = fcntl(read, F_SETFL, O_NONBLOCK)
     }
   }
@@ -102,11 +100,7 @@ package struct ChildProcess {
       guard descriptor >= 0 else { throw failure("open /dev/null", errno) }
       return descriptor
     }
-    var name = Array(NSTemporaryDirectory().utf8CString.dropLast()) + Array("flotilla-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&name)
-    guard descriptor >= 0 else { throw failure("make a temporary file", errno) }
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    unlink(&name)
+    guard let descriptor = Descriptor.temporaryFile() else { throw failure("make a temporary file", errno) }
     let code = Descriptor.write(bytes, to: descriptor)
     guard code == 0 else {
       close(descriptor)

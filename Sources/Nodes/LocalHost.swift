@@ -28,19 +28,17 @@ public final class LocalHost: Sendable {
     let node = Self.node(host)
     if node == "localhost" || node == name || addresses.contains(node) { return true }
     if let answer = known.withLock({ $0[host] }) { return answer }
-    let answer = lookup(Self.bare(host)).contains(where: addresses.contains)
+    let answer = lookup(NodeName.host(host)).contains(where: addresses.contains)
     known.withLock { $0[host] = answer }
     return answer
   }
 
   /// What tells nodes apart: the name without user and domain, or the address.
   static func node(_ host: String) -> String {
-    let bare = bare(host)
+    let bare = NodeName.host(host)
     let isAddress = bare.contains(":") || bare.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
     return isAddress ? bare : bare.split(separator: ".").first.map(String.init) ?? bare
   }
-
-  private static func bare(_ host: String) -> String { host.split(separator: "@").last.map(String.init) ?? host }
 
   private static func interfaceAddresses() -> Set<String> {
     var list: UnsafeMutablePointer<ifaddrs>?

@@ -86,5 +86,6 @@ package enum TCPSocket {
     return code == 0 ? nil : .system(code)
   }
 
-  private static var streamType: Int32 { Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) }
+  /// Of a stream's socket, closed in programs started later.
+  package static var streamType: Int32 { Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) }
 }

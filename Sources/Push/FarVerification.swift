@@ -1,6 +1,5 @@
 import Checkpoint
 import Nodes
-import StrictJSON
 
 /// How the bundles on a node are held against the manifest.
 enum Verifier: Sendable, Equatable {
@@ -36,26 +35,17 @@ struct FarVerification {
   private func byFlotilla(
     _ path: String, _ bundles: [BundleName], _ progress: (Int, Int) -> Void
   ) throws -> [FileDamage] {
-    var damages: [FileDamage] = []
-    var isComplete = false
+    var verification = NodeVerification()
     let list = bundles.isEmpty ? BundleName.none : BundleName.list(bundles)
-    let errors = try link.run(scripts.verify(list, program: path)) { line in
-      guard let event = (try? StrictJSON.parse(Array(line.utf8)))?.object else { return }
-      func text(_ name: String) -> String { event[name]?.string ?? "" }
-      switch event["event"]?.string {
-      case "progress": progress(event["done"]?.int ?? 0, event["total"]?.int ?? 0)
-      case "damage":
-        damages.append(
-          FileDamage(
-            file: text("file"), subject: text("subject"), expected: text("expected"), found: text("found")))
-      case "verified": isComplete = true
-      default: break
-      }
+    let errors = try link.run(scripts.verify(list, program: path)) {
+      verification.take($0, progress: progress)
     }
-    guard isComplete else {
+    guard verification.isComplete else {
       throw link.failure("\(path) there: expected a verdict on \(bundles.count) bundles, found none", errors)
     }
-    return damages
+    return verification.damages.map {
+      FileDamage(file: $0.file, subject: $0.subject, expected: $0.expected, found: $0.found)
+    }
   }
 
   private func bySHA256(_ bundles: [BundleName], _ progress: (Int, Int) -> Void) throws -> [FileDamage] {

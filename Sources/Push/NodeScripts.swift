@@ -122,10 +122,8 @@ struct NodeScripts {
   /// Compares hashes with the manifest that waits in the stage; JSON lines.
   func verify(_ bundles: String, program: String) -> [UInt8] {
     script(
-      """
-      \(ShellText.quoted(program)) inspect "$d" --verify --bundles \(ShellText.quoted(bundles)) \
-      --manifest "$d/\(Self.stage)/manifest.json" --json </dev/null || [ $? -le 2 ] || exit 1
-      """)
+      NodeVerification.command(
+        program: program, model: "\"$d\"", bundles: bundles, more: "--manifest \"$d/\(Self.stage)/manifest.json\""))
   }
 
   /// SHA-256 of whole files.

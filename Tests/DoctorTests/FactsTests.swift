@@ -78,7 +78,7 @@ struct FactsTests {
   func command() throws {
     let hosts = [Hostfile.Host(name: "a", slots: 2), .init(name: "b", slots: 1)]
     func words(_ shell: RemoteShell?, _ range: String?, _ runtime: MPIRuntime) throws -> [String] {
-      try NodeJob(hosts: hosts, shell: shell, range: range, program: "/opt/flotilla", limit: 1)
+      try NodeJob(hosts: hosts, shell: shell ?? .ssh(), range: range, program: "/opt/flotilla", limit: 1)
         .command(["calibrate"], runtime)
     }
     let four = try words(nil, "10.0.0.0/24", .version4).joined(separator: " ")

@@ -27,7 +27,8 @@ final class PhantomStore: TensorStore {
       tensors[tensor.name] = TensorInfo(
         name: tensor.name, type: type, shape: tensor.shape, file: model.name, byteRange: 0..<bytes)
       if tensor.shape.count == 2 {
-        largest[Self.deviation(tensor.name, tensor.shape[1]), default: 0].formMax(bytes)
+        let deviation = Self.deviation(tensor.name, tensor.shape[1])
+        largest[deviation] = max(largest[deviation] ?? 0, bytes)
       } else {
         longest = max(longest, tensor.shape[0])
       }
@@ -106,8 +107,4 @@ final class PhantomStore: TensorStore {
     }
     return (map, starts)
   }
-}
-
-extension Int {
-  fileprivate mutating func formMax(_ other: Int) { self = Swift.max(self, other) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 extension MappedFile {
   /// Memory that repeats one stretch as often as is asked for and takes up the room of one.
@@ -16,12 +17,8 @@ extension MappedFile {
         file: name, subject: what, expected: "\(period) bytes of it", found: String(cString: strerror(errno)),
         hint: "Phantom weights need room in the folder for temporary files, and address space (ulimit -v).")
     }
-    let folder = FileManager.default.temporaryDirectory.path(percentEncoded: false)
-    var path = Array("\(folder)/flotilla-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&path)
-    guard descriptor >= 0 else { throw failure("temporary file") }
+    guard let descriptor = Descriptor.temporaryFile() else { throw failure("temporary file") }
     defer { close(descriptor) }
-    unlink(path)
     guard ftruncate(descriptor, off_t(period)) == 0 else { throw failure("temporary file") }
     let whole = (max(bytes, 1) + period - 1) / period * period
     guard let start = mmap(nil, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),

@@ -9,8 +9,7 @@ public struct DoctorRequest: Sendable {
   /// By host.
   public var needs: [NodeNeed]
   public var model: Examination.Model?
-  /// Nil: ssh.
-  public var shell: RemoteShell?
+  public var shell: RemoteShell
   /// Path of flotilla on the nodes.
   public var program: String
   public var here: Examination.Reference
@@ -26,7 +25,7 @@ public struct DoctorRequest: Sendable {
   public var command: String
 
   public init(
-    hosts: [Hostfile.Host], needs: [NodeNeed], model: Examination.Model?, shell: RemoteShell?,
+    hosts: [Hostfile.Host], needs: [NodeNeed], model: Examination.Model?, shell: RemoteShell,
     program: String, here: Examination.Reference, range: String?, verifies: Bool, measures: Bool, limit: Double,
     command: String
   ) {
@@ -80,7 +79,7 @@ public struct DoctorRun: Sendable {
     let names = request.hosts.map { NodeName.host($0.name) }
     concurrently(request.hosts.count, most: Self.mostAtATime, tick: { tick("nodes", answers.count) }) { index in
       let question = NodeQuestion(
-        name: request.hosts[index].name, need: request.needs[index], shell: request.shell ?? .ssh(),
+        name: request.hosts[index].name, need: request.needs[index], shell: request.shell,
         program: request.program, model: request.model?.path, peers: names.filter { $0 != names[index] },
         limit: request.limit, isCancelled: isCancelled)
       if let node = try? question.ask() { answers.set(index, node) }
@@ -112,7 +111,7 @@ public struct DoctorRun: Sendable {
     ) { index in
       let node = asked[targets[index]]
       let question = NodeQuestion(
-        name: node.name, need: node.need, shell: request.shell ?? .ssh(),
+        name: node.name, need: node.need, shell: request.shell,
         program: node.shell?.program?.path ?? request.program, model: request.model?.path, peers: [],
         limit: request.limit, isCancelled: isCancelled)
       do {
@@ -145,7 +144,7 @@ public struct DoctorRun: Sendable {
     // Takes a second, where a job over nodes that do not reach each other would wait for minutes.
     progress("connections", 0, 1)
     let connections = try ConnectionSurvey(
-      nodes: nodes.map { Peer($0, range: request.range) }, shell: request.shell ?? .ssh(), program: request.program,
+      nodes: nodes.map { Peer($0, range: request.range) }, shell: request.shell, program: request.program,
       isCancelled: isCancelled
     ).run()
     var network = Examination.Network(range: request.range, measurement: nil, connections: connections)

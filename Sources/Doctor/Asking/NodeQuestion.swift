@@ -1,7 +1,6 @@
 import Foundation
 import Kernels
 import Nodes
-import StrictJSON
 
 /// Asks one node everything, within a limit of time.
 package struct NodeQuestion: Sendable {
@@ -65,28 +64,17 @@ package struct NodeQuestion: Sendable {
   /// - Parameter progress: bytes so far, and in all.
   /// - Throws: `NodeInterrupted`; `NodeError` where nothing could be compared.
   func verify(
-    _ bundles: String, progress: @escaping (_ done: Int, _ total: Int) -> Void
+    _ bundles: String, progress: (_ done: Int, _ total: Int) -> Void
   ) throws -> [Examination.Damage] {
     let link = NodeLink(host: name, shell: shell, isCancelled: isCancelled)
-    var damages: [Examination.Damage] = []
-    var isComplete = false
-    let command = ShellText.line([
-      program, "inspect", model ?? ".", "--verify", "--bundles", bundles, "--json",
-    ])
-    try link.run(NodeScript.bytes("\(command) </dev/null || [ $? -le 2 ] || exit 1")) { line in
-      guard let event = (try? StrictJSON.parse(Array(line.utf8)))?.object else { return }
-      func text(_ name: String) -> String { event[name]?.string ?? "" }
-      switch event["event"]?.string {
-      case "progress": progress(event["done"]?.int ?? 0, event["total"]?.int ?? 0)
-      case "damage":
-        let words = "\(text("subject")): expected \(text("expected")), found \(text("found"))"
-        damages.append(Examination.Damage(file: text("file"), text: words))
-      case "verified": isComplete = true
-      default: break
-      }
+    var verification = NodeVerification()
+    let command = NodeVerification.command(
+      program: program, model: ShellText.quoted(model ?? "."), bundles: bundles)
+    try link.run(NodeScript.bytes(command)) { verification.take($0, progress: progress) }
+    guard verification.isComplete else { throw NodeError("expected a verdict on its bundles, found none", node: name) }
+    return verification.damages.map {
+      Examination.Damage(file: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
     }
-    guard isComplete else { throw NodeError("expected a verdict on its bundles, found none", node: name) }
-    return damages
   }
 
   /// - Returns: what kept the node from answering.

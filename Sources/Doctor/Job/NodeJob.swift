@@ -21,13 +21,11 @@ public struct NodeJob: Sendable {
   /// Seconds until then.
   private static let startLimit = 45.0
 
-  /// - Parameters:
-  ///   - shell: nil: ssh.
   public init(
-    hosts: [Hostfile.Host], shell: RemoteShell?, range: String?, program: String, limit: Double
+    hosts: [Hostfile.Host], shell: RemoteShell, range: String?, program: String, limit: Double
   ) {
     self.hosts = hosts
-    self.shell = shell ?? .ssh()
+    self.shell = shell
     self.range = range
     self.program = program
     self.limit = limit

@@ -17,6 +17,8 @@ final class ExpertHostRole {
   private var weighted: ActivationBuffer
   private var subtrees: [Subtree] = []
   private(set) var work: ExpertWork
+  /// Pairs of layer and expert whose weights are here.
+  let held: Int
 
   private struct Subtree {
     var row: Int
@@ -36,11 +38,7 @@ final class ExpertHostRole {
     tree = SummationTree(experts: shape.experts)
     weighted = ActivationBuffer(capacity: shape.expertsPerToken, columns: shape.hidden)
     work = ExpertWork(layers: shape.layers, experts: shape.experts)
-  }
-
-  /// Pairs of layer and expert whose weights are here.
-  var held: Int {
-    (0..<shape.layers).reduce(0) { sum, layer in
+    held = (0..<shape.layers).reduce(0) { sum, layer in
       sum + (0..<shape.experts).count { shard.holds(expert: $0, layer: layer) }
     }
   }

@@ -118,7 +118,7 @@ public final class LaunchedJob {
   }
 
   private func start(_ signals: SignalPipe) throws {
-    let (out, err) = (try Descriptor.pipe(), try Descriptor.pipe())
+    let (out, err) = (try Descriptor.newPipe(), try Descriptor.newPipe())
     let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
     defer { for descriptor in [out.write, err.write, null] { close(descriptor) } }
     do {
@@ -318,14 +318,16 @@ public final class LaunchedJob {
   }
 
   /// Tells mpirun to end the job, for a reason of the launcher's own.
-  private func end(_ verdict: JobEnding) {
+  ///
+  /// - Parameter signal: SIGKILL where it would not listen.
+  private func end(_ verdict: JobEnding, by signal: Int32 = SIGTERM) {
     guard self.verdict == nil else { return }
     self.verdict = verdict
     guard ending == nil else { return }
-    // Remote shells that hang would outlive it.
-    let shells = hasStarted ? [] : Descendants.of(mpirun)
-    kill(-mpirun, SIGTERM)
-    for shell in shells { kill(shell, SIGTERM) }
+    // Remote shells that hang would outlive it; those of a job that runs are ended by it, where it can.
+    let shells = hasStarted && signal == SIGTERM ? [] : Descendants.of(mpirun)
+    kill(-mpirun, signal)
+    for shell in shells { kill(shell, signal) }
     killAt = MonotonicClock.seconds() + Self.patience
   }
 
@@ -342,10 +344,8 @@ public final class LaunchedJob {
     let complaint = errorsScan.complaint ?? output.complaint
     let limit = complaint == nil ? Self.patienceAfterEnd : Self.patienceAfterError
     guard MonotonicClock.seconds() - leftAt > limit else { return }
-    verdict = JobEnding(.lost, complaint == nil ? "mpirun did not end after the coordinator had" : "", complaint)
-    let others = Descendants.of(mpirun)
-    kill(-mpirun, SIGKILL)
-    for process in others { kill(process, SIGKILL) }
+    end(
+      JobEnding(.lost, complaint == nil ? "mpirun did not end after the coordinator had" : "", complaint), by: SIGKILL)
   }
 
   private func enforceEnd() {

@@ -11,7 +11,7 @@ struct SignalPipe {
 
   /// From here on these signals do nothing else.
   init(_ signals: [Int32]) throws(LaunchError) {
-    let ends = try Descriptor.pipe()
+    let ends = try Descriptor.newPipe()
     descriptor = ends.read
     handlerEnd = ends.write
     watched = signals

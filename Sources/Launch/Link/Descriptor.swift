@@ -3,13 +3,11 @@ import Kernels
 
 extension Descriptor {
   /// Closed in programs started later.
-  static func pipe() throws(LaunchError) -> (read: Int32, write: Int32) {
-    var ends: [Int32] = [0, 0]
-    guard Glibc.pipe(&ends) == 0 else {
+  static func newPipe() throws(LaunchError) -> (read: Int32, write: Int32) {
+    guard let ends = pipe() else {
       throw LaunchError("a pipe: expected to make one, found: \(String(cString: strerror(errno)))")
     }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    return (ends[0], ends[1])
+    return ends
   }
 
   /// What is there, at most 64 KiB; blocks while nothing is.

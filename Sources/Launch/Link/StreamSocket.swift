@@ -18,7 +18,7 @@ enum StreamSocket {
   /// - Returns: the descriptor, which listens, and its address.
   static func listen(path: String) throws(LinkError) -> (descriptor: Int32, address: String) {
     let address = unixPrefix + path
-    let descriptor = socket(AF_UNIX, streamType, 0)
+    let descriptor = socket(AF_UNIX, TCPSocket.streamType, 0)
     guard descriptor >= 0 else { throw failure(address, "a socket") }
     let code = withUnixAddress(path) { bind(descriptor, $0, $1) }
     guard code == 0, Glibc.listen(descriptor, 16) == 0 else {
@@ -28,10 +28,8 @@ enum StreamSocket {
     return (descriptor, address)
   }
 
-  private static var streamType: Int32 { Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) }
-
   private static func connect(path: String, _ address: String) throws(LinkError) -> Int32 {
-    let descriptor = socket(AF_UNIX, streamType, 0)
+    let descriptor = socket(AF_UNIX, TCPSocket.streamType, 0)
     guard descriptor >= 0 else { throw failure(address, "a socket") }
     guard withUnixAddress(path, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
       defer { close(descriptor) }

@@ -43,7 +43,6 @@ public struct RooflineTime: Sendable, Equatable {
   public var floating = 0.0
 
   public var seconds: Double { max(reading, computing) + starting }
-  public var isBoundByMemory: Bool { reading >= computing }
 }
 
 extension RankSpeed {

@@ -71,8 +71,8 @@ struct ExchangeModel {
       }
       way.seconds = way.latencySeconds + way.wireSeconds
     }
-    var gate = Phase(.gate)
-    gate.add(costs.gate, rows: tokens, layout.speeds[router].duration(costs.gate, rows: tokens, efficiency))
+    var gate = Phase(
+      .gate, costs.gate, rows: tokens, layout.speeds[router].duration(costs.gate, rows: tokens, efficiency))
     let scores = Double(tokens * costs.configuration.routedExperts)
     gate.overheadSeconds += scores * efficiency.secondsPerScore
     gate.seconds += scores * efficiency.secondsPerScore
@@ -226,13 +226,7 @@ struct ExchangeTime {
     dispatch.wireBytes = host.bytesBefore
     let ready = max(host.arrival, gated + host.latency)
     dispatch.seconds = ready - gated
-    experts.memoryBytes = host.work.bytes
-    experts.readingSeconds = host.time.reading
-    experts.multiplyAdds = host.work.multiplyAdds
-    experts.computingSeconds = host.time.computing
-    experts.floatMultiplyAdds = host.work.float
-    experts.floatSeconds = host.time.floating
-    experts.overheadSeconds = host.time.starting
+    experts = Phase(.experts, host.work, rows: 1, host.time)
     experts.seconds = host.finish - host.start
     combine.seconds = last - host.finish + adding
     shared.seconds = max(0, host.start - ready) + max(0, sharedDone - last)

@@ -42,15 +42,21 @@ public struct Phase: Sendable, Equatable {
   init(_ kind: Kind) { self.kind = kind }
 
   /// Work on one rank.
+  init(_ kind: Kind, _ work: Work, rows: Int, _ time: RooflineTime) {
+    self.kind = kind
+    seconds = time.seconds
+    memoryBytes = work.bytes
+    readingSeconds = time.reading
+    multiplyAdds = Double(rows) * work.multiplyAdds
+    computingSeconds = time.computing
+    floatMultiplyAdds = Double(rows) * work.float
+    floatSeconds = time.floating
+    overheadSeconds = time.starting
+  }
+
+  /// Work on one rank.
   mutating func add(_ work: Work, rows: Int, _ time: RooflineTime, times: Double = 1) {
-    seconds += time.seconds * times
-    memoryBytes += work.bytes * times
-    readingSeconds += time.reading * times
-    multiplyAdds += Double(rows) * work.multiplyAdds * times
-    computingSeconds += time.computing * times
-    floatMultiplyAdds += Double(rows) * work.float * times
-    floatSeconds += time.floating * times
-    overheadSeconds += time.starting * times
+    add(Phase(kind, work, rows: rows, time), times: times)
   }
 
   mutating func add(_ other: Phase, times: Double) {

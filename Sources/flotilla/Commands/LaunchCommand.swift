@@ -148,17 +148,13 @@ struct LaunchCommand: ParsableCommand {
   /// - Parameter processors: of the smallest node; nil: of this machine.
   private func plan(_ place: LaunchPlan.Place, processors: Int?) -> LaunchPlan {
     var plan = LaunchPlan(place: place)
-    switch place {
-    case .hosts(let hosts):
+    if case .here = place {} else { (plan.ranks, plan.network) = (nodes.ranks, nodes.network) }
+    if case .hosts(let hosts) = place {
       // Nodes that are left out take their places with them.
       plan.ranks = nodes.ranks.map { min($0, hosts.reduce(0) { $0 + $1.slots }) }
-      let network = NetworkRange.shared(by: hosts.map(\.name))
-      plan.network = nodes.network == "any" ? nil : nodes.network ?? network
-    case .allocation:
-      plan.ranks = nodes.ranks
-      plan.network = nodes.network == "any" ? nil : nodes.network
-    case .here: break
+      plan.network = nodes.network ?? NetworkRange.shared(by: hosts.map(\.name))
     }
+    if plan.network == "any" { plan.network = nil }
     plan.order = nodes.mapBy
     plan.remoteShell = nodes.rsh
     plan.extra = extra.flatMap { $0.split(separator: " ").map(String.init) }

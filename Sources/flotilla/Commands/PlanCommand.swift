@@ -104,7 +104,7 @@ struct PlanCommand: ParsableCommand {
     }
     let whatIfs = WhatIf.all(plan, search)
     let comparisons = Comparison.all(plan)
-    let folder = try output.map { try PlanFolder($0, plan, prepared: subject.prepared.map { $0.folder.path }) }
+    let folder = output.map { PlanFolder($0, plan, prepared: subject.prepared.map { $0.folder.path }) }
     let page = PlanPage(
       plan, name: subject.name, whatIfs: whatIfs, comparisons: comparisons, commands: folder?.commands ?? [])
     if json {

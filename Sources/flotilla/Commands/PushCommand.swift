@@ -86,9 +86,7 @@ struct PushCommand: ParsableCommand {
     {
       throw ValidationError("--bwlimit: expected a number and k, m or g, found \"\(bwlimit)\".")
     }
-    if let rsh, RemoteShell.command(rsh) == nil {
-      throw ValidationError("--rsh: expected a command, found \"\(rsh)\".")
-    }
+    try RemoteShell.check(option: rsh)
     if flotilla?.isEmpty == true { throw ValidationError("--flotilla: expected a path, found nothing.") }
   }
 
@@ -160,7 +158,7 @@ struct PushCommand: ParsableCommand {
       source: folder, manifest: manifest,
       manifestBytes: Array(try Data(contentsOf: folder.appending(path: PreparedManifest.fileName))), plan: plan,
       destination: try PushDestination(destination ?? path).path,
-      shell: rsh.flatMap(RemoteShell.command) ?? .ssh(),
+      shell: RemoteShell(option: rsh),
       programs: flotilla.map { [$0] } ?? [own, "flotilla"].filter { !$0.isEmpty }, needsProgram: flotilla != nil,
       version: Flotilla.version, parallel: parallel, rate: bwlimit)
   }

@@ -44,9 +44,7 @@ struct LaunchNodes: ParsableArguments {
     if let network, network != "any", NetworkRange(network) == nil {
       throw ValidationError("--network: expected a range as 10.0.0.0/24, or any, found \"\(network)\".")
     }
-    if let rsh, RemoteShell.command(rsh) == nil {
-      throw ValidationError("--rsh: expected a command, found \"\(rsh)\".")
-    }
+    try RemoteShell.check(option: rsh)
   }
 
   /// The nodes of `--hosts`; slots 0 where it gives none.
@@ -68,7 +66,7 @@ struct LaunchNodes: ParsableArguments {
     return Hostfile(hosts: list.map { .init(name: $0.name, slots: $0.slots) }).hosts
   }
 
-  var shell: RemoteShell { rsh.flatMap(RemoteShell.command) ?? .ssh() }
+  var shell: RemoteShell { RemoteShell(option: rsh) }
 
   /// The nodes that were named; nil where it is this machine, or a batch system knows. Slots are 0 where a survey must
   /// tell them.

@@ -62,15 +62,6 @@ struct ModelShape {
     return configuration.quantizationBlock == nil && (dtype ?? "bfloat16") == "bfloat16" ? .bf16 : .f32
   }
 
-  /// The type in which a checkpoint stores what is not FP8.
-  var plainType: ElementType {
-    switch dtype {
-    case "float32": .f32
-    case "float16": .f16
-    default: .bf16
-    }
-  }
-
   /// The shape of a folder that holds a config.json and no weights yet; nil for any other.
   init?(folderWithoutWeights folder: URL) throws {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []

@@ -37,9 +37,7 @@ struct NodeOptions: ParsableArguments {
 
   func validate() throws {
     if hostfile != nil, hosts != nil { throw ValidationError("--hostfile and --hosts exclude each other.") }
-    if let rsh, RemoteShell.command(rsh) == nil {
-      throw ValidationError("--rsh: expected a command, found \"\(rsh)\".")
-    }
+    try RemoteShell.check(option: rsh)
     if flotilla?.isEmpty == true { throw ValidationError("--flotilla: expected a path, found nothing.") }
     if let network, NetworkRange(network) == nil {
       throw ValidationError("--network: expected a range as 10.0.0.0/24, found \"\(network)\".")
@@ -48,8 +46,6 @@ struct NodeOptions: ParsableArguments {
   }
 
   var isNamed: Bool { hostfile != nil || hosts != nil }
-
-  var shell: RemoteShell? { rsh.flatMap(RemoteShell.command) }
 
   var program: String { flotilla ?? OwnProgram.path ?? "flotilla" }
 
@@ -72,7 +68,7 @@ struct NodeOptions: ParsableArguments {
   /// Nothing but the nodes is known yet.
   func request(_ nodes: Hostfile, needs: [NodeNeed], command: String) -> DoctorRequest {
     DoctorRequest(
-      hosts: nodes.hosts, needs: needs, model: nil, shell: shell, program: program,
+      hosts: nodes.hosts, needs: needs, model: nil, shell: RemoteShell(option: rsh), program: program,
       here: .init(version: Flotilla.version, hash: OwnProgram.hash, mpi: MPISession.libraryVersion),
       range: network, verifies: false, measures: false, limit: limit, command: command)
   }

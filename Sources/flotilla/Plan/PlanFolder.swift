@@ -14,14 +14,15 @@ struct PlanFolder {
   static let names = ["placement.json", "hostfile", "plan.md", "commands.txt"]
 
   /// - Parameter prepared: nil: a path to be edited.
-  /// - Throws: ``UsageError`` where one of the files is there already.
-  init(_ path: String, _ plan: Plan, prepared: String?) throws {
+  init(_ path: String, _ plan: Plan, prepared: String?) {
     folder = URL(filePath: path).standardizedFileURL
     self.plan = plan
     self.prepared = prepared ?? "/models/PREPARED"
   }
 
   /// Decided before the work: what is there may have been edited.
+  ///
+  /// - Throws: ``UsageError`` where one of the files is there already.
   static func check(_ path: String) throws {
     let folder = URL(filePath: path)
     for name in names where FileManager.default.fileExists(atPath: folder.appending(path: name).path) {
