@@ -161,7 +161,8 @@ struct ResumeTests {
       let line = try #require(job.complaints.first)
       #expect(
         line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.3 MiB) in \(first)"), "\(line)")
-      #expect(line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 (0.5 MiB) in \(second)"), "\(line)")
+      #expect(
+        line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 (0.5 MiB) in \(second)"), "\(line)")
       #expect(
         job.errors.contains {
           $0.hasPrefix(
