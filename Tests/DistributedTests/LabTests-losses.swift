@@ -59,6 +59,51 @@ extension LabTests {
     }
   }
 
+  @Test("The coordinator's host is cut off: the job is started again without it, and the text is the same")
+  func restart() throws {
+    try withTemporaryFolder { folder in
+      let hosts = try PreparedHosts(folder)
+      try hosts.copyEverything()
+      let whole = try flotilla(["generate", hosts.source, "--quiet"] + Self.prompt, ranks: nil)
+      let roles = ["--coordinator-rank", "2", "--router-rank", "1"]
+      // Each host has a /dev/shm of its own: the coordinator finds the launcher over the network.
+      let job = try hosts.launch(
+        ["generate", hosts.model, "--quiet"] + roles + Self.prompt, options: ["--restart", "1"], temporary: "/dev/shm",
+        meanwhile: { job in
+          guard !job.output.isEmpty else { return false }
+          _ = try? hosts.lab.run("block", "n2")
+          return true
+        })
+      #expect(job.status == 0 && job.isClean, "\(job.errors)")
+      #expect(job.output == whole.output && !whole.output.isEmpty)
+      let told = job.errors.first { $0.contains("restart 1 of 1 goes on from token ") } ?? ""
+      #expect(told.contains("n2") && told.contains("left out, without an answer: n2; "), "\(job.errors)")
+      #expect(try hosts.lab.leftovers(within: 15) == [])
+    }
+  }
+
+  @Test("A daemon of mpirun that is killed: its host is named, and nothing stays there")
+  func daemon() throws {
+    try withTemporaryFolder { folder in
+      let hosts = try PreparedHosts(folder)
+      let command = ["generate", hosts.model, "--quiet"] + Self.prompt
+      var begin: ContinuousClock.Instant?
+      let job = try hosts.launch(command) { job in
+        guard !job.output.isEmpty, let lines = try? hosts.lab.run("leftovers"),
+          let daemon = lines.first(where: { $0.hasPrefix("n1 process ") && $0.contains("orted") }),
+          let process = Int32(daemon.split(separator: " ")[2])
+        else { return false }
+        begin = .now
+        kill(process, SIGKILL)
+        return true
+      }
+      let seconds = try #require(begin, "\(job.errors)").duration(to: .now) / .seconds(1)
+      #expect(job.status == 3 && seconds < 10, "\(seconds) s: \(job.errors)")
+      #expect(job.complaints.count == 1 && job.complaints[0].contains("n1"), "\(job.errors)")
+      #expect(try hosts.lab.leftovers(within: 1) == [] && job.isClean)
+    }
+  }
+
   @Test("Plain mpirun ends too when a link is cut, and names rank and node")
   func plain() throws {
     try withTemporaryFolder { folder in

@@ -29,6 +29,35 @@ struct LabTests {
     }
   }
 
+  @Test("--install brings the program to a host that has another one of the same size and time")
+  func install() throws {
+    try withTemporaryFolder { folder in
+      let lab = try NetworkLab(hosts: 2, in: folder)
+      let program = URL(filePath: try Job.executable("flotilla")).resolvingSymlinksInPath()
+      let resources = program.deletingLastPathComponent().appending(path: "Flotilla_Inference.resources").filePath
+      let places = (0..<2).map { lab.folder.appending(path: "n\($0)/private").filePath }
+      for words in [
+        ["cp", "-r", program.filePath, resources, places[0]], ["cp", "-p", places[0] + "/flotilla", places[1]],
+        ["sh", "-c", "printf '\\377' | dd of=\(places[1])/flotilla bs=1 seek=5000 conv=notrunc"],
+        ["touch", "-r", places[0] + "/flotilla", places[1] + "/flotilla"],
+      ] {
+        let (status, text) = try Shell.run(words)
+        try #require(status == 0, "\(words): \(text)")
+      }
+      #expect(try Shell.run(["cmp", places[0] + "/flotilla", places[1] + "/flotilla"]).status == 1)
+      func launch(_ options: [String]) throws -> (status: Int32, text: String) {
+        try Shell.run(
+          lab.command + ["on", "n0", lab.privateFolder + "/flotilla", "launch", "-q", "--hosts", "n0:1,n1:1"]
+            + ["--rsh", lab.agent] + options + ["--"] + LaunchTests.sum + ["-q"])
+      }
+      let refused = try launch([])
+      #expect(refused.status == 2 && refused.text.contains("on n1: expected this very program, found another one"))
+      let job = try launch(["--install"])
+      #expect(job.status == 0 && job.text.hasSuffix("734\n"), "\(job.text)")
+      #expect(try Shell.run(["cmp", places[0] + "/flotilla", places[1] + "/flotilla"]).status == 0)
+    }
+  }
+
   @Test("The lab refuses what makes no sense and takes itself down")
   func tool() throws {
     try withTemporaryFolder { folder in
@@ -107,6 +136,15 @@ struct PreparedHosts {
     try #require(push.output.contains { $0.hasPrefix("Pushed: \(hosts.count) nodes verified") }, "\(push.errors)")
   }
 
+  /// Brings all bundles to all hosts.
+  func copyEverything() throws {
+    for host in 0..<3 {
+      let target = lab.folder.appending(path: "n\(host)/private").filePath
+      let (status, text) = try Shell.run(["cp", "-r", source + "/.", target])
+      try #require(status == 0, "\(text)")
+    }
+  }
+
   func bundles(_ host: Int) -> Set<String> {
     let path = lab.folder.appending(path: "n\(host)/private").filePath
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
@@ -114,15 +152,21 @@ struct PreparedHosts {
   }
 
   /// A command through `flotilla launch`, which runs on the first of the hosts, with a rank on each of them.
+  ///
+  /// - Parameters:
+  ///   - options: of `launch`.
+  ///   - folder: for temporary files of the launcher; nil: one on the disk that all hosts share.
   func launch(
-    _ command: [String], on hosts: [Int] = [0, 1, 2], meanwhile: (Job.Running) -> Bool = { _ in true }
+    _ command: [String], on hosts: [Int] = [0, 1, 2], options: [String] = [], temporary folder: String? = nil,
+    meanwhile: (Job.Running) -> Bool = { _ in true }
   ) throws -> Job {
     let names = hosts.map { "n\($0):1" }.joined(separator: ",")
     // All hosts share this machine's cores, which mpirun cannot know: ranks that wait must yield.
     let words = "-x FLOTILLA_TEST_MARK --mca mpi_yield_when_idle 1"
     return try Job(
-      "flotilla", ["launch", "-q", "--hosts", names, "--rsh", lab.agent, "--mpi", words, "--"] + command, ranks: nil,
-      starter: lab.command + ["on", "n\(hosts[0])"], meanwhile: meanwhile)
+      "flotilla", ["launch", "-q", "--hosts", names, "--rsh", lab.agent, "--mpi", words] + options + ["--"] + command,
+      ranks: nil, starter: lab.command + ["on", "n\(hosts[0])"] + (folder.map { ["env", "TMPDIR=\($0)"] } ?? []),
+      meanwhile: meanwhile)
   }
 
   /// The same with plain mpirun on host 0 over all hosts, which notices a lost node within three seconds.

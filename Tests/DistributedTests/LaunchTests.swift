@@ -36,7 +36,7 @@ struct LaunchTests {
   func wrong() throws {
     for (arguments, text) in [
       (["launch", "-n", "2", "--", "generate"], "no prompt"),
-      (["launch", "-n", "2", "--", "inspect", "x"], "expected one that runs on several ranks"),
+      (["launch", "-n", "2", "--", "inspect", "x"], "inspect runs by itself"),
       (["launch", "-n", "2", "--", "generat", "-p", "x"], "expected one that runs on several ranks"),
       (["launch", "-n", "2"], "it stands behind --"),
       (["launch", "-n", "2", "--mpirun", "/no/mpirun", "--", "generate", "-p", "x"], "install openmpi-bin"),
@@ -70,6 +70,36 @@ struct LaunchTests {
       let asked = try String(contentsOfFile: log, encoding: .utf8)
       #expect(asked.split(separator: "\n").sorted() == ["127.0.0.2", "127.0.0.3"])
     }
+  }
+
+  @Test("The smallest node decides whether ranks share processors")
+  func smallestNode() throws {
+    try withTemporaryFolder { folder in
+      // The second node says that it has one processor.
+      let shell = try Executable.write(
+        """
+        #!/bin/sh
+        [ "$1" = 127.0.0.3 ] && PATH=\(folder.filePath)/one:$PATH
+        shift
+        exec sh -c "$*"
+        """, to: folder.appending(path: "shell").filePath)
+      try FileManager.default.createDirectory(at: folder.appending(path: "one"), withIntermediateDirectories: true)
+      _ = try Executable.write("#!/bin/sh\necho 1\n", to: folder.appending(path: "one/nproc").filePath)
+      for (hosts, isShared) in [("127.0.0.2:1,127.0.0.3:1", false), ("127.0.0.2:1,127.0.0.3:2", true)] {
+        let dry = try launch(["--hosts", hosts, "--rsh", shell, "--dry-run"], Self.sum)
+        #expect(dry.status == 0 && dry.output.first?.contains("--oversubscribe") == isShared, "\(dry.output)")
+      }
+    }
+  }
+
+  @Test("In a batch system's job its nodes are used, with the ranks and the network that are given")
+  func allocation() throws {
+    let dry = try Job(
+      "flotilla", ["launch", "-np", "3", "--network", "10.0.0.0/24", "--dry-run", "--"] + Self.sum, ranks: nil,
+      environment: ["SLURM_JOB_ID": "1"])
+    let line = dry.output.first ?? ""
+    #expect(dry.status == 0 && line.contains(" -n 3 ") && !line.contains("--host"), "\(line), \(dry.errors)")
+    #expect(line.contains("btl_tcp_if_include 10.0.0.0/24"), "\(line)")
   }
 
   @Test("A rank that is killed ends the job with one message that names it, and exit code 3")
@@ -113,6 +143,24 @@ struct LaunchTests {
     }
   }
 
+  @Test("The status line never touches the text")
+  func status() throws {
+    try withBusyModel { model, _ in
+      let command = ["generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0", "-n", "1200", "--quiet"]
+      func picture(_ arguments: [String]) throws -> (rows: [String], screen: Screen) {
+        let screen = try Screen("flotilla", arguments)
+        #expect(try screen.end(limit: 60) == 0)
+        var picture = TerminalPicture()
+        picture.show(screen.shown)
+        return (Array(picture.all.reversed().drop { $0.isEmpty }.reversed()), screen)
+      }
+      let (plain, _) = try picture(command)
+      let (launched, screen) = try picture(["launch", "-n", "2", "--"] + command)
+      #expect(plain.count > 5 && launched == plain)
+      #expect(screen.text.contains("decode: "))
+    }
+  }
+
   @Test("A chat at the launcher's terminal: editing, reasoning dim, commands, Ctrl-C, Ctrl-D", arguments: [0, 2])
   func chat(coordinator: Int) throws {
     let screen = try Screen(
@@ -126,6 +174,10 @@ struct LaunchTests {
     try screen.wait(for: "\u{1B}[2m8+6+0=14")
     try screen.wait(for: "734")
     try screen.wait(for: "> ")
+    // The built-in model takes each question by itself.
+    screen.type("What is 9876 + 1234?\r")
+    try screen.wait(for: "11110")
+    try screen.wait(for: "> ")
     screen.type("/stats\r")
     try screen.wait(for: "more from the cache); answer: ")
     screen.type("/nonsense\r")
@@ -134,7 +186,7 @@ struct LaunchTests {
     screen.type("abc\u{3}/reset\r")
     try screen.wait(for: "begins anew")
     screen.type("\u{1B}[A\u{1B}[A\u{1B}[A\u{1B}[A\r")
-    try screen.wait(for: "734")
+    try screen.wait(for: "11110")
     try screen.wait(for: "> ")
     screen.type("\u{4}")
     #expect(try screen.end() == 0)

@@ -35,6 +35,17 @@ struct ClusterTests {
     return cluster
   }
 
+  @Test("A link that stands out is measured again, and the better of both counts")
+  func standingOut() {
+    func link(_ to: Int, _ latency: Double, _ bandwidth: Double) -> ClusterMeasurement.Link {
+      .init(from: 0, to: to, latencySeconds: latency, bytesPerSecond: bandwidth)
+    }
+    let links = [link(1, 1e-5, 1e9), link(2, 1.1e-5, 1.2e8), link(3, 0.9e-5, 1.1e9), link(4, 9e-5, 1e9)]
+    #expect(ClusterMeasurement.Link.standingOut(links) == [1, 3])
+    #expect(ClusterMeasurement.Link.standingOut([]) == [])
+    #expect(links[1].better(link(2, 2e-5, 1e9)) == link(2, 1.1e-5, 1e9))
+  }
+
   @Test("There and back")
   func roundTrip() throws {
     let cluster = try small()

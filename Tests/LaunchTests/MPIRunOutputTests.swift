@@ -1,3 +1,4 @@
+import Glibc
 import Launch
 import Nodes
 import Testing
@@ -33,6 +34,33 @@ struct MPIRunOutputTests {
     #expect(shown == "note: hello\nerror: rank 1: no\n")
     #expect(output.banners.count == 3 && output.complaint == "rank 1: no")
     #expect(output.loss?.rank == 2 && output.loss?.host == "n2" && output.loss?.signal == "signal 9 (Killed)")
+  }
+
+  @Test("A node whose daemon is gone is named, under Open MPI 4 and 5", arguments: ["ORTE", "PRTE"])
+  func lostNode(runtime: String) {
+    let (output, _) = read(
+      """
+      \(Self.dashes)
+      \(runtime) has lost communication with a remote daemon.
+
+        HNP daemon   : [[2041,0],0] on node n0
+        Remote daemon: [[2041,0],1] on node n1
+
+      This is usually due to either a failure of the TCP network
+      connection to the node, or possibly an internal failure of
+      the daemon itself. We cannot recover from this failure, and
+      therefore will terminate the job.
+      \(Self.dashes)
+
+      """)
+    #expect(output.lostNode == "n1")
+    let silent = JobEnding(.exited(205), output, complaint: nil, isInterrupted: false)
+    #expect(silent.exitCode == 3 && silent.leavesRemains)
+    #expect(silent.message == "node n1 was lost: mpirun's daemon there has ended, or the way to it is cut")
+    let told = JobEnding(.exited(205), output, complaint: "rank 1 on host n1: nothing heard", isInterrupted: false)
+    #expect(told.cause == .lost && told.message == "" && told.leavesRemains)
+    #expect(JobEnding(.killed(SIGKILL), read("").0, complaint: nil, isInterrupted: true).leavesRemains)
+    #expect(!JobEnding(.exited(0), read("").0, complaint: nil, isInterrupted: false).leavesRemains)
   }
 
   @Test("How it ended, in exit code and words")

@@ -49,6 +49,17 @@ extension Placement {
     return rank
   }
 
+  /// For how many ranks a placement file is.
+  public static func ranks(of file: URL) throws(PlacementError) -> Int {
+    let path = file.path(percentEncoded: false)
+    guard let ranks = try json(of: read(file), file: path).object?["ranks"]?.int, (1...mostRanks).contains(ranks) else {
+      throw PlacementError(
+        file: path, field: "ranks", expected: "a number from 1 to \(mostRanks)", found: "something else",
+        hint: "how many ranks the job has")
+    }
+    return ranks
+  }
+
   /// Reads the bytes of a placement file.
   public static func parse(
     _ data: Data, file: String, ranks: Int, experts: Int

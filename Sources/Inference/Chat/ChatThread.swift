@@ -10,14 +10,18 @@ public final class ChatThread {
   public private(set) var turns: [(role: String, content: String)] = []
   private let engine: Engine
   private let tokenizer: Tokenizer
+  /// Whether a turn knows of those before it.
+  private let keepsTurns: Bool
   /// The sequence of the turn before, with its prompt.
   private var last: (id: Int, prompt: [Int])?
   /// Prompt tokens of the last turn, and how many of them were in the cache.
   public private(set) var lastPrompt = (tokens: 0, reused: 0)
 
+  /// - Parameter keepsTurns: false for a model that was trained on single questions only.
   /// - Precondition: the tokenizer has a chat template.
-  public init(engine: Engine, tokenizer: Tokenizer, system: String?) {
+  public init(engine: Engine, tokenizer: Tokenizer, system: String?, keepsTurns: Bool = true) {
     precondition(tokenizer.hasChatTemplate)
+    self.keepsTurns = keepsTurns
     self.engine = engine
     self.tokenizer = tokenizer
     self.system = system
@@ -60,7 +64,9 @@ public final class ChatThread {
   private var systemTurns: [(role: String, content: String)] { system.map { [("system", $0)] } ?? [] }
 
   /// Keeps what the model answered, without its reasoning.
-  public func answered(_ text: String) { turns.append(("assistant", text)) }
+  public func answered(_ text: String) {
+    if keepsTurns { turns.append(("assistant", text)) } else { turns = [] }
+  }
 
   /// Forgets the last question, which was not answered.
   public func withdraw() { if turns.last?.role == "user" { turns.removeLast() } }

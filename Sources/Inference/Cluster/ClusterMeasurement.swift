@@ -76,6 +76,12 @@ extension Calibrator {
         done += 1
       }
     }
+    for index in ClusterMeasurement.Link.standingOut(links) {
+      let (from, to) = (links[index].from, links[index].to)
+      begin(done, of: total, "messages from rank \(from) to rank \(to) once more")
+      links[index] = links[index].better(
+        ClusterMeasurement.Link(try link(from: from, to: to, sizes: Self.linkSizes, isOneWay: true)))
+    }
     let after = try counters()
     try rank.end()
     let ranks = (0..<count).map { rank in
@@ -94,6 +100,24 @@ extension Calibrator {
 }
 
 extension ClusterMeasurement.Link {
+  /// Positions of links that are much slower than most: other work on a node may have been in their way, so they deserve
+  /// a second measurement.
+  package static func standingOut(_ links: [Self]) -> [Int] {
+    guard links.count > 2 else { return Array(links.indices) }
+    let latency = links.map(\.latencySeconds).sorted()[links.count / 2]
+    let bandwidth = links.map(\.bytesPerSecond).sorted()[links.count / 2]
+    return links.indices.filter {
+      links[$0].bytesPerSecond < bandwidth / 2 || links[$0].latencySeconds > 2 * latency
+    }
+  }
+
+  /// The lower latency and the higher bandwidth of two measurements.
+  package func better(_ other: Self) -> Self {
+    Self(
+      from: from, to: to, latencySeconds: min(latencySeconds, other.latencySeconds),
+      bytesPerSecond: max(bytesPerSecond, other.bytesPerSecond))
+  }
+
   /// The bandwidth is that of the bytes by which the messages differ, over the time by which they do.
   package init(_ link: Calibration.Link) {
     let (short, long) = (link.messages[0], link.messages[link.messages.count - 1])

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Nodes
 
 /// How a launched job ended, for the exit code and for the person.
@@ -20,6 +21,8 @@ public struct JobEnding: Sendable, Equatable {
   public let remark: String
   /// What went wrong, whoever said it; empty where nothing did.
   public let reason: String
+  /// Whether daemons of mpirun may be gone that would have tidied up.
+  public private(set) var leavesRemains = false
 
   /// flotilla's exit codes.
   private static let (lost, interrupted): (Int32, Int32) = (3, 130)
@@ -32,6 +35,7 @@ public struct JobEnding: Sendable, Equatable {
   package init(_ ending: ChildProcess.Ending, _ output: MPIRunOutput, complaint: String?, isInterrupted: Bool) {
     let (cause, message) = Self.judged(ending, output, complaint: complaint, isInterrupted: isInterrupted)
     (self.cause, self.message, reason) = (cause, message, message.isEmpty ? complaint ?? "" : message)
+    leavesRemains = output.lostNode != nil || ending == .killed(SIGKILL)
     remark =
       if cause == .lost, message.isEmpty, let loss = output.loss, let signal = loss.signal {
         "rank \(loss.rank) on host \(loss.host) ended by \(signal)"
@@ -45,6 +49,7 @@ public struct JobEnding: Sendable, Equatable {
   /// - Parameter complaint: why, where a rank has said it and the person has seen it.
   init(_ cause: Cause, _ message: String, _ complaint: String? = nil) {
     (self.cause, self.message, reason, remark) = (cause, message, complaint ?? message, "")
+    leavesRemains = cause == .lost
   }
 
   static func notStarted(after seconds: Double, _ isOnNetwork: Bool, _ output: MPIRunOutput) -> JobEnding {
@@ -76,6 +81,9 @@ public struct JobEnding: Sendable, Equatable {
       // A rank that waited for this one has said so, and where the run stood.
       if complaint?.hasPrefix(rank + ": ") == true { return (.lost, "") }
       return (.lost, "\(rank) was lost: it ended by \(loss.signal ?? "")")
+    case .exited where output.lostNode != nil:
+      let node = "node \(output.lostNode!)"
+      return (.lost, hasComplaint ? "" : "\(node) was lost: mpirun's daemon there has ended, or the way to it is cut")
     case .exited(let code):
       let message = hasComplaint ? "" : "mpirun ended with code \(code)" + Self.quoted(output)
       return (Self.isLostNode(output) ? .lost : .failed(code), message)

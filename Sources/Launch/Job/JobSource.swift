@@ -54,6 +54,14 @@ final class JobSource {
     }
   }
 
+  /// Whether what comes is shown to the person.
+  var isShown: Bool {
+    switch kind {
+    case .mpirunOutput, .mpirunErrors, .output, .errors, .screen: true
+    default: false
+    }
+  }
+
   func events(_ input: InputForwarding) -> Int16 { Int16(kind == .input && input.isFull ? POLLOUT : POLLIN) }
 
   /// The first line, a byte at a time, since what follows belongs to somebody else.

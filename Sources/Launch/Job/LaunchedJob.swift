@@ -31,6 +31,8 @@ public final class LaunchedJob {
   private let terminal: TerminalFacts
   private var display: StatusDisplay
   private let prompt = LinePrompt()
+  private let standardOutput = PatientOutput(STDOUT_FILENO)
+  private let standardError = PatientOutput(STDERR_FILENO)
   private var sources: [JobSource] = []
   private var mpirun: pid_t = 0
   private var ending: ChildProcess.Ending?
@@ -76,11 +78,14 @@ public final class LaunchedJob {
     }
   }
 
+  /// What the ranks of this job have in their environment, and nobody else.
+  public var secret: String { listener.secret }
+
   public init(_ settings: Settings, _ continuity: JobContinuity) throws {
     self.settings = settings
     self.continuity = continuity
     terminal = Self.terminalFacts()
-    display = StatusDisplay(terminal, isQuiet: settings.isQuiet)
+    display = StatusDisplay(terminal, errors: standardError, isQuiet: settings.isQuiet)
     listener = try LauncherListener(isOnNetwork: settings.isOnNetwork)
   }
 
@@ -99,7 +104,7 @@ public final class LaunchedJob {
     defer { unsetenv(Invitation.variable) }
     try start(signals)
     defer { leaveTerminal() }
-    while !isOver {
+    while !isOver() {
       wait(signals)
       display.tick(isAtLineStart: errorsScan.isAtLineStart)
       enforceEnd()
@@ -111,11 +116,17 @@ public final class LaunchedJob {
     return verdict ?? found
   }
 
-  private var isOver: Bool {
+  private func isOver() -> Bool {
     guard ending != nil else { return false }
-    let isDrained = !sources.contains { $0.carriesOutput }
-    return isDrained || MonotonicClock.seconds() - endedAt > Self.drain
+    // Output waits for whoever reads it, unless the person has waited enough.
+    if isHeldUp && interrupts == 0 { endedAt = MonotonicClock.seconds() }
+    let isLate = MonotonicClock.seconds() - endedAt > Self.drain
+    guard isLate || !sources.contains(where: \.carriesOutput) else { return false }
+    return isLate && interrupts > 0 || standardOutput.isIdle(within: 0.1) && standardError.isIdle(within: 0.1)
   }
+
+  /// Whether somebody reads no more of what is shown, for now.
+  private var isHeldUp: Bool { standardOutput.isFull || standardError.isFull }
 
   private func start(_ signals: SignalPipe) throws {
     let (out, err) = (try Descriptor.newPipe(), try Descriptor.newPipe())
@@ -137,7 +148,8 @@ public final class LaunchedJob {
   // MARK: Waiting
 
   private func wait(_ signals: SignalPipe) {
-    let watched = sources.filter { continuity.input.wants($0) }
+    let isHeldUp = isHeldUp
+    let watched = sources.filter { continuity.input.wants($0) && !(isHeldUp && $0.isShown) }
     var polled = watched.map { pollfd(fd: $0.descriptor, events: $0.events(continuity.input), revents: 0) }
     let wantsKeys = prompt.isAsking || continuity.input.wantsMore
     if wantsKeys { polled.append(pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)) }
@@ -203,8 +215,9 @@ public final class LaunchedJob {
   private func pass(_ bytes: [UInt8], to descriptor: Int32) {
     guard !bytes.isEmpty else { return }
     if descriptor == STDERR_FILENO { display.makeWay() }
+    let isStandard = descriptor == STDOUT_FILENO
     // Nobody reads any more: as with any program in a pipe, the end.
-    if Descriptor.write(bytes, to: descriptor) != 0, descriptor == STDOUT_FILENO, interrupts == 0 { interrupt() }
+    if !(isStandard ? standardOutput : standardError).add(bytes), isStandard, interrupts == 0 { interrupt() }
   }
 
   private func drop(_ source: JobSource) {

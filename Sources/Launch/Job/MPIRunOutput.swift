@@ -59,6 +59,17 @@ package struct MPIRunOutput {
     return Array(line.utf8) + [10]
   }
 
+  /// A node to whose daemon mpirun has no connection any more, as its banner tells it; nil where there is none.
+  package var lostNode: String? {
+    for text in banners where text.contains("lost communication") {
+      for line in text.split(separator: "\n") where line.contains("Remote daemon") {
+        guard let node = line.range(of: " on node ") else { continue }
+        return String(line[node.upperBound...].prefix { !$0.isWhitespace })
+      }
+    }
+    return nil
+  }
+
   /// A rank that went, as mpirun tells it.
   package struct Loss: Equatable {
     package let rank: Int

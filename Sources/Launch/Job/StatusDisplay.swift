@@ -17,7 +17,10 @@ struct StatusDisplay {
   /// Seconds before the first status on a screen.
   private static let delay = 1.0
 
-  init(_ terminal: TerminalFacts, isQuiet: Bool) {
+  private let errors: PatientOutput
+
+  init(_ terminal: TerminalFacts, errors: PatientOutput, isQuiet: Bool) {
+    self.errors = errors
     form =
       isQuiet ? .none : terminal.isOneScreen ? .bar : terminal.showsErrors ? .line : .log
   }
@@ -43,9 +46,9 @@ struct StatusDisplay {
       guard isAtLineStart || isLineShown else { return }
       isLineShown = true
       let columns = TerminalSize(STDERR_FILENO).columns
-      Self.write("\r\u{1B}[K" + String(last.text.prefix(columns - 1)))
+      write("\r\u{1B}[K" + String(last.text.prefix(columns - 1)))
     case .log:
-      Self.write("\(timeOfDay()) \(last.text)\n")
+      write("\(timeOfDay()) \(last.text)\n")
       self.last = nil
     case .none: break
     }
@@ -56,7 +59,7 @@ struct StatusDisplay {
   mutating func makeWay() {
     guard isLineShown else { return }
     isLineShown = false
-    Self.write("\r\u{1B}[K")
+    write("\r\u{1B}[K")
   }
 
   /// Takes the status away, for good or until the next update.
@@ -66,7 +69,7 @@ struct StatusDisplay {
     (last, isWaiting) = (nil, false)
   }
 
-  private static func write(_ text: String) { Descriptor.write(Array(text.utf8), to: STDERR_FILENO) }
+  private func write(_ text: String) { _ = errors.add(Array(text.utf8)) }
 }
 
 extension RunStatus {

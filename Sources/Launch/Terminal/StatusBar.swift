@@ -27,8 +27,9 @@ struct StatusBar {
   private mutating func reserve(_ size: TerminalSize) {
     if isShown { hide() }
     (rows, columns, isShown) = (size.rows, size.columns, true)
-    // A new line first, in case the cursor is in the last row; the region's command moves the cursor.
-    write("\n\u{1B}7\u{1B}[1;\(rows - 1)r\u{1B}8\u{1B}[1A")
+    // A row down first, in case the cursor is in the last one: by a command, since the terminal driver makes a carriage
+    // return of a line feed. The region's command moves the cursor.
+    write("\u{1B}D\u{1B}7\u{1B}[1;\(rows - 1)r\u{1B}8\u{1B}[1A")
   }
 
   private func draw(_ text: String) {

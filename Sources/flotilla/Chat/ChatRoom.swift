@@ -11,13 +11,15 @@ final class ChatRoom {
   private let terminal: Terminal
   /// Whether a person sees prompts and hints.
   private let isInteractive: Bool
+  /// What a person reads first.
+  private let greeting: String
   private let makeRequest: ([Int]) -> GenerationRequest
   /// Of the last answer.
   private var answer = AnswerStatistics()
 
   init(
     _ session: RunSession, _ engine: Engine, _ thread: ChatThread, lines: any LineSource, terminal: Terminal,
-    isInteractive: Bool, makeRequest: @escaping ([Int]) -> GenerationRequest
+    isInteractive: Bool, greeting: String, makeRequest: @escaping ([Int]) -> GenerationRequest
   ) {
     self.session = session
     self.engine = engine
@@ -25,12 +27,13 @@ final class ChatRoom {
     self.lines = lines
     self.terminal = terminal
     self.isInteractive = isInteractive
+    self.greeting = greeting
     self.makeRequest = makeRequest
   }
 
   /// Until the person has nothing more to say.
   func run() throws {
-    if isInteractive { try say("/help lists what else there is; Ctrl-D ends.\n\n") }
+    if isInteractive { try say(greeting + "/help lists what else there is; Ctrl-D ends.\n\n") }
     while let line = try nextLine() {
       switch ChatLine(line) {
       case .message(let text): try respond(to: text)
@@ -92,12 +95,12 @@ final class ChatRoom {
         case .token(let token):
           progress.finish()
           if token.part == .answer { said += token.text }
-          try StandardOutput.write(style.change(to: token.part) + token.text)
+          try StandardOutput.write(style.change(to: token.part) + terminal.shown(token.text))
         case .finished(_, let ending, let rest):
           progress.finish()
           reason = ending
           if style.part != .reasoning { said += rest }
-          try StandardOutput.write(rest + style.end() + "\n")
+          try StandardOutput.write(terminal.shown(rest) + style.end() + "\n")
         }
       }
       try StandardOutput.flush()

@@ -66,13 +66,17 @@ struct Chat: ParsableCommand {
         "tokenizer: expected one with a chat template, found \(session.tokenizer == nil ? "none" : "no template")",
         hint: "flotilla generate --raw takes prompts as they are")
     }
-    let thread = ChatThread(engine: engine, tokenizer: tokenizer, system: system)
+    let isBuiltIn = try model.argument.url() == BuiltInModel.folder()
+    let thread = ChatThread(engine: engine, tokenizer: tokenizer, system: system, keepsTurns: !isBuiltIn)
     let drawn = sampling.options(defaults: session.checkpoint.generationDefaults)
     let (most, budget) = (maxTokens ?? .max, reasoningBudget)
     let (lines, isTerminal) = Self.lines()
     return ChatRoom(
       session, engine, thread, lines: lines, terminal: Terminal(STDOUT_FILENO, color: color),
-      isInteractive: isTerminal && !quiet
+      isInteractive: isTerminal && !quiet,
+      greeting: isBuiltIn
+        ? "\(BuiltInModel.name) does sums, as \"What is 478 + 256?\", each by itself: it knows of no question before.\n"
+        : ""
     ) { GenerationRequest(prompt: $0, maxTokens: most, sampling: drawn, reasoningBudget: budget) }
   }
 

@@ -35,7 +35,9 @@ struct Inspect: ParsableCommand {
       valueName: "config"))
   var like: String?
 
-  @Option(help: ArgumentHelp("Show what each of this many ranks would hold, 1 to 65536.", valueName: "ranks"))
+  @Option(
+    help: ArgumentHelp(
+      "Show what each of this many ranks would hold, 1 to 65536. Default: those of --placement.", valueName: "ranks"))
   var placementFor: Int?
 
   @OptionGroup(title: "PLACEMENT") var roles: RoleOptions
@@ -78,8 +80,9 @@ struct Inspect: ParsableCommand {
     if manifest != nil, bundles == nil { throw ValidationError("--manifest needs --verify and --bundles.") }
     guard placementFor == nil else { return }
     let options = [
-      ("--placement", roles.placement != nil), ("--coordinator-rank", roles.coordinatorRank != nil),
-      ("--router-rank", roles.routerRank != nil), ("--write-placement", writePlacement != nil),
+      ("--coordinator-rank", roles.coordinatorRank != nil),
+      ("--router-rank", roles.routerRank != nil), ("--coordinator-experts", roles.coordinatorExperts != nil),
+      ("--write-placement", writePlacement != nil && roles.placement == nil),
     ]
     if let option = options.first(where: \.1)?.0 {
       throw ValidationError("\(option) needs --placement-for: the number of ranks.")
@@ -95,7 +98,8 @@ struct Inspect: ParsableCommand {
     if let writePlacement { try checkIsNew(writePlacement) }
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
-    let placement = try placementFor.map { try roles.placement(ranks: $0, configuration) }
+    let ranks = try placementFor ?? roles.ranksOfFile()
+    let placement = try ranks.map { try roles.placement(ranks: $0, configuration) }
     let tokenizer = subject.tokenizer
     let run = try subject.runFacts(quant.text, requantizes: requantize, tokenizer?.error)
     let formats = try run?.formats ?? subject.formats(quant.text)

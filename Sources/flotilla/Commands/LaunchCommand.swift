@@ -57,14 +57,14 @@ struct LaunchCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Start generate again up to n times, 0 to 1000, when a rank or a node is lost, on the nodes that still answer: it \
-      goes on where it stopped, with the very same tokens. Default: 0.
+      goes on where it stopped, with the very same tokens.
       """, valueName: "n"))
   var restart = 0
 
   @Option(
     help: ArgumentHelp(
       """
-      How long the ranks may take to find each other, from 1 to 86400; mpirun itself would wait for ever. Default: 45.
+      How long the ranks may take to find each other, from 1 to 86400; mpirun itself would wait for ever.
       """, valueName: "seconds"))
   var startLimit = 45.0
 
@@ -136,11 +136,14 @@ struct LaunchCommand: ParsableCommand {
   /// What is wrong with the command shows here, before anything is started.
   private func verify(_ command: [String]) throws {
     let allowed: [any ParsableCommand.Type] = [
-      Generate.self, Chat.self, Trace.self, BenchCommand.self, Perplexity.self, Calibrate.self,
+      Generate.self, Chat.self, Trace.self, BenchCommand.self, Perplexity.self, Calibrate.self, Simulate.self,
     ]
     guard allowed.contains(where: { $0._commandName == command[0] }) else {
       let names = allowed.map { $0._commandName }.joined(separator: ", ")
-      throw UsageError("command: expected one that runs on several ranks (\(names)), found \"\(command[0])\"")
+      let others = Flotilla.configuration.subcommands.map { $0._commandName }
+      throw UsageError(
+        "command: expected one that runs on several ranks (\(names)), found \"\(command[0])\"",
+        hint: others.contains(command[0]) ? "\(command[0]) runs by itself: leave out launch and its options" : nil)
     }
     _ = try Flotilla.parseAsRoot(command)
   }

@@ -69,7 +69,7 @@ final class TextPrinter: GenerationPrinter {
     if style.part == nil && sequences > 1 {
       try StandardOutput.write(terminal.styled("Prompt \(current + 1):", .bold) + "\n")
     }
-    try StandardOutput.write(style.change(to: part) + text)
+    try StandardOutput.write(style.change(to: part) + terminal.shown(text))
   }
 
   private func next(after reason: FinishReason) throws {

@@ -16,7 +16,7 @@ struct LaunchNodes: ParsableArguments {
   var hosts: String?
 
   @Option(
-    name: [.customShort("n"), .customLong("np")],
+    name: [.customShort("n"), .customLong("np"), .customLong("np", withSingleDash: true)],
     help: """
       Ranks: on this machine, or with nodes fewer than they have places. Default: one for each NUMA domain, or one for \
       each place.

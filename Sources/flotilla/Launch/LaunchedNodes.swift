@@ -56,6 +56,19 @@ struct LaunchedNodes {
     return hosts.isEmpty ? nil : (.hosts(hosts), missing)
   }
 
+  /// Removes what a job left where nobody else could; says on which nodes that was not possible.
+  ///
+  /// - Parameter secret: of the job.
+  func tidy(_ secret: String) {
+    let hosts = named?.map(\.name) ?? [ProcessInfo.processInfo.hostName]
+    let shell = named == nil ? RemoteShell.ssh() : options.shell
+    let silent = JobRemains.remove(of: secret, on: hosts, shell, within: Self.patience) {
+      TerminationSignal.requested
+    }
+    guard !silent.isEmpty else { return }
+    note("no answer from \(silent.joined(separator: ", ")): session folders of mpirun may be left in /tmp there")
+  }
+
   private static func host(_ host: Hostfile.Host, _ survey: NodeSurvey) -> Hostfile.Host {
     Hostfile.Host(name: host.name, slots: host.slots > 0 ? host.slots : survey.domains)
   }

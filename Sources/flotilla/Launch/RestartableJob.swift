@@ -25,7 +25,9 @@ struct RestartableJob {
     while true {
       var settings = settings(next.place, next.command)
       settings.canRestart = number < restarts
-      let ending = try LaunchedJob(settings, continuity).run()
+      let job = try LaunchedJob(settings, continuity)
+      let ending = try job.run()
+      if ending.leavesRemains { nodes.tidy(job.secret) }
       guard ending.cause == .lost, let journal else { return ending }
       number += 1
       if number <= restarts, let rest = try rest(of: place, after: ending, number, journal) {

@@ -39,6 +39,11 @@ struct RoleOptions: ParsableArguments {
     }
   }
 
+  /// For how many ranks the given file is; nil without one.
+  ///
+  /// - Throws: `PlacementError`.
+  func ranksOfFile() throws -> Int? { try placement.map { try Placement.ranks(of: URL(filePath: $0)) } }
+
   /// The placement for a run of a model on `ranks` ranks.
   ///
   /// - Throws: `PlacementError`, or ``UsageError`` naming the option.

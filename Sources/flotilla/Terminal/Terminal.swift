@@ -57,5 +57,17 @@ struct Terminal: Sendable {
   /// Back to plain.
   var end: String { isColored ? Style.off : "" }
 
+  /// What a model says, which is no command to a person's terminal: control characters but line feed and tab are
+  /// replaced there. Files and pipes get every byte.
+  func shown(_ text: String) -> String {
+    func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+      scalar == "\n" || scalar == "\t" || scalar.properties.generalCategory != .control
+    }
+    guard isInteractive, !text.unicodeScalars.allSatisfy(isHarmless) else { return text }
+    var kept = String.UnicodeScalarView()
+    kept.append(contentsOf: text.unicodeScalars.map { isHarmless($0) ? $0 : "\u{FFFD}" })
+    return String(kept)
+  }
+
   func styled(_ text: String, _ style: Style) -> String { begin(style) + text + end }
 }
