@@ -49,6 +49,11 @@ enum CheckpointKind {
       if names.contains("snapshots") {
         throw wrong("a folder of the hub's cache", "Give one of the folders in its snapshots folder.")
       }
+      if names.contains(where: { $0.hasSuffix(".bundle") }) {
+        throw wrong(
+          "bundles without \(PreparedManifest.fileName)",
+          "It says what they hold: flotilla push brings it, or copy it from where the model was prepared.")
+      }
       throw wrong("a folder without config.json", "\(place).")
     }
     self = .folder

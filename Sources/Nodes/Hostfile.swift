@@ -73,7 +73,7 @@ public struct Hostfile: Sendable, Equatable {
         guard let slots = entry.slots else {
           throw reader.error(
             at: 1, "slots=N behind \(entry.name)", "none",
-            "without it mpirun takes the number of cores, which is not known here")
+            "\(entry.name) slots=1 means one rank there; without it mpirun takes the number of cores, not known here")
         }
         hosts.append(Host(name: entry.name, slots: slots))
         nodes.append(node)

@@ -112,6 +112,11 @@ struct UsageTests {
           + "did you mean q4_K?"
       ),
       (
+        ["generate", "-p", "a", "--quant", "q4k"],
+        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, Q4_K_S, found \"q4k\"; "
+          + "did you mean q4_K?"
+      ),
+      (
         ["prepare", "a", "b", "--quant", "experts=f16"],
         "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"f16\"; "
           + "did you mean bf16?"

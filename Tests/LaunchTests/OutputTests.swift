@@ -11,7 +11,7 @@ struct OutputTests {
     #expect(pipe(&ends) == 0)
     let output = PatientOutput(ends[1])
     #expect(output.isIdle(within: 0) && !output.isFull)
-    let text = (0..<4096).flatMap { number in (0..<256).map { UInt8(truncatingIfNeeded: number &* 31 &+ $0) } }
+    let text = (0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     for start in stride(from: 0, to: text.count, by: 4096) { #expect(output.add(Array(text[start..<start + 4096]))) }
     #expect(output.isFull && !output.isIdle(within: 0.05))
     var read: [UInt8] = []

@@ -93,8 +93,11 @@ public struct WeightFormats: Sendable, Equatable {
   private static func advice(_ name: String) -> String {
     if name == "q4_0" { return "; use q4_K or q4_1" }
     let usual: [WeightFormat] = [.q4_K, .q8_0, .q6_K, .bf16, .fp8, .f32]
+    let bare = name.replacing("_", with: "")
     let meant = usual.first {
-      name.count > 1 && $0.rawValue.lowercased().hasPrefix(name) || $0.rawValue.hasSuffix(name)
+      let format = $0.rawValue.lowercased()
+      if format.hasSuffix(name) || format.replacing("_", with: "") == bare { return true }
+      return name.count > 1 && format.hasPrefix(name)
     }
     return meant.map { "; did you mean \($0.rawValue)?" } ?? ""
   }
