@@ -11,7 +11,8 @@ package final class PatientOutput: @unchecked Sendable {
   private let changed = NSCondition()
   /// Under the lock.
   private var pending: [UInt8] = []
-  private var isWriting = false
+  /// Bytes that are being written.
+  private var inHand = 0
   private var error: Int32 = 0
   private var hasThread = false
 
@@ -24,7 +25,7 @@ package final class PatientOutput: @unchecked Sendable {
   }
 
   /// Whether the owner should wait before it adds more.
-  package var isFull: Bool { changed.withLock { pending.count >= Self.most && error == 0 } }
+  package var isFull: Bool { changed.withLock { pending.count + inHand >= Self.most && error == 0 } }
 
   /// Takes bytes to write.
   ///
@@ -50,7 +51,7 @@ package final class PatientOutput: @unchecked Sendable {
   package func isIdle(within seconds: Double) -> Bool {
     let end = Date(timeIntervalSinceNow: seconds)
     return changed.withLock {
-      while error == 0, isWriting || !pending.isEmpty {
+      while error == 0, inHand > 0 || !pending.isEmpty {
         if !changed.wait(until: end) { return false }
       }
       return true
@@ -61,13 +62,13 @@ package final class PatientOutput: @unchecked Sendable {
     while true {
       let bytes = changed.withLock {
         while pending.isEmpty { changed.wait() }
-        isWriting = true
+        inHand = pending.count
         defer { pending = [] }
         return pending
       }
       let code = Descriptor.write(bytes, to: descriptor)
       changed.withLock {
-        isWriting = false
+        inHand = 0
         if code != 0 { (error, pending) = (code, []) }
         changed.broadcast()
       }
