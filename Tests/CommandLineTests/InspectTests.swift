@@ -113,7 +113,7 @@ struct InspectTests {
     #expect(direct.text.hasPrefix("Abacus: deepseek_v3, 4.65M parameters\n"))
     try withTemporaryPath { path in
       try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: try Job.executable("flotilla"))
-      let process = Process()
+      let process = ChildProgram()
       let output = Pipe()
       process.executableURL = URL(filePath: path)
       process.arguments = ["inspect"]

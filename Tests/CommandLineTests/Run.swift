@@ -32,7 +32,7 @@ struct Run {
     let files = ["in", "out", "err"].map { folder.appending(path: $0) }
     try Data(input).write(to: files[0])
     for file in files[1...] { try Data().write(to: file) }
-    let process = Process()
+    let process = ChildProgram()
     process.executableURL = URL(filePath: "/usr/bin/env")
     let launcher = ranks.map { ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "\($0)"] } ?? launcher
     process.arguments = launcher + [try Job.executable("flotilla")] + arguments

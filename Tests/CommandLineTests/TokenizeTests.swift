@@ -162,7 +162,7 @@ struct TokenizeTests {
 
   @Test("Every line is answered at once")
   func streams() throws {
-    let process = Process()
+    let process = ChildProgram()
     let (input, output) = (Pipe(), Pipe())
     process.executableURL = URL(filePath: try Job.executable("flotilla"))
     process.arguments = ["tokenize", "--jsonl"]

@@ -262,7 +262,7 @@ struct UsageTests {
     var (lock, number) = (Int32(0), UInt32(0))
     #expect(ioctl(master, 0x4004_5431, &lock) == 0 && ioctl(master, 0x8004_5430, &number) == 0)
     let slave = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
-    let process = Process()
+    let process = ChildProgram()
     let errors = Pipe()
     process.executableURL = URL(filePath: try Job.executable("flotilla"))
     process.arguments = ["tokenize"]
@@ -288,7 +288,7 @@ struct UsageTests {
   @Test("What is written in place of a closed standard output is an error, and goes into no other file")
   func closedOutput() throws {
     try withTemporaryPath { path in
-      let process = Process()
+      let process = ChildProgram()
       let errors = Pipe()
       process.executableURL = URL(filePath: "/bin/sh")
       process.arguments = [
@@ -307,7 +307,7 @@ struct UsageTests {
 
   @Test("Output that nobody takes is an error, not silence", arguments: [["inspect"], ["--help"]])
   func fullDisk(_ arguments: [String]) throws {
-    let process = Process()
+    let process = ChildProgram()
     let errors = Pipe()
     process.executableURL = URL(filePath: try Job.executable("flotilla"))
     process.arguments = arguments

@@ -85,7 +85,7 @@ struct LabTests {
       let lab = try NetworkLab(hosts: 2, in: folder)
       try Data("a".utf8).write(to: lab.folder.appending(path: "n1/private/a.bundle"))
       try lab.run("on", "n1", "sh", "-c", "echo x >/dev/shm/x; echo x >\"$TMPDIR/x\"")
-      let process = Process()
+      let process = ChildProgram()
       process.executableURL = URL(filePath: "/usr/bin/env")
       process.arguments = lab.command + ["on", "n1", "sleep", "300"]
       try process.run()

@@ -39,7 +39,7 @@ public struct Job {
 
     // Nobody else's process has this in its environment.
     let mark = "FLOTILLA_TEST_MARK=\(UUID().uuidString)"
-    let process = Process()
+    let process = ChildProgram()
     process.executableURL = URL(filePath: "/usr/bin/env")
     let mpirun = ranks.map { ["mpirun", "--oversubscribe", "--bind-to", "none"] + launcher + ["-n", "\($0)"] } ?? []
     process.arguments = [mark] + (starter ?? mpirun) + [try Self.executable(program)] + arguments + more
@@ -53,7 +53,7 @@ public struct Job {
     process.standardError = try FileHandle(forWritingTo: streams[1])
 
     let begin = ContinuousClock.now
-    try Self.withoutBlockedSignals { try process.run() }
+    try process.run()
     var isQuiet = false
     while process.isRunning {
       if !isQuiet {
@@ -89,16 +89,6 @@ public struct Job {
   private static func lines(_ stream: URL) -> [String] {
     let data = (try? Data(contentsOf: stream)) ?? Data()
     return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
-  }
-
-  /// Worker threads block most signals, and what they start inherits that: mpirun could not be interrupted.
-  private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
-    var none = sigset_t()
-    var before = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    try body()
   }
 
   /// The executable, which lies beside the test bundle.

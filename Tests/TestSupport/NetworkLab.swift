@@ -68,7 +68,7 @@ public final class NetworkLab {
 public enum Shell {
   /// Exit status, and standard output and error together.
   public static func run(_ words: [String]) throws -> (status: Int32, text: String) {
-    let process = Process()
+    let process = ChildProgram()
     let pipe = Pipe()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = words

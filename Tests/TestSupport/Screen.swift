@@ -30,16 +30,8 @@ public final class Screen {
     _ = ioctl(terminal, UInt(TIOCSWINSZ), &size)
     mark = "FLOTILLA_TEST_MARK=\(UUID().uuidString)"
     let more = environment.merging(["TERM": "xterm", "NO_COLOR": ""]) { given, _ in given }
-    process = try Self.spawn(Self.closing + [try Job.executable(program)] + arguments, more, mark, "/dev/pts/\(number)")
+    process = try Self.spawn(ChildProgram.closing + [try Job.executable(program)] + arguments, more, mark, "/dev/pts/\(number)")
   }
-
-  /// What other tests have open is not for the program: mpirun takes no descriptors above 1023. The loop redirects
-  /// nothing: bash would keep the old standard error in a descriptor that the loop closes.
-  private static let closing = [
-    "/bin/bash", "-c",
-    "for f in /proc/$$/fd/*; do n=${f##*/}; [ \"$n\" -gt 2 ] && eval \"exec $n>&-\"; done; exec \"$@\"",
-    "bash",
-  ]
 
   /// In a session of its own, whose terminal is `name`.
   private static func spawn(_ words: [String], _ more: [String: String], _ mark: String, _ name: String) throws -> pid_t
