@@ -30,7 +30,8 @@ public final class Screen {
     _ = ioctl(terminal, UInt(TIOCSWINSZ), &size)
     mark = "FLOTILLA_TEST_MARK=\(UUID().uuidString)"
     let more = environment.merging(["TERM": "xterm", "NO_COLOR": ""]) { given, _ in given }
-    process = try Self.spawn(ChildProgram.closing + [try Job.executable(program)] + arguments, more, mark, "/dev/pts/\(number)")
+    let words = ChildProgram.closing + [try Job.executable(program)] + arguments
+    process = try Self.spawn(words, more, mark, "/dev/pts/\(number)")
   }
 
   /// In a session of its own, whose terminal is `name`.
