@@ -6,6 +6,7 @@ struct Step {
   let compute: Compute
   let fabric: any ExpertFabric
   let observer: (any ForwardObserver)?
+  let routingTap: (any RoutingTap)?
 }
 
 /// One transformer layer on the coordinator: attention, then a dense or an expert-parallel feed-forward.

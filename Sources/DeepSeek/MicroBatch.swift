@@ -13,12 +13,15 @@ final class MicroBatch {
   /// What attention or feed-forward gives, `[T, H]`.
   let branch: ActivationRows
   private let routed: ActivationRows
+  /// Of the step's batch.
+  private let rows: Range<Int>
   private var pending: Layer?
   private var ticket: DispatchTicket?
 
   /// - Parameter rows: of the step's whole batch.
   init(_ batch: Batch, rows: Range<Int>, workspace: Workspace) {
     self.batch = batch.slice(rows)
+    self.rows = rows
     hidden = workspace.hidden.rows(batch.rows)[rows: rows]
     normed = workspace.normed.rows(batch.rows)[rows: rows]
     branch = workspace.branch.rows(batch.rows)[rows: rows]
@@ -43,6 +46,7 @@ final class MicroBatch {
         try step.fabric.combine(ticket, into: branch)
       }
       step.observer?.routed(layer.index, step.fabric.routing)
+      step.routingTap?.routed(layer: layer.index, rows: rows, step.fabric.routing)
     }
     step.compute.add(branch, to: hidden)
     step.observer?.layerDone(layer.index, hidden: hidden)

@@ -15,6 +15,8 @@ public final class Model {
   public var mayGoOn: (() throws -> Void)?
   /// Watches what passes through; for traces.
   public var observer: (any ForwardObserver)?
+  /// Is told which experts ran; unlike ``observer`` it changes nothing of how a step runs.
+  public var routingTap: (any RoutingTap)?
   let embedding: TensorSource
   let layers: [Layer]
   let finalNorm: [Float]
@@ -38,7 +40,7 @@ public final class Model {
   ///
   /// - Returns: the residual stream, `[T, H]` f32, valid until the next call.
   public func forward(_ batch: Batch, fabric: any ExpertFabric) throws -> ActivationRows {
-    let step = Step(workspace: workspace, compute: compute, fabric: fabric, observer: observer)
+    let step = Step(workspace: workspace, compute: compute, fabric: fabric, observer: observer, routingTap: routingTap)
     let hidden = workspace.hidden.rows(batch.rows)
     embed(batch.tokens, into: hidden)
     // An observer sees all rows of a layer at once.
@@ -105,4 +107,13 @@ public protocol ForwardObserver: AnyObject {
   func routed(_ layer: Int, _ routing: Routing)
   /// Rows whose logits were asked for, after the final norm.
   func normed(_ rows: ActivationRows)
+}
+
+/// Is told which experts ran.
+public protocol RoutingTap: AnyObject {
+  /// - Parameters:
+  ///   - layer: of the model.
+  ///   - rows: of the step's batch.
+  ///   - routing: of these rows, valid during the call only.
+  func routed(layer: Int, rows: Range<Int>, _ routing: Routing)
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Single facts of this machine.
-enum SystemFacts {
+public enum SystemFacts {
   enum Limit { case lockedMemory, openFiles }
 
   /// - Returns: nil: no limit.
@@ -15,7 +15,7 @@ enum SystemFacts {
   }
 
   /// - Parameter root: of the file system; tests pass their own.
-  static func sockets(root: String = "") -> Int {
+  public static func sockets(root: String = "") -> Int {
     let folder = root + "/sys/devices/system/cpu"
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     let packages = names.filter { $0.hasPrefix("cpu") }.compactMap {

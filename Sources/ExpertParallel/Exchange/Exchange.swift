@@ -37,8 +37,24 @@ public struct Traffic: Sendable, Codable, Equatable {
   public var bytesReceived = 0
   public var messagesSent = 0
   public var messagesReceived = 0
+  /// The same of what was sent, by the rank that it went to; empty where nobody counts so.
+  public var bytesSentTo: [Int] = []
+  public var messagesSentTo: [Int] = []
 
   public init() {}
+
+  /// - Parameter ranks: of the job.
+  public init(ranks: Int) {
+    bytesSentTo = Array(repeating: 0, count: ranks)
+    messagesSentTo = bytesSentTo
+  }
+
+  mutating func countSent(_ bytes: Int, to rank: Int) {
+    bytesSent += bytes
+    messagesSent += 1
+    bytesSentTo[rank] += bytes
+    messagesSentTo[rank] += 1
+  }
 }
 
 /// A rank from which nothing has been heard for too long, or that has gone.

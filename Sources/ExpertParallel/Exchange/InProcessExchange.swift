@@ -30,7 +30,7 @@ public final class InProcessNetwork {
     self.hostName = hostName
     random = seed.map(SplitMix64.init)
     inboxes = Array(repeating: [], count: ranks)
-    traffic = Array(repeating: Traffic(), count: ranks)
+    traffic = Array(repeating: Traffic(ranks: ranks), count: ranks)
     steps = Array(repeating: nil, count: ranks)
     isSilent = Array(repeating: false, count: ranks)
   }
@@ -53,8 +53,7 @@ public final class InProcessNetwork {
     quietTurns = 0
     guard !isSilent[source] else { return message.recycle() }
     if source != rank {
-      traffic[source].messagesSent += 1
-      traffic[source].bytesSent += message.count
+      traffic[source].countSent(message.count, to: rank)
     }
     message.source = source
     let delay = random?.next(below: Self.longestDelay) ?? 0

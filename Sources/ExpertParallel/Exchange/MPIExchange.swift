@@ -97,8 +97,7 @@ public final class MPIExchange: Exchange {
       arrivals += 1
       return
     }
-    traffic.bytesSent += message.count
-    traffic.messagesSent += 1
+    traffic.countSent(message.count, to: destination)
     try post(message, to: destination, tag: Tag.data)
   }
 

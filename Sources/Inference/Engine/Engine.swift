@@ -39,6 +39,11 @@ public final class Engine {
   /// the whole context.
   public var keepsFinished = false
 
+  /// Keeps which experts ran; nil: nobody wants to know.
+  public var routing: RoutingRecorder? {
+    didSet { model.routingTap = routing }
+  }
+
   /// Tokens of all prompts that were asked for and not read before.
   public internal(set) var promptTokens = 0
 
@@ -86,10 +91,11 @@ public final class Engine {
 
   /// One pass through the model for all active sequences.
   ///
-  /// - Throws: ``LogitsNotFinite``, and what the fabric throws.
+  /// - Throws: ``LogitsNotFinite``, ``RoutingRecordError``, and what the fabric throws.
   public func step() throws -> [GenerationEvent] {
     let plan = schedule()
     let logits = try forward(plan)
+    try routing?.stepDone(rows: plan.batch.rows, decodeRows: plan.batch.absorbedRows)
     return try advance(plan, logits: logits)
   }
 

@@ -19,6 +19,12 @@ public struct RoutingSample: Sendable {
     case independent
   }
 
+  /// - Parameter experts: `[tokens, k]`, ascending within a token.
+  public init(tokens: Int, expertsPerToken: Int, experts: [UInt16]) {
+    precondition(experts.count == tokens * expertsPerToken)
+    (self.tokens, self.expertsPerToken, self.experts) = (tokens, expertsPerToken, experts)
+  }
+
   /// The same seed gives the same sample.
   public init(_ configuration: ModelConfiguration, tokens: Int, gates: Gates = .uniform, seed: UInt64 = 1) {
     var generator = SplitMix(state: seed)

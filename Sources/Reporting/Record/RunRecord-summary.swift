@@ -83,6 +83,9 @@ extension RunRecord.Rank {
     messagesSent = found.traffic.messagesSent
     messagesReceived = found.traffic.messagesReceived
     residentBytes = found.residentBytes
+    bytesSentTo = found.traffic.bytesSentTo.isEmpty ? nil : found.traffic.bytesSentTo
+    messagesSentTo = found.traffic.messagesSentTo.isEmpty ? nil : found.traffic.messagesSentTo
+    weightBytesRead = found.weightBytesRead > 0 ? found.weightBytesRead : nil
   }
 
 }

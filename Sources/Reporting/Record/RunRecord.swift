@@ -37,6 +37,9 @@ import Kernels
 /// | `ranks[].wait_seconds`, `.expert_seconds`, `.gate_seconds`, `.dispatch_seconds`, `.combine_seconds` | |
 /// | `ranks[].bytes_sent`, `.bytes_received`, `.messages_sent`, `.messages_received` | to and from other ranks, without heartbeats |
 /// | `ranks[].resident_bytes` | memory, mapped files included |
+/// | `ranks[].bytes_sent_to`, `.messages_sent_to` | the same of what was sent, by receiving rank |
+/// | `ranks[].weight_bytes_read` | bytes of the matrices multiplied with, once for each product |
+/// | `surroundings` | of the coordinator's host: `machine`, `sockets`, `binary` (SHA-256 of flotilla), `mpi`, `mpi_parameters` (environment); what the system does not tell is absent |
 /// | `expert_load_imbalance` | largest number of expert rows of a host over the mean; 1 is perfect |
 /// | `parameters_per_token` | counted from what ran: `ranks[].parameters_applied` over `tokens.computed` |
 public struct RunRecord: Codable, Sendable, Equatable {
@@ -60,9 +63,11 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var ranks: [Rank]
   public var expertLoadImbalance: Double
   public var parametersPerToken: Double?
+  public var surroundings: Surroundings?
 
   enum CodingKeys: String, CodingKey {
     case schema, phantom, date, flotilla, host, command, model, setup, tokens, steps, seconds, rates, phases, ranks
+    case surroundings
     case loadSeconds = "load_seconds"
     case expertLoadImbalance = "expert_load_imbalance"
     case parametersPerToken = "parameters_per_token"
@@ -169,6 +174,9 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var messagesSent: Int
     public var messagesReceived: Int
     public var residentBytes: Int
+    public var bytesSentTo: [Int]?
+    public var messagesSentTo: [Int]?
+    public var weightBytesRead: Int?
 
     enum CodingKeys: String, CodingKey {
       case rank, host, roles
@@ -190,6 +198,28 @@ public struct RunRecord: Codable, Sendable, Equatable {
       case messagesSent = "messages_sent"
       case messagesReceived = "messages_received"
       case residentBytes = "resident_bytes"
+      case bytesSentTo = "bytes_sent_to"
+      case messagesSentTo = "messages_sent_to"
+      case weightBytesRead = "weight_bytes_read"
+    }
+  }
+
+  /// The machine on which the coordinator ran, and what it ran with.
+  public struct Surroundings: Codable, Sendable, Equatable {
+    public var machine: MachineFacts
+    public var sockets: Int?
+    public var binary: String?
+    public var mpi: String?
+    public var mpiParameters: [String: String]?
+
+    enum CodingKeys: String, CodingKey {
+      case machine, sockets, binary, mpi
+      case mpiParameters = "mpi_parameters"
+    }
+
+    public init(machine: MachineFacts, sockets: Int?, binary: String?, mpi: String?, mpiParameters: [String: String]?) {
+      (self.machine, self.sockets, self.binary, self.mpi) = (machine, sockets, binary, mpi)
+      self.mpiParameters = mpiParameters
     }
   }
 

@@ -55,7 +55,7 @@ struct Chat: ParsableCommand {
     try DistributedRun.perform(options, isQuiet: quiet) { session in
       guard let engine = session.engine else { return }
       try room(session, engine).run()
-      let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+      let finished = try RunRecord(of: session)
       try record?.append(finished)
     }
   }

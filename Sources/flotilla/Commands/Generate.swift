@@ -66,6 +66,7 @@ struct Generate: ParsableCommand {
       let writer = fleet.rank == fleet.coordinator ? try journal.create() : nil
       try DistributedRun.run(options, on: fleet, isQuiet: output.quiet) { session in
         guard let engine = session.engine else { return }
+        try output.recordRouting(of: session)
         let sampling = sampling.options(defaults: session.checkpoint.generationDefaults)
         let requests = try prompt.encoded(by: session).map { length.request($0, sampling) }
         for request in requests { try engine.add(request) }

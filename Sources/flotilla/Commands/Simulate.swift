@@ -71,9 +71,10 @@ struct Simulate: ParsableCommand {
     try DistributedRun.perform(try options(simulation), isQuiet: output.quiet) { session in
       let progress = ProgressLine("Simulating", .tokens, isQuiet: output.quiet)
       defer { progress.finish() }
+      try output.recordRouting(of: session)
       try simulation.run(session, progress: { progress.update($0, of: $1) }, isInterrupted: { Fleet.isInterrupted })
       progress.finish()
-      let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+      let finished = try RunRecord(of: session)
       if output.json {
         try StandardOutput.write(String(decoding: try finished.jsonLine(), as: UTF8.self) + "\n")
       } else {

@@ -47,6 +47,7 @@ extension Generate {
       if let header = found?.contents.header { options.accept = { try header.verify($0, $1, path: path) } }
       try DistributedRun.run(options, on: fleet, isQuiet: output.quiet) { session in
         guard let engine = session.engine, let found else { return }
+        try output.recordRouting(of: session)
         try engine.add(found.contents)
         let printer = printer(for: found)
         try show(found, on: printer, again: "resumed behind")

@@ -21,7 +21,7 @@ struct GenerationRun {
       throw error
     }
     try journal?.flush()
-    let finished = RunRecord(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+    let finished = try RunRecord(of: session)
     try printer.end(finished)
     try record?.append(finished)
   }

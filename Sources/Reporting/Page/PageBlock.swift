@@ -5,6 +5,8 @@ enum PageBlock {
   case text(String)
   case table(TextTable)
   case code([String])
+  /// A drawing; where there are none, its table.
+  case figure(PageFigure)
 
   static func text(_ blocks: [PageBlock]) -> String {
     var lines: [String] = []
@@ -16,6 +18,8 @@ enum PageBlock {
       case .text(let text): lines += wrapped(text, width: 100) + [""]
       case .table(let table): lines += table.lines().map { "  " + $0 } + [""]
       case .code(let code): lines += code.map { "  " + $0 } + [""]
+      case .figure(let figure):
+        lines += wrapped(figure.title, width: 100) + figure.table.lines().map { "  " + $0 } + [""]
       }
     }
     return lines.dropLast().joined(separator: "\n") + "\n"
@@ -31,6 +35,7 @@ enum PageBlock {
       case .text(let text): lines += wrapped(text, width: 120) + [""]
       case .table(let table): lines += table.markdown + [""]
       case .code(let code): lines += ["```sh"] + code + ["```", ""]
+      case .figure(let figure): lines += wrapped(figure.title, width: 120) + [""] + figure.table.markdown + [""]
       }
     }
     return lines.dropLast().joined(separator: "\n") + "\n"

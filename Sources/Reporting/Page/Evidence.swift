@@ -1,0 +1,56 @@
+import Foundation
+
+/// What somebody who doubts a figure wants to know. What was not recorded is said to be so.
+struct Evidence {
+  private let group: RunGroup
+  private var record: RunRecord { group.middle }
+
+  init(_ group: RunGroup) { self.group = group }
+
+  var blocks: [PageBlock] {
+    let command = record.command.map { word in
+      word.contains(where: { " \"'$\\".contains($0) }) ? "'" + word.replacing("'", with: "'\\''") + "'" : word
+    }
+    return [.code([printable(command.joined(separator: " "))]), .table(facts)]
+  }
+
+  private var facts: TextTable {
+    var table = TextTable([.init("What", .left), .init("Value", .left)])
+    let around = record.surroundings
+    func fact(_ name: String, _ value: String?) { table.append([name, value.map { printable($0) } ?? "not recorded"]) }
+    fact("end of the run", group.records.map(\.date).joined(separator: ", "))
+    fact("flotilla", record.flotilla)
+    fact("SHA-256 of the program", around?.binary)
+    fact("SHA-256 of the checkpoint's headers", record.model.checkpoint)
+    fact("bits per weight", bits)
+    fact("tokens through the layers", "\(Format.exact(record.tokens.computed)) in \(Format.exact(record.steps)) steps")
+    fact("sampling, seed, lengths", "in the command above")
+    fact("repeats", "\(group.records.count)")
+    fact("kernels", record.setup.instructionSet)
+    fact("coordinator's host", around.map { "\($0.machine.cpu), \(sockets($0.sockets))\($0.machine.cores) processors" })
+    fact("operating system", around?.machine.kernel)
+    fact("frequency governor", around?.machine.governor)
+    fact("huge pages", around?.machine.hugePages)
+    fact("MPI", record.ranks.count > 1 ? around?.mpi : "none: one process")
+    if record.ranks.count > 1 {
+      let parameters = (around?.mpiParameters ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+      fact("MPI parameters", around == nil ? nil : parameters.isEmpty ? "none" : parameters.joined(separator: " "))
+      fact("congestion control of TCP", around?.machine.congestionControl)
+    }
+    fact("weights that ran otherwise than stored", record.setup.conversions.map { $0.joined(separator: "; ") } ?? "none")
+    return table
+  }
+
+  private func sockets(_ count: Int?) -> String {
+    count.map { "\($0) socket\($0 == 1 ? "" : "s"), " } ?? ""
+  }
+
+  /// Of those that were read, in the mean.
+  private var bits: String? {
+    let applied = record.ranks.reduce(0) { $0 + $1.parametersApplied }
+    guard let bytes = record.weightBytesPerToken, applied > 0, record.steps == record.tokens.computed else {
+      return "\(record.setup.format)"
+    }
+    return "\(Format.significant(8 * bytes * Double(record.tokens.computed) / Double(applied))), counted"
+  }
+}

@@ -1,0 +1,48 @@
+/// How pages look: light and dark as the reader's system has it, on phones, and on paper.
+enum PageStyle {
+  /// Colors that tell parts of a drawing apart, also for people who do not tell red from green (Okabe and Ito).
+  static let series = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7f7f7f", "#b8a800"]
+
+  static let css = """
+    :root { --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --box: #f6f8fa; --heat: 0, 90, 156; }
+    @media (prefers-color-scheme: dark) {
+      :root { --paper: #0f1419; --ink: #e6edf3; --soft: #9da7b1; --line: #30363d; --box: #161b22; --heat: 86, 180, 233; }
+    }
+    * { box-sizing: border-box; }
+    body { margin: 0; background: var(--paper); color: var(--ink);
+      font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+    main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+    h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere; }
+    h2 { font-size: 1.2rem; margin: 2.2rem 0 0.6rem; padding-bottom: 0.25rem; border-bottom: 1px solid var(--line); }
+    p { max-width: 46rem; margin: 0.6rem 0; overflow-wrap: anywhere; }
+    .wide { overflow-x: auto; margin: 0.6rem 0; }
+    .wide:focus-visible { outline: 2px solid #0072b2; }
+    table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
+    caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    th, td { padding: 0.3rem 0.7rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
+    td { white-space: normal; overflow-wrap: anywhere; min-width: 4rem; }
+    thead th { color: var(--soft); font-weight: 600; }
+    tbody th { font-weight: 500; }
+    .n { text-align: right; white-space: nowrap; }
+    pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px; padding: 0.7rem 0.9rem;
+      overflow-x: auto; font-size: 0.85rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+    figure { margin: 1rem 0 1.4rem; }
+    figcaption { font-weight: 600; margin-bottom: 0.3rem; }
+    details { color: var(--soft); font-size: 0.92rem; }
+    summary { cursor: pointer; padding: 0.2rem 0; }
+    svg { display: block; max-width: none; }
+    svg text { fill: var(--ink); font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+    svg .soft { fill: var(--soft); }
+    svg .cell { fill: rgb(var(--heat)); stroke: var(--line); stroke-width: 0.5; }
+    svg .frame { fill: none; stroke: var(--line); }
+    @media print {
+      :root { --paper: #ffffff; --ink: #000000; --soft: #333333; --line: #999999; --box: #ffffff; --heat: 0, 90, 156; }
+      main { max-width: none; padding: 0; }
+      details { display: none; }
+      .wide { overflow: visible; }
+      figure, tr { break-inside: avoid; }
+      h2 { break-after: avoid; }
+      * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+    }
+    """
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// Runs of one model in one setup with as many tokens: repeats of each other.
+struct RunGroup {
+  /// Not empty.
+  let records: [RunRecord]
+
+  static func groups(_ records: [RunRecord]) -> [RunGroup] {
+    var groups: [(key: RunRecord, records: [RunRecord])] = []
+    for record in records {
+      if let index = groups.firstIndex(where: { alike($0.key, record) }) {
+        groups[index].records.append(record)
+      } else {
+        groups.append((record, [record]))
+      }
+    }
+    return groups.map { RunGroup(records: $0.records) }
+  }
+
+  private static func alike(_ a: RunRecord, _ b: RunRecord) -> Bool {
+    a.model == b.model && a.setup == b.setup && a.tokens == b.tokens && a.phantom == b.phantom
+      && a.ranks.map(\.host) == b.ranks.map(\.host) && a.ranks.map(\.roles) == b.ranks.map(\.roles)
+      && a.flotilla == b.flotilla && a.surroundings?.binary == b.surroundings?.binary
+  }
+
+  /// The one in the middle by speed, whose details are shown.
+  var middle: RunRecord {
+    let sorted = records.sorted { ($0.rates.decode ?? $0.rates.prefill ?? 0) < ($1.rates.decode ?? $1.rates.prefill ?? 0) }
+    return sorted[sorted.count / 2]
+  }
+
+  /// Behind every time that was not a real model's.
+  var mark: String { middle.phantom == true ? " PHANTOM" : "" }
+
+  /// "34.2 tokens/s", and of several runs "34.2 (33.0 to 35.1) tokens/s".
+  func spread(_ value: (RunRecord) -> Double?, _ text: (Double?) -> String) -> String {
+    let found = records.compactMap(value).sorted()
+    guard let first = found.first, let last = found.last else { return Format.none }
+    let middle = text(found[found.count / 2])
+    return (found.count > 1 ? "\(middle) (\(text(first)) to \(text(last)))" : middle) + mark
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Inference
+import Kernels
+
+/// A page about runs: what came out, where the time went, what crossed between ranks, and what somebody who doubts it
+/// wants to know. For a terminal, as Markdown, or as HTML.
+public struct RunPage {
+  private let groups: [RunGroup]
+  private let limits: Calibration?
+  private let routing: [PageBlock]
+
+  /// - Parameters:
+  ///   - records: not empty.
+  ///   - limits: what the machines can do, for comparison; nil: not known.
+  ///   - routing: which experts ran; nil: not known.
+  public init(_ records: [RunRecord], limits: Calibration? = nil, routing: RoutingPage? = nil) {
+    groups = RunGroup.groups(records)
+    self.limits = limits
+    self.routing = routing?.blocks ?? []
+  }
+
+  public var text: String { PageBlock.text(blocks) }
+  public var markdown: String { PageBlock.markdown(blocks, level: 1) }
+  public var html: String { PageBlock.htmlPage(blocks, title: title) }
+
+  private var title: String {
+    let names = Set(groups.map { printable($0.middle.model.name, limit: 100) }).sorted()
+    return "Flotilla: \(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", …" : "")"
+  }
+
+  private var blocks: [PageBlock] {
+    [.title(title)] + phantomNote + [.heading("Results"), .table(results)]
+      + groups.enumerated().flatMap { details($1, name: groups.count > 1 ? " of setup \($0 + 1)" : "") } + routing
+  }
+
+  private var phantomNote: [PageBlock] {
+    guard groups.contains(where: { $0.middle.phantom == true }) else { return [] }
+    return [
+      .text(
+        "PHANTOM: true shapes, gates, routing and messages; weights shared among layers and experts, and times of these "
+          + "machines, on which the real model would not fit. Words mean nothing.")
+    ]
+  }
+
+  // MARK: Results
+
+  /// A column for each setup, a row for each number.
+  private var results: TextTable {
+    let names = groups.count > 1 ? groups.indices.map { "Setup \($0 + 1)" } : ["Value"]
+    var table = TextTable([.init("", .left)] + names.map { .init($0, .left) })
+    func row(_ name: String, _ text: (RunGroup) -> String) { table.append([name] + groups.map(text)) }
+    row("model") { printable($0.middle.model.name, limit: 100) }
+    row("weights; cache") { "\($0.middle.setup.format); \($0.middle.setup.cacheFormat)" }
+    row("ranks; hosts; threads") {
+      "\($0.middle.ranks.count); \(Set($0.middle.ranks.map(\.host)).count); \($0.middle.setup.threads.reduce(0, +))"
+    }
+    row("tokens read; generated") {
+      "\(Format.exact($0.middle.tokens.prompt)); \(Format.exact($0.middle.tokens.generated))"
+    }
+    row("runs") { "\($0.records.count)\($0.records.count > 1 ? ": median (least to most)" : "")" }
+    row("decode") { group in group.spread(\.rates.decode) { Format.rate($0) } }
+    row("prompt") { group in group.spread(\.rates.prefill) { Format.rate($0) } }
+    row("first token") { group in group.spread({ $0.seconds.firstToken.max() }) { Format.seconds($0) } }
+    row("loading") { group in group.spread(\.loadSeconds) { Format.seconds($0) } }
+    row("parameters computed per token") { group in
+      guard let active = group.middle.parametersPerToken else { return Format.none }
+      let total = group.middle.model.parameters
+      return "\(Format.count(active.rounded())) of \(Format.count(total)) "
+        + "(\(Format.share(total > 0 ? active / Double(total) : nil))), counted"
+    }
+    row("weights read per token") { group in
+      group.middle.weightBytesPerToken.map { "\(Format.bytes(Int($0))), counted" } ?? "not recorded"
+    }
+    row("expert load, most over mean") { Format.ratio($0.middle.expertLoadImbalance) }
+    return table
+  }
+
+  // MARK: Details
+
+  private func details(_ group: RunGroup, name: String) -> [PageBlock] {
+    let record = group.middle
+    var blocks: [PageBlock] = [
+      .heading("Where the time went\(name)"), .figure(RankTimes(record, mark: group.mark).figure),
+      .figure(PhaseShares(record, mark: group.mark).figure),
+    ]
+    if let traffic = TrafficMatrix(record) {
+      blocks += [.heading("What crossed between ranks\(name)"), .text(traffic.text), .figure(traffic.figure)]
+    }
+    blocks += [.heading("Ranks\(name)"), .table(Self.rankTable(record))]
+    if let limits { blocks += [.heading("How close to the limit\(name)")] + Roofline(record, limits, group.mark).blocks }
+    return blocks + [.heading("For those who doubt it\(name)")] + Evidence(group).blocks
+  }
+
+  private static func rankTable(_ record: RunRecord) -> TextTable {
+    var table = TextTable([
+      .init("Rank"), .init("Host", .left), .init("Roles", .left), .init("Experts held"), .init("that ran"),
+      .init("Rows"), .init("Busy"), .init("Memory"),
+    ])
+    for rank in record.ranks {
+      table.append([
+        "\(rank.rank)", printable(rank.host, limit: 64), rank.roles.joined(separator: ", "),
+        Format.tally(rank.expertsHeld), Format.tally(rank.expertsActivated), Format.tally(rank.expertRows),
+        Format.share(rank.busyShare), Format.bytes(rank.residentBytes),
+      ])
+    }
+    return table
+  }
+}
+
+extension RunRecord {
+  /// Bytes of weights that all ranks read for a token, in the mean; nil where nobody counted.
+  var weightBytesPerToken: Double? {
+    let counts = ranks.compactMap(\.weightBytesRead)
+    guard !counts.isEmpty, tokens.computed > 0 else { return nil }
+    return Double(counts.reduce(0, +)) / Double(tokens.computed)
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+
+/// Drawings for a page, in the page's colors. Each has a title and a description for people who do not see it.
+enum SVG {
+  /// Bars of parts, one below the other, on a common scale.
+  ///
+  /// - Parameters:
+  ///   - rows: a name, and a value of each part.
+  ///   - parts: names.
+  ///   - text: of a value.
+  static func stackedBars(
+    _ rows: [(name: String, values: [Double])], parts: [String], title: String, text: (Double) -> String
+  ) -> String {
+    let (labels, width, height, gap) = (140.0, 560.0, 22.0, 8.0)
+    let most = max(rows.map { $0.values.reduce(0, +) }.max() ?? 0, .leastNonzeroMagnitude)
+    let shown = parts.indices.filter { part in rows.contains { $0.values[part] > 0 } }
+    let (legend, legendHeight) = self.legend(shown.map { (parts[$0], color($0)) }, width: labels + width + 70)
+    var body = legend
+    for (index, row) in rows.enumerated() {
+      let y = legendHeight + Double(index) * (height + gap)
+      body += label(row.name, x: labels - 8, y: y + height * 0.7, anchor: "end")
+      var x = labels
+      for part in shown where row.values[part] > 0 {
+        let length = row.values[part] / most * width
+        body += HTML.element(
+          "rect", [("x", n(x)), ("y", n(y)), ("width", n(max(length, 0.5))), ("height", n(height)), ("fill", color(part))],
+          HTML.element("title", [], HTML.escaped("\(row.name), \(parts[part]): \(text(row.values[part]))")))
+        x += length
+      }
+      body += label(text(row.values.reduce(0, +)), x: x + 6, y: y + height * 0.7, anchor: "start", isSoft: true)
+    }
+    return drawing(
+      width: labels + width + 70, height: legendHeight + Double(rows.count) * (height + gap), title: title, body)
+  }
+
+  /// Shaded cells: the larger the value, the more ink.
+  ///
+  /// - Parameters:
+  ///   - values: by row; nil: an empty cell.
+  ///   - cell: width and height of one.
+  ///   - text: of a value, for whoever points at it.
+  static func cells(
+    _ values: [[Double?]], rows: [String], columns: [String], cell: (width: Double, height: Double), title: String,
+    text: (Double) -> String
+  ) -> String {
+    let (left, top) = (90.0, 20.0)
+    let most = max(values.flatMap { $0.compactMap(\.self) }.max() ?? 0, .leastNonzeroMagnitude)
+    let hasTips = values.reduce(0) { $0 + $1.count } <= mostTips
+    var body = ""
+    for (row, name) in rows.enumerated() where !name.isEmpty {
+      body += label(name, x: left - 6, y: top + (Double(row) + 0.5) * cell.height + 4, anchor: "end")
+    }
+    for (column, name) in columns.enumerated() where !name.isEmpty {
+      body += label(name, x: left + (Double(column) + 0.5) * cell.width, y: top - 6, anchor: "middle", isSoft: true)
+    }
+    for (row, line) in values.enumerated() {
+      for (column, value) in line.enumerated() {
+        guard let value else { continue }
+        body += HTML.element(
+          "rect",
+          [
+            ("class", "cell"), ("x", n(left + Double(column) * cell.width)), ("y", n(top + Double(row) * cell.height)),
+            ("width", n(cell.width)), ("height", n(cell.height)), ("fill-opacity", n(value / most)),
+          ], hasTips ? HTML.element("title", [], HTML.escaped(text(value))) : "")
+      }
+    }
+    let (columnCount, rowCount) = (Double(values.first?.count ?? 0), Double(values.count))
+    body += HTML.element(
+      "rect",
+      [
+        ("class", "frame"), ("x", n(left)), ("y", n(top)), ("width", n(columnCount * cell.width)),
+        ("height", n(rowCount * cell.height)),
+      ])
+    return drawing(
+      width: left + columnCount * cell.width + 10, height: top + rowCount * cell.height + 6, title: title, body)
+  }
+
+  /// More cells than that have no tips: they would make most of the page.
+  private static let mostTips = 2000
+
+  /// Squares and names, in as many lines as they need.
+  private static func legend(_ parts: [(name: String, color: String)], width: Double) -> (String, Double) {
+    var (x, y, body) = (0.0, 0.0, "")
+    for part in parts {
+      let length = 24 + 7 * Double(part.name.count)
+      if x + length > width { (x, y) = (0, y + 20) }
+      body += HTML.element(
+        "rect", [("x", n(x)), ("y", n(y + 2)), ("width", "12"), ("height", "12"), ("fill", part.color)])
+      body += label(part.name, x: x + 17, y: y + 12, anchor: "start")
+      x += length
+    }
+    return (body, y + 30)
+  }
+
+  private static func drawing(width: Double, height: Double, title: String, _ body: String) -> String {
+    HTML.element(
+      "svg",
+      [
+        ("xmlns", "http://www.w3.org/2000/svg"), ("role", "img"), ("aria-label", title), ("width", n(width)),
+        ("height", n(height)), ("viewBox", "0 0 \(n(width)) \(n(height))"),
+      ], body)
+  }
+
+  private static func label(_ text: String, x: Double, y: Double, anchor: String, isSoft: Bool = false) -> String {
+    HTML.element(
+      "text", [("x", n(x)), ("y", n(y)), ("text-anchor", anchor)] + (isSoft ? [("class", "soft")] : []),
+      HTML.escaped(text))
+  }
+
+  private static func color(_ part: Int) -> String { PageStyle.series[part % PageStyle.series.count] }
+
+  private static func n(_ value: Double) -> String {
+    let text = String(format: "%.2f", value)
+    guard text.contains(".") else { return text }
+    return String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed())
+  }
+}

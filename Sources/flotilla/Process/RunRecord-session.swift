@@ -1,0 +1,22 @@
+import Doctor
+import Foundation
+import Inference
+import MessagePassing
+import Reporting
+
+extension RunRecord {
+  /// Of a run that ends with this, with what it ran on. On the coordinator's rank.
+  init(of session: RunSession) throws {
+    self.init(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+    let isJob = session.fleet.rankCount > 1
+    let parameters = ProcessInfo.processInfo.environment.filter { variable in
+      Self.kinds.contains { variable.key.hasPrefix("OMPI_MCA_" + $0) }
+    }
+    surroundings = Surroundings(
+      machine: .ofThisMachine(), sockets: SystemFacts.sockets(), binary: OwnProgram.hash,
+      mpi: isJob ? MPISession.libraryVersion : nil, mpiParameters: isJob ? parameters : nil)
+  }
+
+  /// Beginnings of parameters that bear on messages; the others say where mpirun keeps its things.
+  private static let kinds = ["btl", "pml", "mtl", "coll", "mpi_"]
+}
