@@ -39,7 +39,9 @@ struct Flotilla: ParsableCommand {
       CommandGroup(name: "Plan:", subcommands: [PlanCommand.self]),
       CommandGroup(
         name: "Measure:",
-        subcommands: [BenchCommand.self, Perplexity.self, Simulate.self, Calibrate.self, DoctorCommand.self]),
+        subcommands: [
+          BenchCommand.self, Perplexity.self, Simulate.self, ReportCommand.self, Calibrate.self, DoctorCommand.self,
+        ]),
       CommandGroup(
         name: "Prepare and look:",
         subcommands: [Inspect.self, Prepare.self, PushCommand.self, Tokenize.self, Synthesize.self, Export.self]),

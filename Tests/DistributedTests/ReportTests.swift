@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 import StrictJSON
 import TestSupport
 import Testing
@@ -96,6 +97,71 @@ struct UsageTests {
         })
       #expect(job.status == 130, "\(job.errors)")
       #expect(!FileManager.default.fileExists(atPath: model.filePath))
+    }
+  }
+}
+
+/// `flotilla report` on records of real runs.
+@Suite("Pages of real runs")
+struct PageTests {
+  private static let sum = ["-p", "What is 478 + 256?", "--temp", "0", "-q"]
+
+  @Test("The routing of three ranks is that of one, byte for byte; a step in parts too")
+  func routing() throws {
+    try withTemporaryFolder { folder in
+      let (one, three) = (folder.appending(path: "1").filePath, folder.appending(path: "3").filePath)
+      for (ranks, path) in [(nil, one), (3, three)] as [(Int?, String)] {
+        let job = try flotilla(["generate", "--record-routing", path] + Self.sum, ranks: ranks)
+        #expect(job.status == 0, "\(job.errors)")
+      }
+      let bytes = try Data(contentsOf: URL(filePath: one))
+      #expect(try bytes == Data(contentsOf: URL(filePath: three)))
+      let record = try RoutingRecord(path: one)
+      #expect(record.tokens > 30 && !record.isCut && record.steps[0].decodeTokens == 0)
+      #expect(record.steps.dropFirst().allSatisfy { $0.decodeTokens == 1 && $0.tokens.count == 1 })
+      let again = try flotilla(["generate", "--record-routing", one] + Self.sum, ranks: nil)
+      #expect(again.status == 2 && again.errors.contains { $0.contains("there already") })
+    }
+  }
+
+  @Test("A page of a run on three ranks with its routing: results, matrix, experts; a better placement runs")
+  func page() throws {
+    try withTemporaryFolder { folder in
+      func path(_ name: String) -> String { folder.appending(path: name).filePath }
+      let run = ["generate", "--record", path("run.jsonl"), "--record-routing", path("run.routing")] + Self.sum
+      #expect(try flotilla(run, ranks: 3).status == 0)
+      let report = try flotilla(
+        [
+          "report", path("run.jsonl"), "--routing", path("run.routing"), "--ranks", "3", "--write-placement",
+          path("better.json"), "-o", path("report.html"),
+        ], ranks: nil)
+      #expect(report.status == 0, "\(report.errors)")
+      let html = try String(contentsOfFile: path("report.html"), encoding: .utf8)
+      for words in ["Abacus", "What crossed between ranks", "Which experts ran", "better for this record", "rank 2"] {
+        #expect(html.contains(words), "\(words)")
+      }
+      let text = try flotilla(["report", path("run.jsonl")], ranks: nil)
+      #expect(text.status == 0 && text.output.contains { $0.contains("SHA-256 of the program") })
+      #expect(!text.output.contains { $0.contains("not recorded") && $0.contains("SHA") })
+      let better = try flotilla(["generate", "--placement", path("better.json")] + Self.sum, ranks: 3)
+      #expect(better.status == 0 && better.output.last == "734", "\(better.errors)")
+    }
+  }
+
+  @Test("A file that is something else: exit code 2, with what was expected")
+  func foreign() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "x").filePath
+      try "{\"x\":1}\n".write(toFile: path, atomically: true, encoding: .utf8)
+      for (arguments, words) in [
+        (["report", path], "line 1: schema: expected 1, found nothing"),
+        (["report", "--routing", path], "flotilla_routing: expected 1"), (["report"], "nothing to show"),
+        (["report", path, "-o", "x.pdf"], ".html or .md"), (["report", "/no/file"], "/no/file"),
+        (["report", path, "--ranks", "2"], "--ranks needs --routing"),
+      ] {
+        let job = try flotilla(arguments, ranks: nil)
+        #expect(job.status == 2 && job.errors.contains { $0.contains(words) }, "\(arguments): \(job.errors)")
+      }
     }
   }
 }

@@ -20,8 +20,10 @@ struct RoutingRecordTests {
     for count in rows {
       let chosen = (0..<count).map { _ in
         configuration.moeLayers.map { _ in
-          Array((0..<UInt16(configuration.routedExperts)).shuffled(using: &random).prefix(configuration.expertsPerToken))
-            .sorted()
+          Array(
+            (0..<UInt16(configuration.routedExperts)).shuffled(using: &random).prefix(configuration.expertsPerToken)
+          )
+          .sorted()
         }
       }
       for (index, layer) in configuration.moeLayers.enumerated() {

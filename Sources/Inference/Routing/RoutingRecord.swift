@@ -77,8 +77,9 @@ private struct BlockReader {
   mutating func next() throws(RoutingRecordError) -> Bool {
     guard bytes.count - place >= 8 else { return false }
     let (rows, decode) = (number(at: place), number(at: place + 4))
+    let (file, step) = (file, steps.count)
     func wrong(_ field: String, _ expected: String, _ found: String) -> RoutingRecordError {
-      RoutingRecordError(file, "step \(steps.count): \(field)", expected: expected, found: found)
+      RoutingRecordError(file, "step \(step): \(field)", expected: expected, found: found)
     }
     guard (1...1 << 24).contains(rows) else { throw wrong("rows", "1 to \(1 << 24)", "\(rows)") }
     guard decode <= rows else { throw wrong("rows of decode", "at most \(rows)", "\(decode)") }

@@ -37,7 +37,8 @@ struct Evidence {
       fact("MPI parameters", around == nil ? nil : parameters.isEmpty ? "none" : parameters.joined(separator: " "))
       fact("congestion control of TCP", around?.machine.congestionControl)
     }
-    fact("weights that ran otherwise than stored", record.setup.conversions.map { $0.joined(separator: "; ") } ?? "none")
+    fact(
+      "weights that ran otherwise than stored", record.setup.conversions.map { $0.joined(separator: "; ") } ?? "none")
     return table
   }
 

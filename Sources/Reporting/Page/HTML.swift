@@ -66,8 +66,12 @@ extension PageBlock {
         return HTML.element(
           "figure", [],
           HTML.element("figcaption", [], HTML.escaped(figure.title))
-            + HTML.element("div", [("class", "wide"), ("tabindex", "0"), ("role", "region"),
-              ("aria-label", figure.title)], figure.svg) + HTML.element("details", [], numbers))
+            + HTML.element(
+              "div",
+              [
+                ("class", "wide"), ("tabindex", "0"), ("role", "region"),
+                ("aria-label", figure.title),
+              ], figure.svg) + HTML.element("details", [], numbers))
       }
     }.joined(separator: "\n")
   }

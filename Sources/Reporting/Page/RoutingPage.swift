@@ -18,7 +18,8 @@ public struct RoutingPage {
     (self.record, self.name, self.improvement) = (record, name, improvement)
     use = RoutingUse(record)
     let sample = RoutingSample(record)
-    placements = [("given", placement), ("better for this record", improvement?.placement)].compactMap { name, placement in
+    placements = [("given", placement), ("better for this record", improvement?.placement)].compactMap {
+      name, placement in
       placement.map { (name, $0, PlacementLoad($0, sample)) }
     }
   }

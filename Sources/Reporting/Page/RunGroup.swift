@@ -25,7 +25,9 @@ struct RunGroup {
 
   /// The one in the middle by speed, whose details are shown.
   var middle: RunRecord {
-    let sorted = records.sorted { ($0.rates.decode ?? $0.rates.prefill ?? 0) < ($1.rates.decode ?? $1.rates.prefill ?? 0) }
+    let sorted = records.sorted {
+      ($0.rates.decode ?? $0.rates.prefill ?? 0) < ($1.rates.decode ?? $1.rates.prefill ?? 0)
+    }
     return sorted[sorted.count / 2]
   }
 

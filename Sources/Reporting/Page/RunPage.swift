@@ -87,7 +87,9 @@ public struct RunPage {
       blocks += [.heading("What crossed between ranks\(name)"), .text(traffic.text), .figure(traffic.figure)]
     }
     blocks += [.heading("Ranks\(name)"), .table(Self.rankTable(record))]
-    if let limits { blocks += [.heading("How close to the limit\(name)")] + Roofline(record, limits, group.mark).blocks }
+    if let limits {
+      blocks += [.heading("How close to the limit\(name)")] + Roofline(record, limits, group.mark).blocks
+    }
     return blocks + [.heading("For those who doubt it\(name)")] + Evidence(group).blocks
   }
 

@@ -23,7 +23,8 @@ enum SVG {
       for part in shown where row.values[part] > 0 {
         let length = row.values[part] / most * width
         body += HTML.element(
-          "rect", [("x", n(x)), ("y", n(y)), ("width", n(max(length, 0.5))), ("height", n(height)), ("fill", color(part))],
+          "rect",
+          [("x", n(x)), ("y", n(y)), ("width", n(max(length, 0.5))), ("height", n(height)), ("fill", color(part))],
           HTML.element("title", [], HTML.escaped("\(row.name), \(parts[part]): \(text(row.values[part]))")))
         x += length
       }

@@ -23,7 +23,9 @@ struct RankTimes {
     let title = "Seconds of each rank in steps\(mark)"
     var table = TextTable([.init("Rank", .left)] + Self.parts.map { .init($0) })
     for row in rows { table.append([row.name] + row.values.map { Format.seconds($0) }) }
-    let svg = SVG.stackedBars(Array(rows.prefix(Self.mostDrawn)), parts: Self.parts, title: title) { Format.seconds($0) }
+    let svg = SVG.stackedBars(Array(rows.prefix(Self.mostDrawn)), parts: Self.parts, title: title) {
+      Format.seconds($0)
+    }
     return PageFigure(title: title, svg: svg, table: table)
   }
 }

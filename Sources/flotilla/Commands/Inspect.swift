@@ -95,7 +95,7 @@ struct Inspect: ParsableCommand {
       let verification = BundleVerification(folder: try argument.url(), manifest: manifest, json: json)
       return try verification.run(bundles: bundles)
     }
-    if let writePlacement { try checkIsNew(writePlacement) }
+    if let writePlacement { try PlacementOutput.checkIsNew(writePlacement) }
     let subject = try Subject(like: like, argument)
     let configuration = subject.configuration
     let ranks = try placementFor ?? roles.ranksOfFile()
@@ -112,7 +112,7 @@ struct Inspect: ParsableCommand {
     let facts = subject.facts(run, formats, tokenizer?.state)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
     let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
-    if let placement, let writePlacement { try write(placement, to: writePlacement) }
+    if let placement, let writePlacement { try PlacementOutput.write(placement, to: writePlacement) }
     if json {
       try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan, download: download)))
     } else {
@@ -128,26 +128,5 @@ struct Inspect: ParsableCommand {
     let checkpoint: CheckpointFacts
     let placement: PlacementFacts?
     let download: DownloadFacts?
-  }
-
-  /// What is there may have been edited. Devices and pipes are written to.
-  private func checkIsNew(_ path: String) throws {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
-    throw UsageError(
-      "--write-placement: expected a new file, found \(path) there already",
-      hint: "Name another, or remove it first if it is not needed")
-  }
-
-  private func write(_ placement: Placement, to path: String) throws {
-    do {
-      // In place: what replaces the file would replace a device or a link too.
-      try Data(placement.json.utf8).write(to: URL(filePath: path))
-      StandardError.write("Wrote \(printable(path)).\n")
-    } catch {
-      throw UsageError(
-        "--write-placement: expected to write \(path), found \(error.localizedDescription)",
-        hint: "Name a file in a folder that exists and may be written to")
-    }
   }
 }

@@ -56,6 +56,12 @@ struct PlanCommand: ParsableCommand {
   var generated = 128
 
   @Option(
+    help: ArgumentHelp(
+      "A run's routing, as --record-routing wrote it, in place of an even one: which experts tokens visit.",
+      valueName: "file"))
+  var routing: String?
+
+  @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
       "Write placement.json, hostfile, plan.md and the lines to paste, commands.txt, to a folder.", valueName: "folder")
@@ -95,7 +101,8 @@ struct PlanCommand: ParsableCommand {
           + "\(workload.context)")
     }
     let costs = ModelCosts(configuration, try subject.formats(quant.text), cacheFormat: cacheType.format)
-    let search = PlanSearch(costs, on: description, workload: workload)
+    let recorded = try routing.map { try sample(of: $0, configuration) }
+    let search = PlanSearch(costs, on: description, workload: workload, sample: recorded)
     let plan: Plan
     do {
       plan = try search.best()
@@ -116,6 +123,18 @@ struct PlanCommand: ParsableCommand {
     guard let folder else { return }
     try folder.write(page: page.markdown())
     StandardError.write("Wrote \(printable(folder.folder.path)).\n")
+  }
+
+  private func sample(of path: String, _ configuration: ModelConfiguration) throws -> RoutingSample {
+    let record = try RoutingRecord(path: path)
+    let found = (record.header.experts, record.header.expertsPerToken)
+    guard found == (configuration.routedExperts, configuration.expertsPerToken), record.tokens > 0 else {
+      throw UsageError(
+        "--routing \(path): expected tokens with \(configuration.expertsPerToken) of \(configuration.routedExperts) "
+          + "experts, found \(record.tokens) with \(found.1) of \(found.0)",
+        hint: "the record must be of this model")
+    }
+    return RoutingSample(record, most: PlanSearch.sampleTokens)
   }
 
   /// Shows what is missing.

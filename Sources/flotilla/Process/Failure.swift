@@ -42,7 +42,8 @@ extension ExitStatus {
     case let error as CheckpointError where error.isOfDisk: self = .failure
     case is UsageError, is CheckpointError, is TokenizationError, is PlacementError, is RequestError,
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
-      is LogitsFileError, is HostfileError, is LaunchError, is RoutingRecordError:
+      is LogitsFileError, is HostfileError, is LaunchError, is RoutingRecordError,
+      is RecordReadingError:
       self = .usage
     case let error as FabricError where error.reason == .unusable: self = .usage
     case let error as JournalError: self = error.isFailure ? .failure : .usage

@@ -1,0 +1,146 @@
+import ArgumentParser
+import ExpertParallel
+import Foundation
+import Inference
+import Kernels
+import MessagePassing
+import Planning
+import Reporting
+
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "A page about runs: results, where the time went, what crossed, which experts ran.",
+    discussion: """
+      Reads what --record and --record-routing wrote, and shows it: on the terminal, or with -o as a page for a \
+      browser (.html) or as Markdown (.md). The page is one file, fetches nothing, and says beside each figure what a \
+      reader who doubts it wants to know. Runs of the same setup count as repeats: their median is shown, with the \
+      least and the most.
+
+      A routing record tells how even the use of experts is. With --placement, or --ranks, it also tells what a \
+      placement makes of it, and --write-placement writes a better one, with as many experts on each rank.
+
+      EXAMPLES
+        flotilla generate -p "What is 478 + 256?" --record run.jsonl
+        flotilla report run.jsonl
+        flotilla report monday.jsonl tuesday.jsonl -o report.html
+        flotilla generate -p "1 + 1?" --record-routing run.routing
+        flotilla report --routing run.routing --ranks 4 -o routing.html
+
+      EXIT CODES
+        2 where a file cannot be read or is something else.
+      """)
+
+  @Argument(help: ArgumentHelp("Records of runs, JSON lines.", valueName: "records"))
+  var records: [String] = []
+
+  @Option(help: ArgumentHelp("Record of which experts ran.", valueName: "file"))
+  var routing: String?
+
+  @Option(help: ArgumentHelp("With --routing: a placement to look at.", valueName: "file"))
+  var placement: String?
+
+  @Option(help: ArgumentHelp("With --routing: look at equal shards on so many ranks, 1 to 65536.", valueName: "ranks"))
+  var ranks: Int?
+
+  @Option(help: ArgumentHelp("Write a better placement for the routing to a new file.", valueName: "file"))
+  var writePlacement: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What the machines can do, as flotilla calibrate -o writes it, for comparison.", valueName: "file"))
+  var calibration: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Write the page to a file, .html or .md, in place of what is there.", valueName: "file"))
+  var output: String?
+
+  @Flag(help: "Show it anew whenever a run has been added to the records, until Ctrl-C.")
+  var follow = false
+
+  @Flag(help: "Other words for names of hosts, and files without their folders.")
+  var redact = false
+
+  func validate() throws {
+    if records.isEmpty, routing == nil {
+      throw ValidationError("nothing to show: give files of --record, or --routing FILE.")
+    }
+    if let output, !output.hasSuffix(".html"), !output.hasSuffix(".md") {
+      throw ValidationError("--output: expected a name that ends in .html or .md, found \"\(output)\".")
+    }
+    if placement != nil, ranks != nil { throw ValidationError("--placement and --ranks exclude each other.") }
+    let options = [
+      ("--placement", placement != nil), ("--ranks", ranks != nil), ("--write-placement", writePlacement != nil),
+    ]
+    if routing == nil, let option = options.first(where: \.1)?.0 { throw ValidationError("\(option) needs --routing.") }
+    if writePlacement != nil, placement == nil, ranks == nil {
+      throw ValidationError("--write-placement needs --placement or --ranks, to begin with.")
+    }
+    if follow, records.isEmpty { throw ValidationError("--follow needs files of --record.") }
+    if calibration != nil, records.isEmpty { throw ValidationError("--calibration needs files of --record.") }
+    try check("--ranks", ranks, 1...Placement.mostRanks)
+  }
+
+  func run() throws {
+    guard ProcessRank.current.isFirst else { return }
+    let routing = try routing.map { try routingPage($0) }
+    let limits = try calibration.map { try Calibration.load(URL(filePath: $0)) }
+    guard follow else { return try show(routing, limits) }
+    TerminationSignal.install()
+    var sizes: [Int] = []
+    while !Fleet.isInterrupted {
+      let now = records.map { (try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int) ?? 0 }
+      if now != sizes, now.contains(where: { $0 > 0 }) {
+        sizes = now
+        try show(routing, limits)
+      }
+      usleep(200_000)
+    }
+  }
+
+  private func show(_ routing: RoutingPage?, _ limits: Calibration?) throws {
+    var names: [String: String] = [:]
+    // While one follows, a file that is not there yet is no error.
+    let paths = follow ? records.filter { FileManager.default.fileExists(atPath: $0) } : records
+    var found = try paths.flatMap { try RunRecord.read($0) }
+    if redact { found = found.map { $0.redacted(&names) } }
+    if found.isEmpty, let routing { return try put(routing.text, routing.markdown, routing.html) }
+    let page = RunPage(found, limits: limits, routing: routing)
+    try put(page.text, page.markdown, page.html)
+  }
+
+  private func put(_ text: String, _ markdown: String, _ html: String) throws {
+    guard let output else {
+      try StandardOutput.write(text)
+      return try StandardOutput.flush()
+    }
+    do {
+      let bytes = Data((output.hasSuffix(".html") ? html : markdown).utf8)
+      try bytes.write(to: URL(filePath: output), options: .atomic)
+    } catch {
+      throw UsageError(
+        "--output: expected to write \(output), found \(error.localizedDescription)",
+        hint: "Name a file in a folder that exists and may be written to")
+    }
+    StandardError.write("Wrote \(printable(output)).\n")
+  }
+
+  private func routingPage(_ path: String) throws -> RoutingPage {
+    let record = try RoutingRecord(path: path)
+    var given: Placement?
+    if let placement {
+      let file = URL(filePath: placement)
+      given = try Placement.load(file, ranks: Placement.ranks(of: file), experts: record.header.experts)
+    } else if let ranks {
+      given = try Placement.contiguous(experts: record.header.experts, ranks: ranks)
+    }
+    let improvement = try given.map { try PlacementImprovement(of: $0, RoutingSample(record)) }
+    if let improvement, let writePlacement {
+      try PlacementOutput.checkIsNew(writePlacement)
+      try PlacementOutput.write(improvement.placement, to: writePlacement)
+    }
+    let name = redact ? URL(filePath: path).lastPathComponent : path
+    return RoutingPage(record, name: name, placement: given, improvement: improvement)
+  }
+}
