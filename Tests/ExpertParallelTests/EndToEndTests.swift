@@ -65,7 +65,7 @@ import Testing
     let shape = WireShape(hidden: 4, experts: 8, expertsPerToken: 2, layers: 3, ranks: 3)
     let fleet = Fleet(shape: shape, placement: try .contiguous(experts: 8, ranks: 3))
     #expect(try fleet.run([], layer: 1).isEmpty)
-    #expect(fleet.nodes.allSatisfy { $0.exchange.traffic == Traffic() })
+    #expect(fleet.nodes.allSatisfy { $0.exchange.traffic == Traffic(ranks: fleet.nodes.count) })
   }
 
   /// A host's rows of one expert go through it together.

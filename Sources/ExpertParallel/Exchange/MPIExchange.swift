@@ -14,7 +14,7 @@ public final class MPIExchange: Exchange {
   public let rank: Int
   public let rankCount: Int
   public let hub: Int
-  public private(set) var traffic = Traffic()
+  public private(set) var traffic: Traffic
   public let pool = MessagePool()
 
   let communicator: Communicator
@@ -53,6 +53,7 @@ public final class MPIExchange: Exchange {
     self.hub = hub
     rank = communicator.rank
     rankCount = communicator.size
+    traffic = Traffic(ranks: rankCount)
     let nanoseconds = UInt64(max(1, min(timeout / .nanoseconds(1), 1e18)))
     watch = SilenceWatch(
       rank: rank, rankCount: rankCount, hub: hub, timeout: nanoseconds, now: Self.now())
