@@ -24,7 +24,7 @@ struct Run {
   ///   - limit: seconds after which it is killed, which shows as status 9.
   init(
     _ arguments: [String], input: some Sequence<UInt8> = [], ranks: Int? = nil, environment: [String: String] = [:],
-    launcher: [String] = [], limit: Double = 60
+    launcher: [String] = [], limit: Double = 180
   ) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "run-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -5,7 +5,7 @@ import Testing
 
 /// A run of `flotilla`; `ranks` nil: without mpirun.
 func flotilla(
-  _ arguments: [String], ranks: Int?, more: [String] = [], limit: Double = 60,
+  _ arguments: [String], ranks: Int?, more: [String] = [], limit: Double = 180,
   meanwhile: (Job.Running) -> Bool = { _ in true }
 ) throws -> Job {
   try Job("flotilla", arguments, ranks: ranks, more: more, limit: limit, meanwhile: meanwhile)

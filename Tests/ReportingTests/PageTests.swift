@@ -57,7 +57,7 @@ struct PageTests {
   func repeats() {
     let records = [3.0, 1, 2].map { speed in made { $0.rates.decode = speed } }
     let text = RunPage(records).text
-    #expect(text.contains("2.00 tokens/s (1.00 tokens/s to 3.00 tokens/s)"), "\(text)")
+    #expect(text.contains("2.00 (1.00 to 3.00) tokens/s"), "\(text)")
     #expect(text.contains("3: median (least to most)"))
     let two = RunPage(records + [made { $0.setup.format = "q4_K" }]).markdown
     #expect(two.contains("| Setup 1 | Setup 2 |") && two.contains("Where the time went of setup 2"))
@@ -66,7 +66,7 @@ struct PageTests {
   @Test("What crossed, by rank; a record without such counts has no matrix")
   func matrix() {
     let text = RunPage([made()]).text
-    #expect(text.contains("rank 2              2.93 KiB (7)  2.93 KiB (7)             –"), "\(text)")
+    #expect(text.contains(#/\n  rank 2 +2.93 KiB \(7\) +2.93 KiB \(7\) +–\n/#), "\(text)")
     #expect(text.contains("11.7 KiB in 42 messages"), "\(text)")
     #expect(!RunPage([record(madeUpSummary(ranks: 3))]).text.contains("What crossed"))
     #expect(!RunPage([made(ranks: 1)]).text.contains("What crossed"))

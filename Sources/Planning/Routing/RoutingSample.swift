@@ -10,7 +10,7 @@ public struct RoutingSample: Sendable {
   public let experts: [UInt16]
 
   /// How tokens choose, where no recorded routing says it.
-  public enum Gates: Sendable {
+  public enum Gates: String, Sendable, CaseIterable {
     /// Every set of groups, and within them every set of experts, is equally likely. Less even than ``independent``, as
     /// real gates are: a planner's choice.
     case uniform

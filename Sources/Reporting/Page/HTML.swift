@@ -30,7 +30,9 @@ enum HTML {
       let side = table.columns[column].alignment == .right ? [("class", "n")] : []
       if isHead { return element("th", [("scope", "col")] + side, escaped(text)) }
       return column == 0
-        ? element("th", [("scope", "row")] + side, escaped(text)) : element("td", side, escaped(text))
+        ? element("th", [("scope", "row")] + side, escaped(text))
+        : element(
+          "td", text.split(separator: " ").contains { $0.count > 24 } ? [("class", "long")] : side, escaped(text))
     }
     let head = table.columns.indices.map { cell(table.columns[$0].title, $0, isHead: true) }.joined()
     let rows = table.rows.map { row in
@@ -58,6 +60,13 @@ extension PageBlock {
         heading = text
         return HTML.element("h2", [], HTML.escaped(text))
       case .text(let text): return text.isEmpty ? "" : HTML.element("p", [], HTML.escaped(text))
+      case .headlines(let heads):
+        let boxes = heads.map { head in
+          HTML.element(
+            "div", [],
+            HTML.element("strong", [], HTML.escaped(head.value)) + HTML.element("span", [], HTML.escaped(head.name)))
+        }
+        return HTML.element("div", [("class", "heads")], boxes.joined())
       case .table(let table): return HTML.table(table, caption: heading)
       case .code(let lines):
         return HTML.element("pre", [("tabindex", "0")], HTML.escaped(lines.joined(separator: "\n")))

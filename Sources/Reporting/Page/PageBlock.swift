@@ -3,6 +3,8 @@ enum PageBlock {
   case title(String)
   case heading(String)
   case text(String)
+  /// What is read first, large; where text has one size, a table behind it says it.
+  case headlines([(value: String, name: String)])
   case table(TextTable)
   case code([String])
   /// A drawing; where there are none, its table.
@@ -16,6 +18,7 @@ enum PageBlock {
       case .heading(let text): lines += [text, ""]
       case .text(let text) where text.isEmpty: break
       case .text(let text): lines += wrapped(text, width: 100) + [""]
+      case .headlines: break
       case .table(let table): lines += table.lines().map { "  " + $0 } + [""]
       case .code(let code): lines += code.map { "  " + $0 } + [""]
       case .figure(let figure):
@@ -33,6 +36,7 @@ enum PageBlock {
       case .heading(let text): lines += [String(repeating: "#", count: level + 1) + " " + text, ""]
       case .text(let text) where text.isEmpty: break
       case .text(let text): lines += wrapped(text, width: 120) + [""]
+      case .headlines: break
       case .table(let table): lines += table.markdown + [""]
       case .code(let code): lines += ["```sh"] + code + ["```", ""]
       case .figure(let figure): lines += wrapped(figure.title, width: 120) + [""] + figure.table.markdown + [""]

@@ -1,7 +1,13 @@
 /// How pages look: light and dark as the reader's system has it, on phones, and on paper.
 enum PageStyle {
-  /// Colors that tell parts of a drawing apart, also for people who do not tell red from green (Okabe and Ito).
-  static let series = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7f7f7f", "#b8a800"]
+  /// Colors that tell parts of a drawing apart, neighbours also for people who do not tell red from green; the first
+  /// seven are Okabe and Ito's.
+  static let series = [
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", "#6f4fa2", "#8c5a2b", "#2f7f7a",
+    "#a3405f", "#7a9a3a",
+  ]
+  /// Of time in which nothing is done.
+  static let idle = "#a8b0b8"
 
   static let css = """
     :root { --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --box: #f6f8fa; --heat: 0, 90, 156; }
@@ -20,9 +26,14 @@ enum PageStyle {
     table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
     caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     th, td { padding: 0.3rem 0.7rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
-    td { white-space: normal; overflow-wrap: anywhere; min-width: 4rem; }
+    td, tbody th { white-space: normal; }
+    td.long { overflow-wrap: anywhere; min-width: 12rem; }
     thead th { color: var(--soft); font-weight: 600; }
-    tbody th { font-weight: 500; }
+    tbody th { font-weight: 500; min-width: 6rem; }
+    .heads { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 0.8rem; margin: 1rem 0; }
+    .heads div { background: var(--box); border: 1px solid var(--line); border-radius: 8px; padding: 0.8rem 1rem; }
+    .heads strong { display: block; font-size: 1.45rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+    .heads span { color: var(--soft); font-size: 0.9rem; }
     .n { text-align: right; white-space: nowrap; }
     pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px; padding: 0.7rem 0.9rem;
       overflow-x: auto; font-size: 0.85rem; white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -56,7 +56,7 @@ public struct RoutingPage {
         return count == 0 ? nil : Double(count)
       }
     }
-    let title = "Tokens that each expert got, by layer: the darker, the more; empty where none"
+    let title = "Tokens that each expert got, by layer: the stronger the color, the more; empty where none"
     let rows = use.layers.enumerated().map { $0 % max(1, layers / 12) == 0 ? "layer \($1)" : "" }
     let columns = (0..<experts).map { $0 % max(1, experts / 8) == 0 ? "\($0)" : "" }
     let svg = SVG.cells(

@@ -38,7 +38,11 @@ struct RunGroup {
   func spread(_ value: (RunRecord) -> Double?, _ text: (Double?) -> String) -> String {
     let found = records.compactMap(value).sorted()
     guard let first = found.first, let last = found.last else { return Format.none }
-    let middle = text(found[found.count / 2])
-    return (found.count > 1 ? "\(middle) (\(text(first)) to \(text(last)))" : middle) + mark
+    let texts = [found[found.count / 2], first, last].map { text($0) }
+    guard found.count > 1 else { return texts[0] + mark }
+    let units = texts.map { $0.drop { $0 != " " } }
+    guard Set(units).count == 1 else { return "\(texts[0]) (\(texts[1]) to \(texts[2]))\(mark)" }
+    let numbers = zip(texts, units).map { $0.dropLast($1.count) }
+    return "\(numbers[0]) (\(numbers[1]) to \(numbers[2]))\(units[0])\(mark)"
   }
 }

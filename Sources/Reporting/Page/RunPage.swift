@@ -29,7 +29,7 @@ public struct RunPage {
   }
 
   private var blocks: [PageBlock] {
-    [.title(title)] + phantomNote + [.heading("Results"), .table(results)]
+    [.title(title), .headlines(headlines)] + phantomNote + [.heading("Results"), .table(results)]
       + groups.enumerated().flatMap { details($1, name: groups.count > 1 ? " of setup \($0 + 1)" : "") } + routing
   }
 
@@ -39,6 +39,22 @@ public struct RunPage {
       .text(
         "PHANTOM: true shapes, gates, routing and messages; weights shared among layers and experts, and times of these "
           + "machines, on which the real model would not fit. Words mean nothing.")
+    ]
+  }
+
+  /// Of the first setup.
+  private var headlines: [(value: String, name: String)] {
+    let group = groups[0]
+    let (record, count) = (group.middle, groups.count)
+    let active = record.parametersPerToken.map {
+      "\(Format.count($0.rounded())) of \(Format.count(record.model.parameters))"
+    }
+    let setup = count > 1 ? ", setup 1 of \(count)" : ""
+    return [
+      (Format.rate(record.rates.decode) + group.mark, "decode\(setup)"),
+      (Format.rate(record.rates.prefill) + group.mark, "prompt\(setup)"),
+      (active ?? Format.none, "parameters computed per token"),
+      ("\(record.ranks.count) on \(Set(record.ranks.map(\.host)).count)", "ranks, hosts"),
     ]
   }
 

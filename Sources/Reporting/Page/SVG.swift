@@ -14,7 +14,8 @@ enum SVG {
     let (labels, width, height, gap) = (140.0, 560.0, 22.0, 8.0)
     let most = max(rows.map { $0.values.reduce(0, +) }.max() ?? 0, .leastNonzeroMagnitude)
     let shown = parts.indices.filter { part in rows.contains { $0.values[part] > 0 } }
-    let (legend, legendHeight) = self.legend(shown.map { (parts[$0], color($0)) }, width: labels + width + 70)
+    let colors = Self.colors(parts)
+    let (legend, legendHeight) = self.legend(shown.map { (parts[$0], colors[$0]) }, width: labels + width + 70)
     var body = legend
     for (index, row) in rows.enumerated() {
       let y = legendHeight + Double(index) * (height + gap)
@@ -24,7 +25,7 @@ enum SVG {
         let length = row.values[part] / most * width
         body += HTML.element(
           "rect",
-          [("x", n(x)), ("y", n(y)), ("width", n(max(length, 0.5))), ("height", n(height)), ("fill", color(part))],
+          [("x", n(x)), ("y", n(y)), ("width", n(max(length, 0.5))), ("height", n(height)), ("fill", colors[part])],
           HTML.element("title", [], HTML.escaped("\(row.name), \(parts[part]): \(text(row.values[part]))")))
         x += length
       }
@@ -108,7 +109,12 @@ enum SVG {
       HTML.escaped(text))
   }
 
-  private static func color(_ part: Int) -> String { PageStyle.series[part % PageStyle.series.count] }
+  /// One for each part; what is nobody's work is grey.
+  private static func colors(_ parts: [String]) -> [String] {
+    parts.enumerated().map { index, part in
+      part.hasPrefix("wait") ? PageStyle.idle : PageStyle.series[index % PageStyle.series.count]
+    }
+  }
 
   private static func n(_ value: Double) -> String {
     let text = String(format: "%.2f", value)

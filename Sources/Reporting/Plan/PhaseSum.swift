@@ -3,6 +3,19 @@ import Planning
 
 /// How a phase's time comes about, to be checked by hand.
 enum PhaseSum {
+  /// A step of decode, part by part.
+  static func table(_ decode: DecodePrediction) -> TextTable {
+    var table = TextTable([.init("Part", .left), .init("ms PREDICTED"), .init("Share"), .init("Sum", .left)])
+    for phase in decode.phases where phase.seconds > 0 {
+      table.append([
+        phase.kind.rawValue, Format.significant(phase.seconds * 1e3),
+        Format.share(phase.seconds / decode.secondsPerStep), text(phase),
+      ])
+    }
+    table.append(["all", Format.significant(decode.secondsPerStep * 1e3), "100 %", ""])
+    return table
+  }
+
   static func text(_ phase: Phase) -> String {
     if phase.kind == .shared { return "what the routed experts do not hide" }
     var parts: [String] = []

@@ -124,17 +124,7 @@ public struct PlanPage {
 
   private var token: [PageBlock] {
     let decode = plan.prediction.decode
-    var table = TextTable([
-      .init("Part", .left), .init("ms PREDICTED"), .init("Share"), .init("Sum", .left),
-    ])
-    for phase in decode.phases where phase.seconds > 0 {
-      table.append([
-        phase.kind.rawValue, Format.significant(phase.seconds * 1e3),
-        Format.share(phase.seconds / decode.secondsPerStep),
-        PhaseSum.text(phase),
-      ])
-    }
-    table.append(["all", Format.significant(decode.secondsPerStep * 1e3), "100 %", ""])
+    let table = PhaseSum.table(decode)
     let streams = workload.sequences == 1 ? "a token" : "a step of \(workload.sequences) tokens"
     return [
       .heading("Where the time of \(streams) goes"), .table(table),

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoint
 import DeepSeek
+import ExpertParallel
 import Foundation
 import Inference
 import Kernels
@@ -56,6 +57,26 @@ struct PlanCommand: ParsableCommand {
   var generated = 128
 
   @Option(
+    help: ArgumentHelp("Predict this placement in place of the best one; ranks go round the nodes.", valueName: "file"))
+  var placement: String?
+
+  @Option(
+    help: ArgumentHelp("The same for the placement that a run on so many ranks has by itself.", valueName: "ranks"))
+  var ranks: Int?
+
+  @Option(
+    name: .shortAndLong,
+    help: "With --placement or --ranks: threads of each rank, 1 to 1024. Default: the cores of its node, divided.")
+  var threads: Int?
+
+  @Option(
+    help: """
+      How tokens choose where no --routing says it: uniform, every set of groups and of experts in them equally often; \
+      independent, as gates with random weights do, which is more even.
+      """)
+  var gates = RoutingSample.Gates.uniform
+
+  @Option(
     help: ArgumentHelp(
       "A run's routing, as --record-routing wrote it, in place of an even one: which experts tokens visit.",
       valueName: "file"))
@@ -80,6 +101,14 @@ struct PlanCommand: ParsableCommand {
     try check("--parallel", parallel, 1...4096)
     try check("-p", prompt, 0...(1 << 24))
     try check("-n", generated, 1...(1 << 24))
+    try check("--ranks", ranks, 1...Placement.mostRanks)
+    try check("--threads", threads, 1...1024)
+    if placement != nil, ranks != nil { throw ValidationError("--placement and --ranks exclude each other.") }
+    if placement != nil || ranks != nil {
+      if output != nil { throw ValidationError("--output writes the best plan: leave out --placement and --ranks.") }
+    } else if threads != nil {
+      throw ValidationError("--threads needs --placement or --ranks.")
+    }
     if json, markdown { throw ValidationError("--json and --markdown exclude each other.") }
     if output?.isEmpty == true { throw ValidationError("--output: expected a folder, found nothing.") }
     if let contextSize, contextSize < prompt + generated {
@@ -101,8 +130,9 @@ struct PlanCommand: ParsableCommand {
           + "\(workload.context)")
     }
     let costs = ModelCosts(configuration, try subject.formats(quant.text), cacheFormat: cacheType.format)
+    if placement != nil || ranks != nil { return try show(given(subject, costs, description, workload)) }
     let recorded = try routing.map { try sample(of: $0, configuration) }
-    let search = PlanSearch(costs, on: description, workload: workload, sample: recorded)
+    let search = PlanSearch(costs, on: description, workload: workload, sample: recorded ?? sample(configuration))
     let plan: Plan
     do {
       plan = try search.best()
@@ -123,6 +153,32 @@ struct PlanCommand: ParsableCommand {
     guard let folder else { return }
     try folder.write(page: page.markdown())
     StandardError.write("Wrote \(printable(folder.folder.path)).\n")
+  }
+
+  private func given(
+    _ subject: Subject, _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload
+  ) throws -> GivenPlacement {
+    let configuration = subject.configuration
+    let found: Placement
+    if let placement {
+      let file = URL(filePath: placement)
+      found = try Placement.load(file, ranks: Placement.ranks(of: file), experts: configuration.routedExperts)
+    } else {
+      found = try Placement.contiguous(
+        for: configuration, ranks: ranks ?? 1, coordinator: 0, router: nil, coordinatorExperts: nil)
+    }
+    return GivenPlacement(
+      found, costs, on: cluster, threads: threads, workload: workload,
+      sample: try routing.map { try sample(of: $0, configuration) } ?? sample(configuration), name: subject.name)
+  }
+
+  private func show(_ given: GivenPlacement) throws {
+    if json { return try StandardOutput.write(JSONLines.indented(given.facts)) }
+    try StandardOutput.write(markdown ? given.page.markdown : given.page.text)
+  }
+
+  private func sample(_ configuration: ModelConfiguration) -> RoutingSample {
+    RoutingSample(configuration, tokens: PlanSearch.sampleTokens, gates: gates)
   }
 
   private func sample(of path: String, _ configuration: ModelConfiguration) throws -> RoutingSample {

@@ -62,6 +62,20 @@ struct PlanFacts: Encodable {
     let latencySeconds: Double
     let wireBytes: Double
     let wireSeconds: Double
+
+    init(_ phase: Phase) {
+      part = phase.kind.rawValue
+      seconds = phase.seconds
+      memoryBytes = phase.memoryBytes
+      readingSeconds = phase.readingSeconds
+      multiplyAdds = phase.multiplyAdds
+      computingSeconds = phase.computingSeconds
+      overheadSeconds = phase.overheadSeconds
+      messages = phase.messages
+      latencySeconds = phase.latencySeconds
+      wireBytes = phase.wireBytes
+      wireSeconds = phase.wireSeconds
+    }
   }
 
   struct Busy: Encodable {
@@ -126,12 +140,7 @@ struct PlanFacts: Encodable {
     spread = plan.spread
     load = Load(expertsOnBusiestHost: plan.load.busiest, hostsReached: plan.load.hosts, rowsBack: plan.load.sums)
     predicted = Set([1, plan.workload.sequences]).sorted().map { Speed(plan.prediction(sequences: $0)) }
-    decode = plan.prediction.decode.phases.map {
-      Part(
-        part: $0.kind.rawValue, seconds: $0.seconds, memoryBytes: $0.memoryBytes, readingSeconds: $0.readingSeconds,
-        multiplyAdds: $0.multiplyAdds, computingSeconds: $0.computingSeconds, overheadSeconds: $0.overheadSeconds,
-        messages: $0.messages, latencySeconds: $0.latencySeconds, wireBytes: $0.wireBytes, wireSeconds: $0.wireSeconds)
-    }
+    decode = plan.prediction.decode.phases.map(Part.init)
     let prompt = plan.prediction.prefill
     prefill = zip(prompt?.resources ?? [], prompt?.bound ?? []).map {
       Busy(part: $0.kind.rawValue, busySeconds: $0.seconds, waitedForSeconds: $1.seconds)

@@ -1,0 +1,57 @@
+import Checkpoint
+import ExpertParallel
+import Foundation
+import Inference
+import Planning
+import Reporting
+
+/// `plan` for a placement that somebody has, in place of the best one: what it would do.
+struct GivenPlacement {
+  private let placement: Placement
+  private let layout: RankLayout
+  private let prediction: Prediction
+  private let load: PlacementLoad
+  private let format: String
+  private let name: String
+
+  /// Ranks are dealt out round the nodes, as `launch` does.
+  ///
+  /// - Parameters:
+  ///   - threads: of each rank; nil: the cores of its node, divided.
+  init(
+    _ placement: Placement, _ costs: ModelCosts, on cluster: ClusterDescription, threads: Int?, workload: Workload,
+    sample: RoutingSample, name: String
+  ) {
+    let nodes = (0..<placement.ranks).map { $0 % cluster.nodes.count }
+    layout = RankLayout(
+      cluster: cluster, nodes: nodes, threads: threads.map { Array(repeating: $0, count: nodes.count) })
+    prediction = Prediction(of: costs, placement: placement, layout: layout, workload: workload, sample: sample)
+    load = PlacementLoad(placement, sample)
+    (self.placement, self.name, format) = (placement, name, costs.formats.description)
+  }
+
+  var page: PlacementPage {
+    PlacementPage(prediction, placement, layout, load: load, name: name, format: format)
+  }
+
+  /// As JSON. Speeds and times are predicted.
+  var facts: Facts {
+    Facts(
+      model: name, format: format, workload: prediction.workload, threads: layout.threads,
+      load: .init(expertsOnBusiestHost: load.busiest, hostsReached: load.hosts, rowsBack: load.sums),
+      predicted: PlanFacts.Speed(prediction), decode: prediction.decode.phases.map(PlanFacts.Part.init))
+  }
+
+  struct Facts: Encodable {
+    let isPredicted = true
+    let model: String
+    let format: String
+    let workload: Workload
+    /// Of each rank.
+    let threads: [Int]
+    let load: PlanFacts.Load
+    let predicted: PlanFacts.Speed
+    /// Of a decode step of all sequences.
+    let decode: [PlanFacts.Part]
+  }
+}
