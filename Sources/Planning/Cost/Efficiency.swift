@@ -10,6 +10,9 @@ public struct Efficiency: Sendable, Equatable, Codable {
   /// Of the int8 peak, by rows of input: one, two, three, four or more. Measured: 33.8 billion of 163 (one row, one
   /// thread); 16 sequences, whose experts get two rows on average; a prompt of 512 as a whole, 160 to 172 of 326.
   public var blockProducts = [0.21, 0.33, 0.42, 0.52]
+  /// Of that, with codes of 6 and 8 bits and AVX2, which multiplies bytes of different signs only: 95 tokens/s of a prompt
+  /// in q8_0 where q4_K had 215, in one run of Scripts/validate-plan. Instruction sets with VNNI have one product for both.
+  static let wideProductsWithAVX2 = 0.42
   /// Of the f32 peak, in products with f32, bf16 or fp8 weights and in gates. Assumed: 20 to 41 of 100 were seen with
   /// AVX-512.
   public var floatProducts = 0.40

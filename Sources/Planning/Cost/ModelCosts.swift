@@ -101,10 +101,16 @@ public struct ModelCosts: Sendable {
 
 extension Work {
   fileprivate init(_ matrix: HeldMatrix) {
-    self.init(
-      bytes: Double(matrix.bytes), block: matrix.format.block == nil ? 0 : Double(matrix.weights),
-      float: matrix.format.block == nil ? Double(matrix.weights) : 0, jobs: 1)
+    let weights = Double(matrix.weights)
+    self.init(bytes: Double(matrix.bytes), jobs: 1)
+    switch matrix.format {
+    case .q4_K, .q4_1: block = weights
+    case .q6_K, .q8_0: wide = weights
+    case .f32, .bf16, .fp8: float = weights
+    }
   }
 
-  fileprivate func withJobs(_ count: Double) -> Work { Work(bytes: bytes, block: block, float: float, jobs: count) }
+  fileprivate func withJobs(_ count: Double) -> Work {
+    Work(bytes: bytes, block: block, wide: wide, float: float, jobs: count)
+  }
 }

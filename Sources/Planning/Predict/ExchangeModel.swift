@@ -47,10 +47,12 @@ struct ExchangeModel {
     let pairs = Double(loads.pairs[rank])
     let work = Work(
       bytes: costs.expert.bytes * Double(loads.experts[rank]), block: costs.expert.block * pairs,
+      wide: costs.expert.wide * pairs,
       float: costs.expert.float * pairs, jobs: pairs > 0 ? 2 : 0)
     let floating = costs.expert.float * pairs / (speed.f32 * efficiency.floatProducts)
     let computing =
-      costs.expert.block * loads.fullRows[rank] / (speed.int8 * efficiency.blockProduct(rows: .max)) + floating
+      (costs.expert.block / speed.int8 + costs.expert.wide / speed.wide) * loads.fullRows[rank]
+      / efficiency.blockProduct(rows: .max) + floating
     let reading = work.bytes / (speed.read * efficiency.memory)
     let starting = work.jobs * efficiency.secondsPerJob
     return (work, RooflineTime(reading: reading, computing: computing, starting: starting, floating: floating))
