@@ -1,4 +1,5 @@
 import Checkpoint
+import Foundation
 import StrictJSON
 import TestSupport
 import Testing
@@ -63,5 +64,43 @@ struct SimulateTests {
   func refusals(_ arguments: [String], _ text: String) throws {
     let run = try Run(["simulate"] + arguments)
     #expect(run.status == 2 && run.errors.contains(text), "\(run.status) \(run.errors)")
+  }
+}
+
+@Suite("Simulation on modelled nodes")
+struct VirtualSimulationTests {
+  private static let cluster = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Cluster/examples/8-nodes-64GB-1GbE.json").filePath
+
+  @Test("R1 on eight modelled nodes in seconds: every speed predicted, uneven use slower")
+  func cluster() throws {
+    let arguments = ["simulate", "r1", "--quant", "q4_K", "--cluster", Self.cluster, "-n", "16"]
+    let even = try Run(arguments)
+    #expect(even.status == 0 && even.errors == "", "\(even.errors)")
+    #expect(even.text.contains("8 ranks on 8 nodes") && even.text.contains("Decode PREDICTED: "))
+    #expect(!even.text.contains("PHANTOM"))
+    func speed(_ more: [String]) throws -> Double {
+      let run = try Run(arguments + more + ["--json"])
+      let json = try StrictJSON.parse(run.text)
+      #expect(json["is_predicted"]?.bool == true)
+      return Double(json["decode_tokens_per_second"]?.number?.text ?? "") ?? 0
+    }
+    let (plain, skewed) = (try speed([]), try speed(["--skew", "2"]))
+    #expect(plain > skewed && skewed > 0, "\(plain), \(skewed)")
+  }
+
+  @Test("Options that make no sense together, and files of another kind")
+  func refused() throws {
+    for (arguments, words) in [
+      (["r1", "--replay", "x"], "--replay needs --cluster"),
+      (["r1", "--cluster", "x", "--replay", "x", "--skew", "1"], "exclude each other"),
+      (["r1", "--cluster", Self.cluster, "--record", "x"], "there is nothing to record"),
+      (["r1", "--cluster", "/no/file"], "/no/file"),
+      (["r1", "--quant", "q8_0", "--cluster", Self.cluster], "too little memory"),
+      (["minni"], "MODEL: expected a config.json"),
+    ] {
+      let run = try Run(["simulate"] + arguments)
+      #expect(run.status == 2 && run.errors.contains(words), "\(arguments): \(run.errors)")
+    }
   }
 }

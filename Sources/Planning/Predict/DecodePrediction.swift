@@ -37,7 +37,7 @@ public struct DecodePrediction: Sendable {
   }
 
   /// Of all layers.
-  private static func attention(_ model: RunModel, rows: Int, depth: Int) -> Phase {
+  static func attention(_ model: RunModel, rows: Int, depth: Int) -> Phase {
     let (costs, speed, efficiency) = (model.costs, model.coordinatorSpeed, model.efficiency)
     let work = costs.attention + costs.absorbed
     var time = speed.duration(work, rows: rows, efficiency)

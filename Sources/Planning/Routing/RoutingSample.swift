@@ -1,5 +1,6 @@
 import Checkpoint
 import DeepSeek
+import Foundation
 
 /// The experts that some tokens visit. Loads are counted over such a sample.
 public struct RoutingSample: Sendable {
@@ -32,8 +33,18 @@ public struct RoutingSample: Sendable {
     expertsPerToken = configuration.expertsPerToken
     switch gates {
     case .uniform: experts = Self.uniform(configuration, tokens, &generator)
-    case .independent: experts = Self.chosenByRouter(configuration, tokens, &generator)
+    case .independent: experts = Self.chosenByRouter(configuration, tokens, &generator) { _ in nil }
     }
+  }
+
+  /// Experts are wanted as often as their weights say, and the router's own rule chooses.
+  ///
+  /// - Parameter weights: of a token, by expert; above 0.
+  init(_ configuration: ModelConfiguration, tokens: Int, seed: UInt64, weights: (Int) -> [Double]) {
+    var generator = SplitMix(state: seed)
+    self.init(
+      tokens: tokens, expertsPerToken: configuration.expertsPerToken,
+      experts: Self.chosenByRouter(configuration, tokens, &generator, weights: weights))
   }
 
   private static func uniform(
@@ -62,19 +73,23 @@ public struct RoutingSample: Sendable {
   }
 
   private static func chosenByRouter(
-    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix
+    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix, weights: (Int) -> [Double]?
   ) -> [UInt16] {
     let rule = SelectionRule(configuration)
     let (count, k) = (configuration.routedExperts, configuration.expertsPerToken)
     var experts = [UInt16](repeating: 0, count: tokens * k)
     var affinities = [Float](repeating: 0, count: count)
     var choice = affinities
-    var weights = [Float](repeating: 0, count: k)
+    var gateWeights = [Float](repeating: 0, count: k)
     for token in 0..<tokens {
       for expert in 0..<count { affinities[expert] = Float(generator.next() >> 40) / 0x1p24 }
+      if let weights = weights(token) {
+        // The largest of u to the power of 1/w are drawn with the probabilities w (Efraimidis and Spirakis).
+        for expert in 0..<count { affinities[expert] = Float(pow(Double(affinities[expert]), 1 / weights[expert])) }
+      }
       affinities.withUnsafeMutableBufferPointer { affinities in
         choice.withUnsafeMutableBufferPointer { choice in
-          weights.withUnsafeMutableBufferPointer { weights in
+          gateWeights.withUnsafeMutableBufferPointer { weights in
             experts.withUnsafeMutableBufferPointer { experts in
               rule.choose(
                 affinities: affinities, bias: nil, choice: choice,

@@ -183,13 +183,7 @@ struct PlanCommand: ParsableCommand {
 
   private func sample(of path: String, _ configuration: ModelConfiguration) throws -> RoutingSample {
     let record = try RoutingRecord(path: path)
-    let found = (record.header.experts, record.header.expertsPerToken)
-    guard found == (configuration.routedExperts, configuration.expertsPerToken), record.tokens > 0 else {
-      throw UsageError(
-        "--routing \(path): expected tokens with \(configuration.expertsPerToken) of \(configuration.routedExperts) "
-          + "experts, found \(record.tokens) with \(found.1) of \(found.0)",
-        hint: "the record must be of this model")
-    }
+    try record.check(is: configuration, "--routing \(path)")
     return RoutingSample(record, most: PlanSearch.sampleTokens)
   }
 

@@ -15,8 +15,13 @@ struct Simulate: ParsableCommand {
       Times are those of the machines that this runs on, and every one is marked PHANTOM: the real model would not fit \
       there.
 
+      With --cluster nothing of the model runs: nodes and network are those of a description, on a virtual clock, and \
+      every figure is PREDICTED. The placement is the planner's, or --placement; tokens choose experts evenly, by \
+      --skew, or as a run did (--replay).
+
       EXAMPLES
         flotilla simulate v2-lite --quant q4_K
+        flotilla simulate r1 --quant q4_K --cluster cluster.json --skew 0.5
         mpirun -n 8 --oversubscribe --bind-to none \\
           flotilla simulate r1 --quant q4_K -p 32 -n 8
       """)
@@ -45,6 +50,16 @@ struct Simulate: ParsableCommand {
       """)
   var skew = 0.0
 
+  @Option(
+    help: ArgumentHelp(
+      "Nodes and network to model, as flotilla calibrate --hostfile writes them. Then nothing of the model runs.",
+      valueName: "file"))
+  var cluster: String?
+
+  @Option(
+    help: ArgumentHelp("With --cluster: choose experts as a run did that --record-routing wrote.", valueName: "file"))
+  var replay: String?
+
   @Option(name: .shortAndLong, help: "Seed of weights, gates and tokens.")
   var seed: UInt64 = 0
 
@@ -63,9 +78,15 @@ struct Simulate: ParsableCommand {
     try check("--parallel", parallel, 1...4096)
     try check("--threads", threads, 1...1024)
     try check("--skew", skew, "0 to 4") { $0 >= 0 && $0 <= 4 }
+    if replay != nil, cluster == nil { throw ValidationError("--replay needs --cluster.") }
+    if replay != nil, skew > 0 { throw ValidationError("--replay and --skew exclude each other.") }
+    if cluster != nil, output.record != nil || output.recordRouting != nil {
+      throw ValidationError("--cluster runs nothing: there is nothing to record.")
+    }
   }
 
   func run() throws {
+    if let cluster { return try VirtualSimulation(self).run(on: cluster) }
     let record = try output.recordFile()
     let simulation = Simulation(prompt: prompt, generated: generated, parallel: parallel, seed: seed)
     try DistributedRun.perform(try options(simulation), isQuiet: output.quiet) { session in
@@ -85,7 +106,7 @@ struct Simulate: ParsableCommand {
   }
 
   private func options(_ simulation: Simulation) throws -> RunOptions {
-    let shape = try ModelShape(like: model)
+    let shape = try ModelShape(like: model, option: "MODEL")
     var options = RunOptions(model: URL(filePath: "/").appending(path: shape.name), version: Flotilla.version)
     options.phantom = try PhantomModel(shape.name, shape.configuration, seed: seed, skew: skew)
     options.formats = quant.text

@@ -1,0 +1,74 @@
+import ExpertParallel
+import Planning
+
+/// A run on modelled nodes, for people.
+public struct VirtualPage {
+  private let run: VirtualRun
+  private let layout: RankLayout
+  private let name: String
+  private let format: String
+  private let source: String
+
+  /// - Parameters:
+  ///   - source: where the choices of experts come from, in words.
+  public init(_ run: VirtualRun, _ layout: RankLayout, name: String, format: String, source: String) {
+    (self.run, self.layout, self.name, self.format, self.source) = (run, layout, name, format, source)
+  }
+
+  public var text: String { PageBlock.text(blocks) }
+  public var markdown: String { PageBlock.markdown(blocks, level: 1) }
+
+  private var blocks: [PageBlock] {
+    let workload = run.workload
+    let nodes = Set(layout.nodes).count
+    let prompt = run.prefill.map { Format.rate($0.tokensPerSecond) } ?? Format.none
+    let (median, late) = (run.stepSeconds(share: 0.5), run.stepSeconds(share: 0.99))
+    return [
+      .title("\(printable(name, limit: 200)), weights in \(format), on modelled nodes: PREDICTED"),
+      .text(
+        "\(run.placement.ranks) ranks on \(nodes) nodes; \(workload.sequences) x (\(workload.prompt) + "
+          + "\(workload.generated)) tokens. A virtual clock by the cluster's description; nothing was run. Experts: \(source)."
+      ),
+      .text(
+        "Decode PREDICTED: \(Format.rate(run.tokensPerSecond)); a step takes \(Format.seconds(median)) in the median, "
+          + "\(Format.seconds(late)) at the 99th of a hundred. Prompt PREDICTED: \(prompt). Of a token's experts of a layer "
+          + "\(Format.significant(run.expertsOnBusiestRank)) are on the busiest rank."),
+      .heading("Where the time of a step goes, in the mean"), .table(parts),
+      .heading("Busiest ranks"), .table(ranks),
+    ]
+  }
+
+  private var parts: TextTable {
+    var table = TextTable([.init("Part", .left), .init("ms PREDICTED"), .init("Share")])
+    let steps = Double(max(1, run.steps.count))
+    let whole = run.steps.reduce(0, +)
+    for phase in run.phases where phase.seconds > 0 {
+      table.append([
+        phase.kind.rawValue, Format.significant(phase.seconds / steps * 1e3),
+        Format.share(whole > 0 ? phase.seconds / whole : nil),
+      ])
+    }
+    table.append(["all", Format.significant(whole / steps * 1e3), "100 %"])
+    return table
+  }
+
+  /// Those that layers waited for most often.
+  private var ranks: TextTable {
+    var table = TextTable([
+      .init("Rank"), .init("Node", .left), .init("Experts"), .init("Had most of a layer's"),
+      .init("In experts PREDICTED"),
+    ])
+    let layers = run.timesBusiest.reduce(0, +)
+    let whole = run.steps.reduce(0, +)
+    let order = run.timesBusiest.indices.sorted { (run.timesBusiest[$1], $0) < (run.timesBusiest[$0], $1) }
+    for rank in order.prefix(10) {
+      table.append([
+        "\(rank)", printable(layout.cluster.nodes[layout.nodes[rank]].name, limit: 64),
+        "\(run.placement.experts(of: rank).count)",
+        Format.share(layers > 0 ? Double(run.timesBusiest[rank]) / Double(layers) : nil),
+        Format.share(whole > 0 ? run.expertSeconds[rank] / whole : nil),
+      ])
+    }
+    return table
+  }
+}

@@ -1,0 +1,117 @@
+import Checkpoint
+import ExpertParallel
+import Foundation
+import Inference
+import Planning
+import Reporting
+
+/// `simulate --cluster`: a run on modelled nodes, on a virtual clock.
+struct VirtualSimulation {
+  private let options: Simulate
+
+  init(_ options: Simulate) { self.options = options }
+
+  func run(on file: String) throws {
+    guard ProcessRank.current.isFirst else { return }
+    let cluster = try ClusterDescription.load(URL(filePath: file))
+    let subject = try Subject(planning: options.model)
+    let formats = try subject.formats(options.quant.text)
+    let costs = ModelCosts(subject.configuration, formats)
+    let workload = Workload(prompt: options.prompt, generated: options.generated, sequences: options.parallel)
+    let (placement, layout) = try place(costs, cluster, workload)
+    let (visits, source) = try visits(subject.configuration, workload)
+    let run = VirtualRun(costs, placement: placement, layout: layout, workload: workload, visits: visits)
+    if options.output.json {
+      return try StandardOutput.write(JSONLines.indented(VirtualFacts(run, model: subject.name, formats, source)))
+    }
+    let page = VirtualPage(run, layout, name: subject.name, format: formats.description, source: source)
+    try StandardOutput.write(page.text)
+  }
+
+  /// The planner's, or that of a file, whose ranks go round the nodes.
+  private func place(
+    _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload
+  ) throws -> (Placement, RankLayout) {
+    if let path = options.placement.roles.placement {
+      let file = URL(filePath: path)
+      let placement = try Placement.load(
+        file, ranks: Placement.ranks(of: file), experts: costs.configuration.routedExperts)
+      let nodes = (0..<placement.ranks).map { $0 % cluster.nodes.count }
+      let threads = options.threads.map { Array(repeating: $0, count: nodes.count) }
+      return (placement, RankLayout(cluster: cluster, nodes: nodes, threads: threads))
+    }
+    do {
+      let plan = try PlanSearch(costs, on: cluster, workload: workload).best()
+      return (plan.placement, plan.layout)
+    } catch {
+      throw UsageError(
+        "--cluster: expected room for the model in \(costs.formats.description), found too little memory",
+        hint: "flotilla plan with the same cluster tells what is missing where; --placement models it all the same")
+    }
+  }
+
+  /// - Returns: visits, and where they come from.
+  private func visits(
+    _ configuration: ModelConfiguration, _ workload: Workload
+  ) throws -> (RoutingSample, source: String) {
+    guard let path = options.replay else {
+      let visits = RoutingSample(
+        visits: workload.generated, sequences: workload.sequences, configuration, skew: options.skew, gates: .uniform,
+        seed: options.seed)
+      return (visits, options.skew > 0 ? "by a Zipf law of \(options.skew)" : "chosen evenly")
+    }
+    let record = try RoutingRecord(path: path)
+    try record.check(is: configuration, "--replay \(path)")
+    let visits = RoutingSample(visits: workload.generated, sequences: workload.sequences, of: record)
+    return (visits, "as recorded in \(printable(path)), \(record.tokens) tokens")
+  }
+}
+
+extension RoutingRecord {
+  /// - Throws: ``UsageError`` where it is of another model, or of no token.
+  func check(is configuration: ModelConfiguration, _ option: String) throws {
+    let found = (header.experts, header.expertsPerToken, header.layers.count)
+    let wanted = (configuration.routedExperts, configuration.expertsPerToken, configuration.moeLayers.count)
+    guard found == wanted, tokens > 0 else {
+      throw UsageError(
+        "\(option): expected tokens with \(wanted.1) of \(wanted.0) experts in \(wanted.2) layers, found \(tokens) with "
+          + "\(found.1) of \(found.0) in \(found.2)",
+        hint: "the record must be of this model")
+    }
+  }
+}
+
+/// A virtual run as JSON. All speeds and times are predicted.
+private struct VirtualFacts: Encodable {
+  struct Part: Encodable {
+    let part: String
+    let seconds: Double
+  }
+
+  let isPredicted = true
+  let model: String
+  let format: String
+  let experts: String
+  let workload: Workload
+  let ranks: Int
+  let decodeTokensPerSecond: Double
+  let prefillTokensPerSecond: Double?
+  let stepSecondsMedian: Double
+  let stepSecondsP99: Double
+  let expertsOnBusiestRank: Double
+  /// Of all steps.
+  let parts: [Part]
+  let expertSeconds: [Double]
+  let timesBusiest: [Int]
+
+  init(_ run: VirtualRun, model: String, _ formats: WeightFormats, _ source: String) {
+    (self.model, format, experts, workload) = (model, formats.description, source, run.workload)
+    ranks = run.placement.ranks
+    decodeTokensPerSecond = run.tokensPerSecond
+    prefillTokensPerSecond = run.prefill?.tokensPerSecond
+    (stepSecondsMedian, stepSecondsP99) = (run.stepSeconds(share: 0.5), run.stepSeconds(share: 0.99))
+    expertsOnBusiestRank = run.expertsOnBusiestRank
+    parts = run.phases.map { Part(part: $0.kind.rawValue, seconds: $0.seconds) }
+    (expertSeconds, timesBusiest) = (run.expertSeconds, run.timesBusiest)
+  }
+}
