@@ -1,4 +1,5 @@
 import Checkpoint
+import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
