@@ -95,6 +95,8 @@ struct VirtualSimulationTests {
       (["r1", "--replay", "x"], "--replay needs --cluster"),
       (["r1", "--cluster", "x", "--replay", "x", "--skew", "1"], "exclude each other"),
       (["r1", "--cluster", Self.cluster, "--record", "x"], "there is nothing to record"),
+      (["r1", "--cluster", "x", "--router-rank", "1"], "leave out --router-rank"),
+      (["r1", "--cluster", "x", "--threads", "1"], "leave out --threads"),
       (["r1", "--cluster", "/no/file"], "/no/file"),
       (["r1", "--quant", "q8_0", "--cluster", Self.cluster], "too little memory"),
       (["minni"], "MODEL: expected a config.json"),

@@ -101,6 +101,10 @@ struct RestartTests {
     for (arguments, text) in [
       (["-n", "2", "--restart", "3", "--", "generate", "/no/model", "-p", "x"], "/no/model"),
       (["-n", "2", "--restart", "3", "--", "bench"], "--restart: expected generate, found bench"),
+      (
+        ["-n", "2", "--restart", "1", "--", "generate", "-p", "x", "--record-routing", "/no/x"],
+        "--restart: expected generate without --record-routing"
+      ),
       (["-n", "2", "--restart", "1001", "--", "generate", "-p", "x"], "--restart: expected 0 to 1000, found 1001"),
     ] {
       let job = try flotilla(["launch"] + arguments, ranks: nil)

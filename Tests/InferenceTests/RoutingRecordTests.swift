@@ -64,6 +64,16 @@ struct RoutingRecordTests {
     #expect(throws: RoutingRecordError.self) { try RoutingRecord(damaged, file: "r") }
   }
 
+  @Test("A header that claims more than can be shown is refused, whatever comes behind it")
+  func claims() {
+    let layers = (0..<64).map(String.init).joined(separator: ",")
+    let header =
+      #"{"flotilla_routing":1,"model":"m","checkpoint":"0","phantom":false,"experts":65536,"groups":1,"#
+      + #""experts_per_token":2,"layers":["# + layers + "]}\n"
+    let error = #expect(throws: RoutingRecordError.self) { try RoutingRecord(Array(header.utf8), file: "r") }
+    #expect(error?.description.contains("layers: expected at most 1048576 experts in all layers") == true)
+  }
+
   @Test("Mutated files never crash a reader")
   func mutatedRecordsNeverCrash() throws {
     let (bytes, _) = try made(rows: [3, 1])

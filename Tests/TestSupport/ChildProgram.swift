@@ -13,6 +13,8 @@ public final class ChildProgram {
   public var standardInput: (any ChildStream)?
   public var standardOutput: (any ChildStream)?
   public var standardError: (any ChildStream)?
+  /// The name of a terminal that it gets in place of all three, in a session of its own.
+  public var terminal: String?
   public private(set) var processIdentifier: pid_t = 0
   private var ending: Int32?
 
@@ -20,7 +22,7 @@ public final class ChildProgram {
 
   /// What other tests have open is not for the program: mpirun takes no descriptors above 1023. The loop redirects
   /// nothing: bash would keep the old standard error in a descriptor that the loop closes.
-  static let closing = [
+  private static let closing = [
     "/bin/bash", "-c",
     "for f in /proc/$$/fd/*; do n=${f##*/}; [ \"$n\" -gt 2 ] && eval \"exec $n>&-\"; done; exec \"$@\"",
     "bash",
@@ -37,6 +39,11 @@ public final class ChildProgram {
       posix_spawn_file_actions_destroy(&actions)
       posix_spawnattr_destroy(&attributes)
     }
+    if let terminal {
+      // A new session takes the terminal that it opens first as its own.
+      posix_spawn_file_actions_addopen(&actions, 0, terminal, O_RDWR, 0)
+      for stream in [Int32(1), 2] { posix_spawn_file_actions_adddup2(&actions, 0, stream) }
+    }
     let streams = [standardInput?.forReading, standardOutput?.forWriting, standardError?.forWriting]
     for (number, stream) in streams.enumerated() {
       guard let stream else { continue }
@@ -49,8 +56,9 @@ public final class ChildProgram {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &usual)
     posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+    // 0x80 is POSIX_SPAWN_SETSID.
+    let group = terminal == nil ? Int16(POSIX_SPAWN_SETPGROUP) : 0x80
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) | group)
     let path = executableURL.path(percentEncoded: false)
     let line = Self.closing + [path] + arguments
     let variables = (environment ?? ProcessInfo.processInfo.environment).map { "\($0.key)=\($0.value)" }

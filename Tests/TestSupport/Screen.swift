@@ -28,41 +28,19 @@ public final class Screen {
     }
     var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
     _ = ioctl(terminal, UInt(TIOCSWINSZ), &size)
-    mark = "FLOTILLA_TEST_MARK=\(UUID().uuidString)"
+    let unique = UUID().uuidString
+    mark = "FLOTILLA_TEST_MARK=\(unique)"
     let more = environment.merging(["TERM": "xterm", "NO_COLOR": ""]) { given, _ in given }
-    let words = ChildProgram.closing + [try Job.executable(program)] + arguments
-    process = try Self.spawn(words, more, mark, "/dev/pts/\(number)")
-  }
-
-  /// In a session of its own, whose terminal is `name`.
-  private static func spawn(_ words: [String], _ more: [String: String], _ mark: String, _ name: String) throws -> pid_t
-  {
-    var actions = posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
-    }
-    posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
-    for stream in [Int32(1), 2] { posix_spawn_file_actions_adddup2(&actions, 0, stream) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    // A new session takes the terminal that it opens first as its own; 0x80 is POSIX_SPAWN_SETSID.
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | 0x80)
+    let child = ChildProgram()
+    child.executableURL = URL(filePath: try Job.executable(program))
+    child.arguments = arguments
+    child.terminal = "/dev/pts/\(number)"
     var inherited = ProcessInfo.processInfo.environment
     inherited["XDG_STATE_HOME"] = FileManager.default.temporaryDirectory.appending(path: "no-history").path
-    inherited.merge(more) { $1 }
-    let environment = inherited.map { "\($0.key)=\($0.value)" } + [mark]
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-    var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
-    defer { for text in arguments + variables { free(text) } }
-    var process: pid_t = 0
-    let code = posix_spawn(&process, words[0], &actions, &attributes, &arguments, &variables)
-    guard code == 0 else { throw TimedOut(description: "\(words[0]): \(String(cString: strerror(code)))") }
-    return process
+    inherited["FLOTILLA_TEST_MARK"] = unique
+    child.environment = inherited.merging(more) { $1 }
+    try child.run()
+    process = child.processIdentifier
   }
 
   deinit {

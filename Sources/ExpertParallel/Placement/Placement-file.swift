@@ -52,7 +52,18 @@ extension Placement {
   /// For how many ranks a placement file is.
   public static func ranks(of file: URL) throws(PlacementError) -> Int {
     let path = file.path(percentEncoded: false)
-    guard let ranks = try json(of: read(file), file: path).object?["ranks"]?.int, (1...mostRanks).contains(ranks) else {
+    return try ranks(in: json(of: read(file), file: path), file: path)
+  }
+
+  /// Reads a placement file for as many ranks as it says, and a model of `experts` experts a layer.
+  public static func load(_ file: URL, experts: Int) throws(PlacementError) -> Placement {
+    let path = file.path(percentEncoded: false)
+    let json = try json(of: read(file), file: path)
+    return try PlacementReader(file: path, ranks: ranks(in: json, file: path), experts: experts).read(json)
+  }
+
+  private static func ranks(in json: JSONValue, file path: String) throws(PlacementError) -> Int {
+    guard let ranks = json.object?["ranks"]?.int, (1...mostRanks).contains(ranks) else {
       throw PlacementError(
         file: path, field: "ranks", expected: "a number from 1 to \(mostRanks)", found: "something else",
         hint: "how many ranks the job has")

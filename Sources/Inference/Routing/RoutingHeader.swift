@@ -92,10 +92,16 @@ public struct RoutingHeader: Sendable, Equatable {
     guard (1...4096).contains(given.count), given.first! >= 0, zip(given, given.dropFirst()).allSatisfy({ $0 < $1 })
     else { throw wrong("layers", "ascending numbers of layers") }
     layers = given
+    // What is shown of a record has a place for each expert of each layer; R1 has 14,848.
+    guard experts * layers.count <= Self.mostPairs else {
+      throw RoutingRecordError(
+        file, "layers", expected: "at most \(Self.mostPairs) experts in all layers", found: "\(experts * layers.count)")
+    }
     guard experts % groups == 0 else { throw wrong("groups", "a number that divides \(experts)") }
   }
 
   static let mostBytes = 1 << 16
+  private static let mostPairs = 1 << 20
 }
 
 /// What is wrong with a routing record.

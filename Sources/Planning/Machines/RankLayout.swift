@@ -37,6 +37,15 @@ public struct RankLayout: Sendable {
     self.efficiency = efficiency
   }
 
+  /// Ranks dealt out round the nodes, as `launch` does.
+  ///
+  /// - Parameter threads: of each rank; nil: the cores of its node, divided.
+  public init(cluster: ClusterDescription, ranks: Int, threads: Int?) {
+    self.init(
+      cluster: cluster, nodes: (0..<ranks).map { $0 % cluster.nodes.count },
+      threads: threads.map { Array(repeating: $0, count: ranks) })
+  }
+
   public var ranks: Int { nodes.count }
 
   func shareNode(_ a: Int, _ b: Int) -> Bool { nodes[a] == nodes[b] }

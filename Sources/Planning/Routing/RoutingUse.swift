@@ -26,17 +26,19 @@ public struct RoutingUse: Sendable {
     (experts, tokens, layers) = (header.experts, record.tokens, header.layers)
     var counts = [Int](repeating: 0, count: header.layers.count * header.experts)
     var pairs: [Pair] = []
-    var together = [Int32](repeating: 0, count: header.experts * header.experts)
     for (index, layer) in header.layers.enumerated() {
-      for place in together.indices { together[place] = 0 }
+      // By pair: a table of all pairs would be as large as a file claims that a layer is.
+      var together: [Int: Int] = [:]
       for token in 0..<record.tokens {
         let chosen = record.experts(ofToken: token, layer: index)
         for (position, expert) in chosen.enumerated() {
           counts[index * header.experts + Int(expert)] += 1
-          for other in chosen.dropFirst(position + 1) { together[Int(expert) * header.experts + Int(other)] += 1 }
+          for other in chosen.dropFirst(position + 1) {
+            together[Int(expert) * header.experts + Int(other), default: 0] += 1
+          }
         }
       }
-      let row = counts[index * header.experts..<(index + 1) * header.experts]
+      let row = Array(counts[index * header.experts..<(index + 1) * header.experts])
       pairs += Self.most(together, row, layer: layer, tokens: record.tokens, mostPairs)
     }
     self.counts = counts
@@ -44,17 +46,14 @@ public struct RoutingUse: Sendable {
   }
 
   private static func most(
-    _ together: [Int32], _ counts: ArraySlice<Int>, layer: Int, tokens: Int, _ most: Int
+    _ together: [Int: Int], _ counts: [Int], layer: Int, tokens: Int, _ most: Int
   ) -> [Pair] {
-    let experts = counts.count
-    let counts = Array(counts)
-    return together.indices.filter { together[$0] > 0 }.sorted { (together[$1], $0) < (together[$0], $1) }.prefix(most)
-      .map { place in
-        let (first, second) = (place / experts, place % experts)
-        return Pair(
-          layer: layer, first: first, second: second, tokens: Int(together[place]),
-          expected: Double(counts[first]) * Double(counts[second]) / Double(max(tokens, 1)))
-      }
+    together.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(most).map { place, visits in
+      let (first, second) = place.quotientAndRemainder(dividingBy: counts.count)
+      return Pair(
+        layer: layer, first: first, second: second, tokens: visits,
+        expected: Double(counts[first]) * Double(counts[second]) / Double(max(tokens, 1)))
+    }
   }
 
   /// Tokens that visited an expert, over all layers; by expert.

@@ -82,8 +82,9 @@ public struct RoutingPage {
 
   private var layers: TextTable {
     var table = TextTable([.init("Layer"), .init("Busiest over mean"), .init("Experts without a token")])
+    let (imbalance, unused) = (use.imbalance, use.unused)
     for (index, layer) in use.layers.enumerated() {
-      table.append(["\(layer)", Format.ratio(use.imbalance[index]), "\(use.unused[index])"])
+      table.append(["\(layer)", Format.ratio(imbalance[index]), "\(unused[index])"])
     }
     return table
   }

@@ -4,6 +4,16 @@ import Foundation
 struct RunGroup {
   /// Not empty.
   let records: [RunRecord]
+  /// The one in the middle by speed, whose details are shown.
+  let middle: RunRecord
+
+  private init(records: [RunRecord]) {
+    self.records = records
+    let sorted = records.sorted {
+      ($0.rates.decode ?? $0.rates.prefill ?? 0) < ($1.rates.decode ?? $1.rates.prefill ?? 0)
+    }
+    middle = sorted[sorted.count / 2]
+  }
 
   static func groups(_ records: [RunRecord]) -> [RunGroup] {
     var groups: [(key: RunRecord, records: [RunRecord])] = []
@@ -21,14 +31,6 @@ struct RunGroup {
     a.model == b.model && a.setup == b.setup && a.tokens == b.tokens && a.phantom == b.phantom
       && a.ranks.map(\.host) == b.ranks.map(\.host) && a.ranks.map(\.roles) == b.ranks.map(\.roles)
       && a.flotilla == b.flotilla && a.surroundings?.binary == b.surroundings?.binary
-  }
-
-  /// The one in the middle by speed, whose details are shown.
-  var middle: RunRecord {
-    let sorted = records.sorted {
-      ($0.rates.decode ?? $0.rates.prefill ?? 0) < ($1.rates.decode ?? $1.rates.prefill ?? 0)
-    }
-    return sorted[sorted.count / 2]
   }
 
   /// Behind every time that was not a real model's.

@@ -55,7 +55,7 @@ struct Chat: ParsableCommand {
     try DistributedRun.perform(options, isQuiet: quiet) { session in
       guard let engine = session.engine else { return }
       try room(session, engine).run()
-      let finished = try RunRecord(of: session)
+      let finished = try RunRecord(of: session, isKept: record != nil)
       try record?.append(finished)
     }
   }

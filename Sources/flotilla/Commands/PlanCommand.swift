@@ -161,8 +161,7 @@ struct PlanCommand: ParsableCommand {
     let configuration = subject.configuration
     let found: Placement
     if let placement {
-      let file = URL(filePath: placement)
-      found = try Placement.load(file, ranks: Placement.ranks(of: file), experts: configuration.routedExperts)
+      found = try Placement.load(URL(filePath: placement), experts: configuration.routedExperts)
     } else {
       found = try Placement.contiguous(
         for: configuration, ranks: ranks ?? 1, coordinator: 0, router: nil, coordinatorExperts: nil)

@@ -127,17 +127,16 @@ struct ReportCommand: ParsableCommand {
   }
 
   private func routingPage(_ path: String) throws -> RoutingPage {
+    if let writePlacement { try PlacementOutput.checkIsNew(writePlacement) }
     let record = try RoutingRecord(path: path)
     var given: Placement?
     if let placement {
-      let file = URL(filePath: placement)
-      given = try Placement.load(file, ranks: Placement.ranks(of: file), experts: record.header.experts)
+      given = try Placement.load(URL(filePath: placement), experts: record.header.experts)
     } else if let ranks {
       given = try Placement.contiguous(experts: record.header.experts, ranks: ranks)
     }
     let improvement = try given.map { try PlacementImprovement(of: $0, RoutingSample(record)) }
     if let improvement, let writePlacement {
-      try PlacementOutput.checkIsNew(writePlacement)
       try PlacementOutput.write(improvement.placement, to: writePlacement)
     }
     let name = redact ? URL(filePath: path).lastPathComponent : path

@@ -80,8 +80,21 @@ struct Simulate: ParsableCommand {
     try check("--skew", skew, "0 to 4") { $0 >= 0 && $0 <= 4 }
     if replay != nil, cluster == nil { throw ValidationError("--replay needs --cluster.") }
     if replay != nil, skew > 0 { throw ValidationError("--replay and --skew exclude each other.") }
+    if cluster != nil { try refuseWhatIsNotModelled() }
     if cluster != nil, output.record != nil || output.recordRouting != nil {
       throw ValidationError("--cluster runs nothing: there is nothing to record.")
+    }
+  }
+
+  private func refuseWhatIsNotModelled() throws {
+    let roles = placement.roles
+    let given = [
+      ("--coordinator-rank", roles.coordinatorRank != nil), ("--router-rank", roles.routerRank != nil),
+      ("--coordinator-experts", roles.coordinatorExperts != nil),
+      ("--threads", threads != nil && roles.placement == nil),
+    ]
+    if let option = given.first(where: \.1)?.0 {
+      throw ValidationError("--cluster takes the planner's placement, or --placement: leave out \(option).")
     }
   }
 
@@ -95,7 +108,7 @@ struct Simulate: ParsableCommand {
       try output.recordRouting(of: session)
       try simulation.run(session, progress: { progress.update($0, of: $1) }, isInterrupted: { Fleet.isInterrupted })
       progress.finish()
-      let finished = try RunRecord(of: session)
+      let finished = try RunRecord(of: session, isKept: record != nil || output.json)
       if output.json {
         try StandardOutput.write(String(decoding: try finished.jsonLine(), as: UTF8.self) + "\n")
       } else {

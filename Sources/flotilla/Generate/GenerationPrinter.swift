@@ -4,6 +4,8 @@ import Reporting
 /// Shows what is generated.
 protocol GenerationPrinter: AnyObject {
   func show(_ event: GenerationEvent) throws
+  /// Whether ``end(_:)`` shows the record itself.
+  var showsRecord: Bool { get }
   /// After the last event.
   func end(_ record: RunRecord) throws
 }
@@ -50,6 +52,8 @@ final class TextPrinter: GenerationPrinter {
       while let reason = finished[current] { try next(after: reason) }
     }
   }
+
+  let showsRecord = false
 
   func end(_ record: RunRecord) throws {
     try StandardOutput.flush()
@@ -143,8 +147,10 @@ final class JSONPrinter: GenerationPrinter {
     }
   }
 
+  var showsRecord: Bool { !isQuiet }
+
   func end(_ record: RunRecord) throws {
-    if !isQuiet { try StandardOutput.write(JSONLines.line(["run": record])) }
+    if showsRecord { try StandardOutput.write(JSONLines.line(["run": record])) }
   }
 }
 

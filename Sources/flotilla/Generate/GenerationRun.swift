@@ -21,7 +21,7 @@ struct GenerationRun {
       throw error
     }
     try journal?.flush()
-    let finished = try RunRecord(of: session)
+    let finished = try RunRecord(of: session, isKept: record != nil || printer.showsRecord)
     try printer.end(finished)
     try record?.append(finished)
   }

@@ -23,6 +23,11 @@ final class KeptJournal {
       if isNeeded { throw UsageError("--restart: expected generate, found \(command[0]), which keeps no journal") }
       return nil
     }
+    if isNeeded, generate.output.recordRouting != nil {
+      throw UsageError(
+        "--restart: expected generate without --record-routing, whose file is new and of one job",
+        hint: "leave one of the two out")
+    }
     given = command
     let options = generate.journal
     isTemporary = options.journal == nil && options.resume == nil

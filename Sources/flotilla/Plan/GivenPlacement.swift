@@ -14,17 +14,12 @@ struct GivenPlacement {
   private let format: String
   private let name: String
 
-  /// Ranks are dealt out round the nodes, as `launch` does.
-  ///
-  /// - Parameters:
-  ///   - threads: of each rank; nil: the cores of its node, divided.
+  /// - Parameter threads: of each rank; nil: the cores of its node, divided.
   init(
     _ placement: Placement, _ costs: ModelCosts, on cluster: ClusterDescription, threads: Int?, workload: Workload,
     sample: RoutingSample, name: String
   ) {
-    let nodes = (0..<placement.ranks).map { $0 % cluster.nodes.count }
-    layout = RankLayout(
-      cluster: cluster, nodes: nodes, threads: threads.map { Array(repeating: $0, count: nodes.count) })
+    layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: threads)
     prediction = Prediction(of: costs, placement: placement, layout: layout, workload: workload, sample: sample)
     load = PlacementLoad(placement, sample)
     (self.placement, self.name, format) = (placement, name, costs.formats.description)

@@ -34,12 +34,8 @@ struct VirtualSimulation {
     _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload
   ) throws -> (Placement, RankLayout) {
     if let path = options.placement.roles.placement {
-      let file = URL(filePath: path)
-      let placement = try Placement.load(
-        file, ranks: Placement.ranks(of: file), experts: costs.configuration.routedExperts)
-      let nodes = (0..<placement.ranks).map { $0 % cluster.nodes.count }
-      let threads = options.threads.map { Array(repeating: $0, count: nodes.count) }
-      return (placement, RankLayout(cluster: cluster, nodes: nodes, threads: threads))
+      let placement = try Placement.load(URL(filePath: path), experts: costs.configuration.routedExperts)
+      return (placement, RankLayout(cluster: cluster, ranks: placement.ranks, threads: options.threads))
     }
     do {
       let plan = try PlanSearch(costs, on: cluster, workload: workload).best()

@@ -5,9 +5,13 @@ import MessagePassing
 import Reporting
 
 extension RunRecord {
-  /// Of a run that ends with this, with what it ran on. On the coordinator's rank.
-  init(of session: RunSession) throws {
+  /// Of a run that ends with this. On the coordinator's rank.
+  ///
+  /// - Parameter isKept: whether the record goes to a file, or out as JSON: then with what it ran on, for which the
+  ///   program's own tens of megabytes are read.
+  init(of session: RunSession, isKept: Bool) throws {
     self.init(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+    guard isKept else { return }
     let isJob = session.fleet.rankCount > 1
     let parameters = ProcessInfo.processInfo.environment.filter { variable in
       Self.kinds.contains { variable.key.hasPrefix("OMPI_MCA_" + $0) }
