@@ -44,6 +44,13 @@ struct CalibrationTests {
       #expect(speeds.map(\.threads) == [1, 2])
       #expect(speeds.allSatisfy { $0.best >= $0.median && $0.median > 0 })
     }
+    let products = try #require(host.products)
+    #expect(products.map(\.threads) == Array(repeating: 1, count: 7) + Array(repeating: 2, count: 7))
+    #expect(products.prefix(7).map(\.format) == WeightFormat.allCases)
+    for product in products {
+      #expect(product.multiplyAdds.map(\.rows) == [1, 2, 3, 4, 8, 32])
+      #expect(product.streamedBytesPerSecond > 0 && product.multiplyAdds.allSatisfy { $0.perSecond > 0 })
+    }
   }
 
   @Test("Three ranks: every pair of ranks, all sizes, and all reading at once")
@@ -104,7 +111,10 @@ struct CalibrationFileTests {
         "read_bytes_per_second": [{"threads": 1, "best": 2e10, "median": 1.9e10}],
         "read_by_all_ranks": {"ranks": 2, "threads_per_rank": 1, "best": 3e10, "median": 2.9e10},
         "multiply_adds_f32_per_second": [{"threads": 1, "best": 5e10, "median": 4.9e10}],
-        "multiply_adds_int8_per_second": [{"threads": 1, "best": 2e11, "median": 1.9e11}]
+        "multiply_adds_int8_per_second": [{"threads": 1, "best": 2e11, "median": 1.9e11}],
+        "products": [{"format": "q4_K", "threads": 1, "streamed_bytes_per_second": 1e10, "multiply_adds": [
+          {"rows": 1, "per_second": 1e10}, {"rows": 2, "per_second": 1e10}, {"rows": 3, "per_second": 1e10},
+          {"rows": 4, "per_second": 1e10}, {"rows": 8, "per_second": 1e10}, {"rows": 32, "per_second": 8e10}]}]
       }],
       "links": [{"from": 0, "to": 1, "messages": [
         {"bytes": 64, "rounds": 9, "p50_seconds": 1e-6, "p99_seconds": 2e-6, "bytes_per_second": 6.4e7}
@@ -150,6 +160,12 @@ struct CalibrationFileTests {
         "\"best\": 3e10", "\"best\": -3",
         "hosts[0].read_by_all_ranks.best: expected a number above 0, found -3.0"
       ),
+      ("\"q4_K\"", "\"q5_K\"", "hosts[0].products[0].format: expected values that fit"),
+      (
+        "\"per_second\": 8e10", "\"per_second\": 0",
+        "hosts[0].products[0].multiply_adds[5].per_second: expected a number"
+      ),
+      ("\"rows\": 32", "\"rows\": 33", "hosts[0].products[0].multiply_adds: expected rows [1, 2, 3, 4, 8, 32], found"),
       ("\"date\": \"2023-11-14T22:13:20Z\"", "\"date\": null", "date: expected a string, found null"),
     ])
   func mistakes(_ old: String, _ new: String, _ error: String) throws {

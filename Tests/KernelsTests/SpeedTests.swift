@@ -10,9 +10,22 @@ struct SpeedTests {
     let compute = Compute(kernels: try #require(KernelTable(set)), threads: threads)
     let buffer = try #require(StreamBuffer(bytes: 3 << 20 | 1, compute: compute))
     #expect(buffer.bytes == 4 << 20)
-    // The words are 0, 1, 2, …
-    let count = UInt64(buffer.bytes / 8)
-    #expect(compute.read(buffer) == count * (count - 1) / 2)
+    let sum = (0..<buffer.bytes / 8).reduce(into: UInt64(0)) { $0 &+= StreamBuffer.word($1) }
+    #expect(compute.read(buffer) == sum)
+  }
+
+  @Test(
+    "A product of a trial reads its weights and multiplies as often as it says", arguments: sets, WeightFormat.allCases)
+  func products(set: InstructionSet, format: WeightFormat) throws {
+    let compute = Compute(kernels: try #require(KernelTable(set)), threads: 2)
+    let buffer = try #require(StreamBuffer(bytes: 1 << 20, compute: compute))
+    let all = ProductTrial(format, tokens: 1, weightRows: nil, in: buffer, compute)
+    #expect(all.bytes <= buffer.bytes && all.bytes > buffer.bytes - format.panelBytes(columns: 2048))
+    all.pass()
+    #expect(compute.weightBytesRead == all.bytes && compute.parametersApplied == all.multiplyAdds)
+    let some = ProductTrial(format, tokens: 3, weightRows: 64, in: buffer, compute)
+    #expect(some.multiplyAdds == 3 * 64 * 2048 && some.bytes == format.bytes(rows: 64, columns: 2048))
+    some.run(tiles: 4, calls: 2)
   }
 
   @Test("Every byte product is added", arguments: sets, [0, 1, 2000])

@@ -60,6 +60,30 @@ struct PlanTests {
     #expect(prediction.prefill == nil && prediction.decode.limit == .coordinator || prediction.decode.limit == .hosts)
   }
 
+  @Test("Products that were calibrated take the place of what is assumed of peaks")
+  func measuredProducts() throws {
+    let model = costs(.bench3B)
+    var cluster = madeUpCluster([MadeUpNode(gibibytes: 16)])
+    func step(_ cluster: ClusterDescription) throws -> DecodePrediction {
+      Prediction(
+        of: model, placement: try .contiguous(experts: 64, ranks: 1), layout: RankLayout(cluster: cluster, nodes: [0]),
+        workload: Workload(prompt: 0, generated: 1), sample: RoutingSample(model.configuration, tokens: 512)
+      ).decode
+    }
+    func product(_ threads: Int, _ bytesPerSecond: Double) -> Calibration.ProductSpeed {
+      .init(
+        format: .q4_K, threads: threads, streamedBytesPerSecond: bytesPerSecond,
+        multiplyAdds: Calibration.ProductSpeed.rows.map { .init(rows: $0, perSecond: 1e15) })
+    }
+    let assumed = try step(cluster).secondsPerStep
+    cluster.nodes[0].products = [product(1, 1e9), product(4, 3e9), product(8, 1e12)]
+    // Three of four threads' worth: more threads than the node has were measured, too, and do not count.
+    let measured = try step(cluster)
+    let expected = model.expert.weights[.q4_K] * 8 * 7 / 3e9
+    #expect(measured.secondsPerStep > 5 * assumed)
+    #expect(abs((measured.phases.first { $0.kind == .experts }?.readingSeconds ?? 0) / expected - 1) < 0.01)
+  }
+
   @Test("Unequal nodes get unequal shards: by memory, and by speed where memory allows it")
   func unequal() throws {
     // The two larger ones alone have not enough.

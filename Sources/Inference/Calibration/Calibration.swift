@@ -39,9 +39,11 @@ public struct Calibration: Codable, Sendable, Equatable {
     /// Multiply-adds a second in registers, by number of threads.
     public var multiplyAddsF32PerSecond: [ThreadSpeed]
     public var multiplyAddsInt8PerSecond: [ThreadSpeed]
+    /// What the kernels reach of both, by format and number of threads; nil in files of older versions.
+    public var products: [ProductSpeed]?
 
     enum CodingKeys: String, CodingKey {
-      case name, ranks, machine
+      case name, ranks, machine, products
       case instructionSet = "instruction_set"
       case bufferBytes = "buffer_bytes"
       case readBytesPerSecond = "read_bytes_per_second"

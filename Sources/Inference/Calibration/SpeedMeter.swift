@@ -35,7 +35,8 @@ struct SpeedMeter {
     let counts = Self.threadCounts(cores: min(options.threads ?? machine.cores, machine.cores))
     var host = Calibration.Host(
       name: name, ranks: ranks, machine: machine, instructionSet: kernels.instructionSet.rawValue, bufferBytes: 0,
-      readBytesPerSecond: [], readByAllRanks: nil, multiplyAddsF32PerSecond: [], multiplyAddsInt8PerSecond: [])
+      readBytesPerSecond: [], readByAllRanks: nil, multiplyAddsF32PerSecond: [], multiplyAddsInt8PerSecond: [],
+      products: [])
     let all = compute(threads: counts.last!)
     let buffer = try buffer(all, sharers: 1)
     host.bufferBytes = buffer.bytes
@@ -50,6 +51,7 @@ struct SpeedMeter {
         case .int8: host.multiplyAddsInt8PerSecond.append(measured)
         }
       }
+      host.products? += try products(buffer, compute)
     }
     return host
   }

@@ -67,6 +67,7 @@ extension ClusterDescription {
           "\(path).\(name)[\(index + 1)].threads", "more than \(pair.0.threads), the one before", "\(pair.1.threads)")
       }
     }
+    try file.verify(node.products, path + ".products")
   }
 
   private static func verify(

@@ -55,6 +55,8 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
     /// Multiply-adds a second in registers, by number of threads.
     public var multiplyAddsF32PerSecond: [Calibration.ThreadSpeed]
     public var multiplyAddsInt8PerSecond: [Calibration.ThreadSpeed]
+    /// What the kernels reach of both; nil where only peaks are known.
+    public var products: [Calibration.ProductSpeed]?
     /// The network interface that carried the messages; nil where none was seen to, as with InfiniBand.
     public var interface: String?
     /// How TCP reacts to losses.
@@ -73,7 +75,7 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
     }
 
     enum CodingKeys: String, CodingKey {
-      case name, cpu, sockets, domains, cores, processors, interface, governor
+      case name, cpu, sockets, domains, cores, processors, products, interface, governor
       case memoryBytes = "memory_bytes"
       case instructionSet = "instruction_set"
       case readBytesPerSecond = "read_bytes_per_second"
@@ -86,7 +88,8 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
       name: String, cpu: String, sockets: Int, domains: Int, cores: Int, processors: Int, memoryBytes: Memory,
       instructionSet: String, readBytesPerSecond: [Calibration.ThreadSpeed],
       multiplyAddsF32PerSecond: [Calibration.ThreadSpeed], multiplyAddsInt8PerSecond: [Calibration.ThreadSpeed],
-      interface: String? = nil, congestionControl: String? = nil, governor: String? = nil
+      products: [Calibration.ProductSpeed]? = nil, interface: String? = nil, congestionControl: String? = nil,
+      governor: String? = nil
     ) {
       self.name = name
       self.cpu = cpu
@@ -99,6 +102,7 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
       self.readBytesPerSecond = readBytesPerSecond
       self.multiplyAddsF32PerSecond = multiplyAddsF32PerSecond
       self.multiplyAddsInt8PerSecond = multiplyAddsInt8PerSecond
+      self.products = products
       self.interface = interface
       self.congestionControl = congestionControl
       self.governor = governor
@@ -159,6 +163,7 @@ extension ClusterDescription {
       node.readBytesPerSecond = node.readBytesPerSecond.map(\.rounded)
       node.multiplyAddsF32PerSecond = node.multiplyAddsF32PerSecond.map(\.rounded)
       node.multiplyAddsInt8PerSecond = node.multiplyAddsInt8PerSecond.map(\.rounded)
+      node.products = node.products?.map { $0.mapped(streamed: \.fourDigits, multiplyAdds: \.fourDigits) }
       return node
     }
     cluster.links.latencySeconds = links.latencySeconds.map { $0.map(\.fourDigits) }

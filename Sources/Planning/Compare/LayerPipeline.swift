@@ -16,7 +16,7 @@ public struct LayerPipeline: Sendable {
     let rooms = MemoryRooms(costs, cluster, workload)
     let weights = costs.sizes.experts.reduce(costs.sizes.dense + costs.sizes.gates, +)
     let capacities = cluster.nodes.indices.map(rooms.capacity)
-    let speeds = cluster.nodes.indices.map { RankSpeed(cluster.nodes[$0], threads: cluster.nodes[$0].cores).read }
+    let speeds = cluster.nodes.map { RankSpeed($0, threads: $0.cores, plan.efficiency).read }
     guard let shares = Self.shares(weights, capacities, speeds) else {
       (decodeTokensPerSecond, batchTokensPerSecond, prefillTokensPerSecond) = (nil, nil, nil)
       return

@@ -31,8 +31,9 @@ public struct Comparison: Sendable {
   /// A layer pipeline on the same nodes, one node of theirs that had the memory, and a large server.
   public static func all(_ plan: Plan) -> [Comparison] {
     let pipeline = LayerPipeline(plan)
+    let speeds = plan.cluster.nodes.map { RankSpeed($0, threads: .max, plan.efficiency).read }
     let fastest = plan.cluster.nodes.indices.max {
-      RankSpeed(plan.cluster.nodes[$0], threads: .max).read < RankSpeed(plan.cluster.nodes[$1], threads: .max).read
+      speeds[$0] < speeds[$1]
     }
     let machines = [
       ("one of these nodes, if it had the memory", plan.cluster.alone(fastest ?? 0)),

@@ -85,11 +85,13 @@ extension ClusterDescription {
 extension ClusterDescription.Node {
   mutating func multiplyReading(by factor: Double) {
     readBytesPerSecond = readBytesPerSecond.map { $0.multiplied(by: factor) }
+    products = products?.map { $0.mapped(streamed: { $0 * factor }, multiplyAdds: { $0 }) }
   }
 
   mutating func multiplyArithmetic(by factor: Double) {
     multiplyAddsInt8PerSecond = multiplyAddsInt8PerSecond.map { $0.multiplied(by: factor) }
     multiplyAddsF32PerSecond = multiplyAddsF32PerSecond.map { $0.multiplied(by: factor) }
+    products = products?.map { $0.mapped(streamed: { $0 }, multiplyAdds: { $0 * factor }) }
   }
 }
 

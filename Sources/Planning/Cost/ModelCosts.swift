@@ -101,16 +101,14 @@ public struct ModelCosts: Sendable {
 
 extension Work {
   fileprivate init(_ matrix: HeldMatrix) {
-    let weights = Double(matrix.weights)
-    self.init(bytes: Double(matrix.bytes), jobs: 1)
-    switch matrix.format {
-    case .q4_K, .q4_1: block = weights
-    case .q6_K, .q8_0: wide = weights
-    case .f32, .bf16, .fp8: float = weights
-    }
+    self.init(jobs: 1)
+    weights[matrix.format] = Double(matrix.bytes)
+    multiplyAdds[matrix.format] = Double(matrix.weights)
   }
 
   fileprivate func withJobs(_ count: Double) -> Work {
-    Work(bytes: bytes, block: block, wide: wide, float: float, jobs: count)
+    var work = self
+    work.jobs = count
+    return work
   }
 }

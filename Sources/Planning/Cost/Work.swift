@@ -1,40 +1,40 @@
 /// What a part of the model asks of the rank that computes it, once for a call: bytes of memory to read, and
 /// multiply-adds for each row of input.
 public struct Work: Sendable, Equatable {
-  /// Weights to read, whatever the rows.
-  public var bytes = 0.0
-  /// Multiply-adds for a row, in int8: with weights of 4-bit codes, and of wider ones.
-  public var block = 0.0
-  public var wide = 0.0
-  /// Multiply-adds with floating-point weights for a row, in f32.
-  public var float = 0.0
+  /// Bytes of weights to read, whatever the rows.
+  public var weights = ByFormat()
+  /// Bytes of other memory to read.
+  public var otherBytes = 0.0
+  /// Multiply-adds with these weights, for a row.
+  public var multiplyAdds = ByFormat()
   /// Products, each a job for all threads.
   public var jobs = 0.0
 
-  public init(bytes: Double = 0, block: Double = 0, wide: Double = 0, float: Double = 0, jobs: Double = 0) {
-    self.bytes = bytes
-    self.block = block
-    self.wide = wide
-    self.float = float
+  public init(
+    weights: ByFormat = ByFormat(), otherBytes: Double = 0, multiplyAdds: ByFormat = ByFormat(), jobs: Double = 0
+  ) {
+    self.weights = weights
+    self.otherBytes = otherBytes
+    self.multiplyAdds = multiplyAdds
     self.jobs = jobs
   }
 
   static func + (left: Work, right: Work) -> Work {
     Work(
-      bytes: left.bytes + right.bytes, block: left.block + right.block, wide: left.wide + right.wide,
-      float: left.float + right.float, jobs: left.jobs + right.jobs)
+      weights: left.weights + right.weights, otherBytes: left.otherBytes + right.otherBytes,
+      multiplyAdds: left.multiplyAdds + right.multiplyAdds, jobs: left.jobs + right.jobs)
   }
 
   static func += (left: inout Work, right: Work) { left = left + right }
 
   static func * (work: Work, factor: Double) -> Work {
     Work(
-      bytes: work.bytes * factor, block: work.block * factor, wide: work.wide * factor, float: work.float * factor,
+      weights: work.weights * factor, otherBytes: work.otherBytes * factor, multiplyAdds: work.multiplyAdds * factor,
       jobs: work.jobs * factor)
   }
 
-  /// Multiply-adds for a row of input.
-  public var multiplyAdds: Double { block + wide + float }
+  /// Bytes to read in all.
+  public var bytes: Double { weights.sum + otherBytes }
 }
 
 /// Work turned into time on a rank: reading and computing overlap, so the longer one counts.
@@ -50,12 +50,33 @@ public struct RooflineTime: Sendable, Equatable {
 }
 
 extension RankSpeed {
+  /// Work on so many rows of input.
   func duration(_ work: Work, rows: Int, _ efficiency: Efficiency) -> RooflineTime {
-    let count = Double(rows)
-    let floating = count * work.float / (f32 * efficiency.floatProducts)
-    return RooflineTime(
-      reading: work.bytes / (read * efficiency.memory),
-      computing: count * (work.block / int8 + work.wide / wide) / efficiency.blockProduct(rows: rows) + floating,
-      starting: work.jobs * efficiency.secondsPerJob, floating: floating)
+    var time = reading(work, efficiency)
+    add(work.multiplyAdds * Double(rows), class: Self.rowClass(rows), to: &time)
+    return time
+  }
+
+  /// Work whose rows are spread unevenly over its matrices.
+  ///
+  /// - Parameter rows: `[row classes]`: how many rows there are in matrices that get about so many.
+  func duration(_ work: Work, rowsByClass rows: some Sequence<Int>, _ efficiency: Efficiency) -> RooflineTime {
+    var time = reading(work, efficiency)
+    for (index, rows) in rows.enumerated() where rows > 0 {
+      add(work.multiplyAdds * Double(rows), class: index, to: &time)
+    }
+    return time
+  }
+
+  private func reading(_ work: Work, _ efficiency: Efficiency) -> RooflineTime {
+    RooflineTime(
+      reading: (work.weights / streamed).sum + work.otherBytes / (read * efficiency.memory),
+      starting: work.jobs * efficiency.secondsPerJob)
+  }
+
+  private func add(_ multiplyAdds: ByFormat, class index: Int, to time: inout RooflineTime) {
+    let seconds = multiplyAdds / products[index]
+    time.computing += seconds.sum
+    time.floating += seconds.float
   }
 }

@@ -23,12 +23,12 @@ public struct RankLayout: Sendable {
     for (node, count) in zip(nodes, threads) { used[node] += count }
     nodeSpeeds = cluster.nodes.indices.map { index in
       let node = cluster.nodes[index]
-      return RankSpeed(node, threads: min(node.cores, max(1, used[index])))
+      return RankSpeed(node, threads: min(node.cores, max(1, used[index])), efficiency)
     }
     speeds = zip(nodes, threads).map { [nodeSpeeds] index, count in
       let node = cluster.nodes[index]
       // Several ranks keep to NUMA domains of their own.
-      return RankSpeed(node, threads: min(count, node.cores))
+      return RankSpeed(node, threads: min(count, node.cores), efficiency)
         .limited(to: nodeSpeeds[index], part: min(counts[index], node.domains))
     }
     self.cluster = cluster

@@ -42,8 +42,8 @@ public struct DecodePrediction: Sendable {
     let work = costs.attention + costs.absorbed
     var time = speed.duration(work, rows: rows, efficiency)
     let positions = Double(rows * depth)
-    let cache = Work(bytes: positions * costs.cacheBytesPerLayer)
-    time.reading += cache.bytes / (speed.read * efficiency.memory)
+    let cache = Work(otherBytes: positions * costs.cacheBytesPerLayer)
+    time.reading += speed.duration(cache, rows: rows, efficiency).reading
     let attending = positions * costs.absorbedMultiplyAdds / (speed.f32 * efficiency.attention)
     time.computing += attending
     time.floating += attending

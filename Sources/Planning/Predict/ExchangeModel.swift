@@ -45,17 +45,12 @@ struct ExchangeModel {
 
   private func expertTime(_ loads: HostLoads, rank: Int, on speed: RankSpeed) -> (work: Work, time: RooflineTime) {
     let pairs = Double(loads.pairs[rank])
-    let work = Work(
-      bytes: costs.expert.bytes * Double(loads.experts[rank]), block: costs.expert.block * pairs,
-      wide: costs.expert.wide * pairs,
-      float: costs.expert.float * pairs, jobs: pairs > 0 ? 2 : 0)
-    let floating = costs.expert.float * pairs / (speed.f32 * efficiency.floatProducts)
-    let computing =
-      (costs.expert.block / speed.int8 + costs.expert.wide / speed.wide) * loads.fullRows[rank]
-      / efficiency.blockProduct(rows: .max) + floating
-    let reading = work.bytes / (speed.read * efficiency.memory)
-    let starting = work.jobs * efficiency.secondsPerJob
-    return (work, RooflineTime(reading: reading, computing: computing, starting: starting, floating: floating))
+    var work = Work(
+      weights: costs.expert.weights * Double(loads.experts[rank]), multiplyAdds: costs.expert.multiplyAdds,
+      jobs: pairs > 0 ? 2 : 0)
+    let time = speed.duration(work, rowsByClass: loads.rowsByClass(rank), efficiency)
+    work.multiplyAdds = work.multiplyAdds * pairs
+    return (work, time)
   }
 
   /// The rows go to the router, which scores them and chooses.

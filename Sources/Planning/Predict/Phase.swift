@@ -47,9 +47,9 @@ public struct Phase: Sendable, Equatable {
     seconds = time.seconds
     memoryBytes = work.bytes
     readingSeconds = time.reading
-    multiplyAdds = Double(rows) * work.multiplyAdds
+    multiplyAdds = Double(rows) * work.multiplyAdds.sum
     computingSeconds = time.computing
-    floatMultiplyAdds = Double(rows) * work.float
+    floatMultiplyAdds = Double(rows) * work.multiplyAdds.float
     floatSeconds = time.floating
     overheadSeconds = time.starting
   }

@@ -57,7 +57,7 @@ struct RunModel {
     var loads = HostLoads(ranks: placement.ranks, experts: placement.experts)
     let size = min(tokens, sample.tokens)
     for batch in 0..<max(1, min(most, sample.tokens / size)) {
-      loads.fill(sample, batch * size..<(batch + 1) * size, placement, efficiency)
+      loads.fill(sample, batch * size..<(batch + 1) * size, placement)
       body(loads)
     }
   }

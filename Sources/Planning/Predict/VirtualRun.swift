@@ -87,7 +87,7 @@ private struct VirtualClock {
   private mutating func exchange(_ place: Int) -> Double {
     let size = min(workload.sequences, model.sample.tokens)
     let first = place % (model.sample.tokens / size) * size
-    loads.fill(model.sample, first..<first + size, model.placement, model.efficiency)
+    loads.fill(model.sample, first..<first + size, model.placement)
     let time = model.exchange.time(loads, tokens: workload.sequences, includesShared: true)
     for phase in time.phases { phases[phase.kind]?.add(phase, times: 1) }
     for rank in loads.pairs.indices where loads.pairs[rank] > 0 {

@@ -6,9 +6,10 @@ struct HostLoads {
   private(set) var tokens: [Int]
   /// `[ranks]`: distinct experts that run there; each reads its weights once.
   private(set) var experts: [Int]
-  /// `[ranks]`: rows over all experts, and the same counted as rows of which the kernels make most.
+  /// `[ranks]`: rows over all experts.
   private(set) var pairs: [Int]
-  private(set) var fullRows: [Double]
+  /// `[ranks, row classes]`: the same, by how many rows their expert gets.
+  private var classes: [Int]
   /// `[ranks]`: partial sums that come back.
   private(set) var sums: [Int]
   private var rowsOfExpert: [Int]
@@ -20,19 +21,24 @@ struct HostLoads {
     pairs = tokens
     sums = tokens
     lastToken = tokens
-    fullRows = [Double](repeating: 0, count: ranks)
+    classes = [Int](repeating: 0, count: ranks * RankSpeed.rowClasses)
     rowsOfExpert = [Int](repeating: 0, count: experts)
+  }
+
+  /// A rank's rows by how many of them an expert gets, as ``RankSpeed/rowClass(_:)`` numbers that.
+  func rowsByClass(_ rank: Int) -> ArraySlice<Int> {
+    classes[rank * RankSpeed.rowClasses..<(rank + 1) * RankSpeed.rowClasses]
   }
 
   /// Counts anew.
   ///
   /// - Parameter range: of the sample's tokens.
-  mutating func fill(_ sample: RoutingSample, _ range: Range<Int>, _ placement: Placement, _ efficiency: Efficiency) {
+  mutating func fill(_ sample: RoutingSample, _ range: Range<Int>, _ placement: Placement) {
     let owners = placement.owners
     for rank in tokens.indices {
       (tokens[rank], experts[rank], pairs[rank], sums[rank], lastToken[rank]) = (0, 0, 0, 0, -1)
-      fullRows[rank] = 0
     }
+    for place in classes.indices { classes[place] = 0 }
     for expert in rowsOfExpert.indices { rowsOfExpert[expert] = 0 }
     let tree = SummationTree(experts: placement.experts)
     let k = sample.expertsPerToken
@@ -50,12 +56,11 @@ struct HostLoads {
         tree.subtrees(of: ids, owner: { owners[Int(ids[$0])] }) { owner, _ in sums[owner] += 1 }
       }
     }
-    let most = efficiency.blockProduct(rows: .max)
     for (expert, rows) in rowsOfExpert.enumerated() where rows > 0 {
       let owner = owners[expert]
       experts[owner] += 1
       pairs[owner] += rows
-      fullRows[owner] += Double(rows) * most / efficiency.blockProduct(rows: rows)
+      classes[owner * RankSpeed.rowClasses + RankSpeed.rowClass(rows)] += rows
     }
   }
 }
@@ -73,7 +78,7 @@ public struct PlacementLoad: Sendable, Equatable {
     var loads = HostLoads(ranks: placement.ranks, experts: placement.experts)
     var (busiest, hosts, sums) = (0, 0, 0)
     for token in 0..<sample.tokens {
-      loads.fill(sample, token..<token + 1, placement, Efficiency())
+      loads.fill(sample, token..<token + 1, placement)
       busiest += loads.pairs.max() ?? 0
       hosts += loads.tokens.reduce(0, +)
       sums += loads.sums.reduce(0, +) - loads.sums[placement.coordinator]

@@ -32,6 +32,7 @@ public struct CalibrationReport {
       table.append(["\(read.threads)"] + speeds.flatMap { [Self.giga($0.best), Self.giga($0.median)] }.padded(to: 6))
     }
     var lines = ["\(printable(host.name)): " + facts.map { printable($0) }.joined(separator: ", ")] + table.lines()
+    lines += products(host)
     if let shared = host.readByAllRanks {
       lines.append(
         "All \(shared.ranks) ranks at once, \(shared.threadsPerRank) thread\(shared.threadsPerRank == 1 ? "" : "s") each: "
@@ -40,6 +41,22 @@ public struct CalibrationReport {
     lines.append(
       "Best and median; GB: 10^9 bytes; GMAC: 10^9 multiply-adds. Buffer: \(Format.bytes(host.bufferBytes)).")
     return lines
+  }
+
+  /// Of most threads.
+  private func products(_ host: Calibration.Host) -> [String] {
+    guard let products = host.products, let threads = products.map(\.threads).max() else { return [] }
+    let rows = Calibration.ProductSpeed.rows.map { TextTable.Column("\($0) row\($0 == 1 ? "" : "s")") }
+    var table = TextTable([.init("Weights", .left), .init("Read GB/s")] + rows)
+    for product in products where product.threads == threads {
+      table.append(
+        [product.format.rawValue, Self.giga(product.streamedBytesPerSecond)]
+          + product.multiplyAdds.map { Self.giga($0.perSecond) })
+    }
+    return [
+      "",
+      "Products with \(threads) thread\(threads == 1 ? "" : "s"): weights read from memory, and GMAC/s by rows of input:",
+    ] + table.lines() + [""]
   }
 
   private var links: [String] {

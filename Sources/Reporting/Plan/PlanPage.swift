@@ -214,13 +214,23 @@ public struct PlanPage {
 
   private var small: [PageBlock] {
     let efficiency = Efficiency()
+    let attention = "\(Format.significant(efficiency.attention)) in attention"
+    let rest =
+      "; \(Format.seconds(efficiency.secondsPerMessage)) to handle a message. Sources: "
+      + "Sources/Planning/Cost/Efficiency.swift."
+    if plan.cluster.nodes.allSatisfy({ $0.products?.isEmpty == false }) {
+      return [
+        .text(
+          "Products as fast as calibrated, format by format. Assumed: \(Format.significant(efficiency.memory)) of the memory "
+            + "bandwidth for the cache; of the f32 peak \(attention)" + rest)
+      ]
+    }
     let products = efficiency.blockProducts.map { Format.significant($0) }.joined(separator: ", ")
     return [
       .text(
         "Assumed of the calibrated peaks: \(Format.significant(efficiency.memory)) of the memory bandwidth; \(products) of the "
           + "int8 peak with 1, 2, 3, 4 or more rows; \(Format.significant(efficiency.floatProducts)) of the f32 peak, "
-          + "\(Format.significant(efficiency.attention)) in attention; \(Format.seconds(efficiency.secondsPerMessage)) to handle a "
-          + "message. Sources: Sources/Planning/Cost/Efficiency.swift.")
+          + attention + rest)
     ]
   }
 }
