@@ -39,9 +39,16 @@ public final class MPISession {
     guard !cmpi_is_initialized() else {
       throw MPIError(code: 0, text: "MPI was started before in this process", call: "MPI_Init_thread")
     }
+    Self.sendRowsInOnePiece()
     try MPIError.check(cmpi_start(), "MPI_Init_thread")
     world = try Communicator()
     sharedSegments = try SharedSegments.hide(among: world)
+  }
+
+  /// Rows of a token go through shared memory without a handshake, for which the sender would have to stop computing.
+  /// What the user or the launcher says about it stays. The names are those of Open MPI 4 and 5.
+  private static func sendRowsInOnePiece() {
+    for layer in ["vader", "sm"] { setenv("OMPI_MCA_btl_\(layer)_eager_limit", "32768", 0) }
   }
 
   /// Ends MPI once all is well; every rank must come here. After a fault use `leaveAfterFault`.

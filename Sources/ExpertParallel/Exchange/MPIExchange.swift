@@ -35,7 +35,7 @@ public final class MPIExchange: Exchange {
   private var nextCheck: UInt64 = 0
   /// Counts arrivals, for `idle`.
   private var arrivals = 0
-  private var pause = Pause()
+  private var pause = PollPause()
 
   enum Tag {
     static let data: Int32 = 1
@@ -121,7 +121,7 @@ public final class MPIExchange: Exchange {
     progress()
     if let failure { throw failure }
     let isMoving = !sending.isEmpty || !receiving.isEmpty
-    pause.wait(arrivals: arrivals, isMoving: isMoving, now: Self.now())
+    pause.wait(arrivals: arrivals, isMoving: isMoving, clock: Self.now)
   }
 
   // MARK: Moving messages
@@ -275,29 +275,5 @@ private struct MessageQueue {
       head = 0
     }
     return message
-  }
-}
-
-/// Waits that get longer: ranks may outnumber cores, and none may starve another.
-private struct Pause {
-  private var seen = -1
-  private var since: UInt64 = 0
-  private var nap: UInt32 = 20
-
-  /// - Parameter isMoving: parts of a long message are under way, which move only while somebody polls.
-  mutating func wait(arrivals: Int, isMoving: Bool, now: UInt64) {
-    if arrivals != seen {
-      seen = arrivals
-      since = now
-      nap = 20
-    }
-    let quiet = now - since
-    if quiet < 5_000 { return }
-    if quiet < (isMoving ? 5_000_000 : 100_000) {
-      sched_yield()
-    } else {
-      usleep(nap)
-      nap = min(nap + nap / 2, 500)
-    }
   }
 }
