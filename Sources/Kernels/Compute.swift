@@ -14,6 +14,8 @@ public final class Compute {
   public private(set) var weightBytesRead = 0
   /// Where this rank's time went.
   public var phases = PhaseTimes()
+  /// When it did the last of it.
+  public var timeline = Timeline(capacity: 128)
   let weightMemory: WeightMemory
   /// For inputs that a product encodes by itself.
   private var encoded = EncodedBuffer(capacity: 0, columns: 0)

@@ -1,8 +1,7 @@
 /// The parts of a step that a throughput report tells apart.
-public enum Phase: Int, CaseIterable, Sendable {
+public enum Phase: Int, CaseIterable, Sendable, Codable {
   case embedding, attention, denseFeedForward, gate, dispatch, expertCompute, sharedExpert, combine, wait
   case head, sampling
-
 }
 
 /// Seconds spent in each phase on one rank.
@@ -32,7 +31,11 @@ extension Compute {
   /// Runs `body` and adds its duration to a phase.
   public func measure<Result>(_ phase: Phase, _ body: () throws -> Result) rethrows -> Result {
     let start = MonotonicClock.seconds()
-    defer { phases[phase] += MonotonicClock.seconds() - start }
+    defer {
+      let end = MonotonicClock.seconds()
+      phases[phase] += end - start
+      timeline.add(phase, start: start, end: end)
+    }
     return try body()
   }
 }

@@ -34,6 +34,7 @@ struct PlanTests {
       _ = try Placement.load(folder.appending(path: "placement.json"), ranks: hosts.count, experts: 64)
       let lines = try String(contentsOf: folder.appending(path: "commands.txt"), encoding: .utf8)
       #expect(lines.contains("flotilla push ") && lines.contains("--map-by slot") && lines.contains("--placement"))
+      #expect(hosts.count == 1 || lines.contains("scp -q \(path)/placement.json \"$node\":"), "\(lines)")
       let again = try Run(arguments)
       #expect(again.status == 2 && again.errors.contains("placement.json"))
     }

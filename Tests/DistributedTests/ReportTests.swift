@@ -19,6 +19,9 @@ struct ReportTests {
 
       let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
       #expect(lines.count == 2)
+      // The same logits, on four ranks and on one.
+      let logits = try lines.map { try StrictJSON.parse(Data($0.utf8)).object!["tokens"]!.object!["logits"]?.string }
+      #expect(logits[0]?.count == 64 && logits[0] == logits[1])
       let host = ProcessInfo.processInfo.hostName
       #expect(try lines.map { try StrictJSON.parse(Data($0.utf8)).object!["host"]?.string } == [host, host])
       let record = try StrictJSON.parse(Data(lines[0].utf8)).object!
@@ -148,6 +151,33 @@ struct PageTests {
     }
   }
 
+  @Test(
+    "A phantom that replays a record chooses its experts; its page has prediction beside measurement, and a timeline")
+  func replay() throws {
+    try withTemporaryFolder { folder in
+      func path(_ name: String) -> String { folder.appending(path: name).filePath }
+      let simulate = ["simulate", "mini", "--quant", "q4_K", "-p", "9", "-n", "3", "-q"]
+      let first = try flotilla(simulate + ["--seed", "1", "--record-routing", path("a")], ranks: nil)
+      #expect(first.status == 0, "\(first.errors)")
+      let record = ["--record-routing", path("b"), "--record", path("run.jsonl")]
+      let second = try flotilla(simulate + ["--seed", "2", "--replay", path("a")] + record, ranks: 3)
+      #expect(second.status == 0, "\(second.errors)")
+      let (a, b) = (try RoutingRecord(path: path("a")), try RoutingRecord(path: path("b")))
+      #expect(a.experts == b.experts && a.tokens == 12)
+
+      let cluster = try flotilla(["calibrate", "--hosts", "localhost:1", "-o", path("c.json"), "-q"], ranks: nil)
+      #expect(cluster.status == 0, "\(cluster.errors)")
+      let report = ["report", path("run.jsonl"), "--cluster", path("c.json")]
+      let text = try flotilla(report, ranks: nil)
+      #expect(text.status == 0, "\(text.errors)")
+      #expect(text.output.contains { $0.contains("decode") && $0.contains("PHANTOM") && $0.contains("tokens/s") })
+      #expect(text.output.contains { $0.contains("PREDICTED to wait most for") })
+      #expect(text.output.contains { $0.hasPrefix("The end of the last step, rank by rank") })
+      let other = try flotilla(report + ["--model", "r1"], ranks: nil)
+      #expect(other.status == 2 && other.errors.contains { $0.contains("--model: expected the one of the record") })
+    }
+  }
+
   @Test("A file that is something else: exit code 2, with what was expected")
   func foreign() throws {
     try withTemporaryFolder { folder in
@@ -158,6 +188,9 @@ struct PageTests {
         (["report", "--routing", path], "flotilla_routing: expected 1"), (["report"], "nothing to show"),
         (["report", path, "-o", "x.pdf"], ".html or .md"), (["report", "/no/file"], "/no/file"),
         (["report", path, "--ranks", "2"], "--ranks needs --routing"),
+        (["report", path, "--model", "r1"], "--model needs --cluster"),
+        (["report", path, "--perplexity", path], "expected the result of a perplexity"),
+        (["report", path, "--cluster", path], "version: expected 1"),
       ] {
         let job = try flotilla(arguments, ranks: nil)
         #expect(job.status == 2 && job.errors.contains { $0.contains(words) }, "\(arguments): \(job.errors)")

@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import Kernels
 import Reporting
 import StrictJSON
 import TestSupport
@@ -85,6 +86,51 @@ struct PageTests {
     #expect(phantom.html.components(separatedBy: "PHANTOM").count > 8)
   }
 
+  @Test("The end of the last step: three layers with experts, cut where they begin")
+  func stepEnd() throws {
+    var summary = madeUpSummary(ranks: 2)
+    func layer(_ start: Double) -> [Timeline.Piece] {
+      [
+        .init(.attention, start: start, end: start + 2), .init(.dispatch, start: start + 2, end: start + 3),
+        .init(.combine, start: start + 8, end: start + 9),
+      ]
+    }
+    summary.ranks[0].timeline =
+      (0..<5).flatMap { layer(100 + 10 * Double($0)) } + [.init(.sampling, start: 150, end: 151)]
+    summary.ranks[1].timeline = (0..<5).map {
+      .init(.expertCompute, start: 103 + 10 * Double($0), end: 108 + 10 * Double($0))
+    }
+    let record = record(summary)
+    let (own, other) = (try #require(record.ranks[0].timeline), try #require(record.ranks[1].timeline))
+    // From the end of the second layer, at 119.
+    #expect(own.map(\.start) == [1, 3, 9, 11, 13, 19, 21, 23, 29, 31] && own.last?.end == 32)
+    #expect(other.map(\.start) == [4, 14, 24] && other.allSatisfy { $0.phase == "expert_compute" })
+    let page = RunPage([record])
+    #expect(page.text.contains("The end of the last step") && page.html.contains("15.0 s from 1.00 s") == false)
+    #expect(page.html.contains("rank 1 (node0), expert compute: 5.00 s from 4.00 s"))
+    #expect(!RunPage([made()]).text.contains("The end of the last step"))
+  }
+
+  @Test("A format's divergence and the logits' hash stand with the evidence; repeats that differ are told apart")
+  func evidence() throws {
+    let none = #"{"value": 0}"#
+    let spread = #"{"mean":{"value":0.25},"minimum":0,"p1":0,"p10":0,"p50":0,"p90":0,"p99":0,"maximum":0}"#
+    let json = """
+      {"window": 64, "windows": 2, "tokens": 126, "format": "bf16", "perplexity": \(none), "comparison": {
+        "base_format": "f32", "base_perplexity": \(none), "log_ratio": \(none), "divergence": \(spread),
+        "probability_difference": \(spread), "probability_difference_rms": 0, "same_top": {"value": 0.5}}}
+      """
+    let result = try JSONDecoder().decode(PerplexityResult.self, from: Data(json.utf8))
+    let same = [made { $0.tokens.logits = "aa" }, made { $0.tokens.logits = "aa" }]
+    let text = RunPage(same, perplexities: [result]).text
+    #expect(
+      text.contains("0.250 nats from f32 in the mean of 126 tokens; the same most probable token at 50.0 %"), "\(text)")
+    #expect(text.contains("aa, in all 2 runs"))
+    #expect(RunPage(same + [made { $0.tokens.logits = "bb" }]).text.contains("in 2 of 3 runs"))
+    let other = RunPage([made { $0.setup.format = "q4_K" }], perplexities: [result]).text
+    #expect(other.contains(#/KL divergence of q4_K +not recorded/#))
+  }
+
   @Test("Names of hosts and folders are gone, the same one for the same host")
   func redacted() throws {
     var names: [String: String] = [:]
@@ -125,6 +171,11 @@ struct PageTests {
       (line.replacing("\"steps\":4", with: "\"steps\":\"4\"") + "\n", "line 1: steps"),
       (line.replacing("\"schema\":1", with: "\"schema\":2") + "\n", "line 1: schema"),
       (line.replacing("\"steps\":4", with: "\"steps\":-4") + "\n", "line 1: counts"),
+      (
+        line.replacing("\"rank\":1,", with: "\"rank\":1,\"timeline\":[{\"phase\":\"gate\",\"start\":2,\"end\":1}],")
+          + "\n",
+        "line 1: timeline"
+      ),
       (line.replacing("\"rank\":1,", with: "\"rank\":7,") + "\n", "line 1: ranks"),
     ] {
       let error = #expect(throws: RecordReadingError.self) { try read(Array(text.utf8)) }

@@ -38,9 +38,11 @@ public final class CoordinatorFabric: ExpertFabric {
     assembly.start(layer: layer, batch: ticket.batch, tokens: tokens.count, wantsLogits: wantsLogits)
     underWay.append(assembly)
     try explainingLoss(of: assembly) {
-      for first in stride(from: 0, to: tokens.count, by: shape.maxTokensPerMessage) {
-        let piece = first..<min(first + shape.maxTokensPerMessage, tokens.count)
-        try send(tokens[rows: piece], from: first, of: ticket)
+      try node.compute.note(.dispatch) {
+        for first in stride(from: 0, to: tokens.count, by: shape.maxTokensPerMessage) {
+          let piece = first..<min(first + shape.maxTokensPerMessage, tokens.count)
+          try send(tokens[rows: piece], from: first, of: ticket)
+        }
       }
       times.dispatch += Clock.seconds - start
       if let router = node.router {
@@ -59,7 +61,7 @@ public final class CoordinatorFabric: ExpertFabric {
     precondition(output.count == assembly.tokens && output.columns == shape.hidden)
     try explainingLoss(of: assembly) { try wait { assembly.isComplete } }
     let start = Clock.seconds
-    assembly.finish(into: output, compute: node.compute)
+    node.compute.note(.combine) { assembly.finish(into: output, compute: node.compute) }
     swap(&routing, &assembly.routing)
     underWay.remove(at: index)
     spare.append(assembly)
@@ -70,11 +72,22 @@ public final class CoordinatorFabric: ExpertFabric {
   public func gatherStatistics() throws -> [RankStatistics] {
     statistics = Array(repeating: nil, count: shape.ranks)
     statistics[node.exchange.rank] = node.statistics()
+    let asked = MonotonicClock.seconds()
     try explainingLoss(layer: nil, awaited: { "statistics" }) {
       try node.sendToOthers(.statisticsRequest)
       try wait { statistics.allSatisfy { $0 != nil } }
     }
-    return statistics.compactMap { $0 }
+    return statistics.compactMap { $0.map { onOwnClock($0, asked: asked) } }
+  }
+
+  /// Hosts have clocks of their own: the one that a rank had when it was asked is what this one was then.
+  private func onOwnClock(_ found: RankStatistics, asked: Double) -> RankStatistics {
+    var found = found
+    let own = node.exchange.hostName(of: node.exchange.rank)
+    if node.exchange.hostName(of: found.rank) != own {
+      found.timeline = found.timeline.map { $0.moved(by: asked - found.clock) }
+    }
+    return found
   }
 
   /// The rank that layers waited for most often; nil before the first.

@@ -67,20 +67,24 @@ public final class RankNode {
     }
     guard !waiting.isEmpty else { return false }
     let message = waiting.removeFirst()
-    try role(host, .dispatch, message).handle(message)
+    try handle(message, .dispatch)
     return true
   }
 
   private func handle(_ message: Message, _ kind: MessageKind) throws {
     switch kind {
-    case .activations: try role(router, kind, message).handle(message)
-    case .dispatch: try role(host, kind, message).handle(message)
-    case .routing, .partialSums, .statistics: try role(fabric, kind, message).handle(message, kind)
+    case .activations: try compute.note(.gate) { try role(router, kind, message).handle(message) }
+    case .dispatch: try compute.note(.expertCompute) { try role(host, kind, message).handle(message) }
+    case .routing, .partialSums: try compute.note(.combine) { try role(fabric, kind, message).handle(message, kind) }
+    case .statistics: try role(fabric, kind, message).handle(message, kind)
     case .statisticsRequest, .shutdown: try obey(message, kind)
     case .fault: throw try ending(message)
     case .hello, .welcome, .ready, .announcement: _ = try role(nil as RouterRole?, kind, message)
     }
   }
+
+  /// Some layers' worth.
+  private static let piecesSent = 32
 
   /// Like ``pump()`` for a rank that serves others: what goes wrong is reported to the coordinator.
   /// - Throws: `FabricError` when this rank can do nothing more: the coordinator is lost or has ended the job.
@@ -125,6 +129,7 @@ public final class RankNode {
 
   /// What this rank has done so far.
   public func statistics() -> RankStatistics {
+    let clock = MonotonicClock.seconds()
     var found = RankStatistics(
       rank: exchange.rank, host: exchange.hostName(of: exchange.rank),
       roles: placement.roles(of: exchange.rank))
@@ -153,6 +158,9 @@ public final class RankNode {
     found.weightBytesRead = probes.weightBytesRead()
     found.residentBytes = probes.residentBytes()
     found.traffic = exchange.traffic
+    found.clock = clock
+    let isCoordinator = exchange.rank == placement.coordinator
+    found.timeline = isCoordinator ? compute.timeline.pieces : compute.timeline.pieces.suffix(Self.piecesSent)
     return found
   }
 

@@ -1,3 +1,5 @@
+import Kernels
+
 /// What one rank has done since it started.
 public struct RankStatistics: Codable, Sendable, Equatable {
   public var rank: Int
@@ -33,6 +35,10 @@ public struct RankStatistics: Codable, Sendable, Equatable {
   public var combineSeconds = 0.0
   public var traffic = Traffic()
   public var residentBytes = 0
+  /// What it did last, by this rank's clock.
+  public var timeline: [Timeline.Piece] = []
+  /// Of this rank when it was asked, in seconds.
+  public var clock = 0.0
 
   public init(rank: Int, host: String, roles: [String]) {
     self.rank = rank

@@ -81,6 +81,7 @@ extension Engine {
     let request = sequence.request
     guard request.maxTokens > 0 else { return finish(sequence, .length) }
     guard sequence.tokens.count < limits.contextSize else { return finish(sequence, .context) }
+    hash(logits, of: sequence)
     guard let distribution = LogProbabilities(logits, compute: model.compute) else {
       throw LogitsNotFinite(sequence: sequence.id, position: sequence.tokens.count - 1)
     }

@@ -1,4 +1,5 @@
 import Checkpoint
+import Crypto
 import DeepSeek
 import Kernels
 import Tokenization
@@ -38,6 +39,11 @@ public final class Engine {
   /// Whether finished sequences are set aside with their caches, for ``resume(_:as:keeping:)``, and each gets a cache of
   /// the whole context.
   public var keepsFinished = false
+
+  /// Whether logits of generated tokens are hashed, for ``EngineStatistics/logitsHash``.
+  public var hashesLogits = false
+  /// By number of the sequence.
+  var logitsHashes: [Int: SHA256] = [:]
 
   /// Keeps which experts ran; nil: nobody wants to know.
   public var routing: RoutingRecorder? {

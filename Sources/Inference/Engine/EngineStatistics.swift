@@ -19,6 +19,8 @@ public struct EngineStatistics: Sendable, Equatable {
   public var firstTokenSeconds: [Double] = []
   /// Start of the first step, by `MonotonicClock`.
   public var started: Double?
+  /// SHA-256 over the logits of all generated tokens, where ``Engine/hashesLogits`` was set.
+  public var logitsHash: String?
 
   public init() {}
 }

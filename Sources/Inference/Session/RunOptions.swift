@@ -9,6 +9,8 @@ public struct RunOptions: Sendable {
   public var model: URL
   /// Runs in place of the model's weights.
   public var phantom: PhantomModel?
+  /// Experts are chosen as it says, whatever the gates say.
+  public var replay: RoutingRecord?
   /// Run formats of the weights, as `WeightFormats` reads them; "auto": bf16 for bf16 checkpoints, else f32.
   public var formats = "auto"
   /// Types of a GGUF file that no run format holds run in the nearest one.

@@ -99,6 +99,7 @@ public final class RunSession {
       expertsPerLayer: configuration.routedExperts, expertsPerToken: configuration.expertsPerToken,
       conversions: conversions)
     summary.isPhantom = checkpoint.isPhantom
+    summary.engine.logitsHash = engine.logitsHash
     return summary
   }
 
@@ -128,7 +129,7 @@ extension RunSession {
     let owned = placement.experts(of: rank)
     let node = RankNode(
       exchange: fleet.exchange, placement: placement, shape: shape,
-      gate: rank == placement.router ? try loader.gates() : nil,
+      gate: rank == placement.router ? try gate(loader) : nil,
       shard: owned.isEmpty ? nil : try loader.experts(owned, maxTokens: limits.prefillChunk + limits.maxSequences),
       compute: compute,
       probes: Probes(
@@ -147,6 +148,11 @@ extension RunSession {
     engine = Engine(
       model: model, fabric: fabric, tokenizer: tokenizer, limits: limits,
       endTokens: checkpoint.generationDefaults.eosTokens)
+  }
+
+  private func gate(_ loader: WeightLoader) throws -> any TokenGate {
+    let gates = try loader.gates()
+    return options.replay.map { ReplayGate(gates, $0) } ?? gates
   }
 
   /// Weights that this rank packs.

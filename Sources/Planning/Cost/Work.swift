@@ -37,7 +37,7 @@ public struct Work: Sendable, Equatable {
   public var bytes: Double { weights.sum + otherBytes }
 }
 
-/// Work turned into time on a rank: reading and computing overlap, so the longer one counts.
+/// Work turned into time on a rank: reading and computing overlap, but not fully.
 public struct RooflineTime: Sendable, Equatable {
   /// Of reading, of computing, of starting the jobs; seconds.
   public var reading = 0.0
@@ -45,8 +45,13 @@ public struct RooflineTime: Sendable, Equatable {
   public var starting = 0.0
   /// Of computing: in f32.
   public var floating = 0.0
+  /// Of computing: beyond one row's, which is counted in what reading takes.
+  public var further = 0.0
 
-  public var seconds: Double { max(reading, computing) + starting }
+  /// What does not overlap: a part of the shorter one.
+  public var lost: Double { Efficiency.overlapLoss * min(reading, further) }
+
+  public var seconds: Double { max(reading, computing) + lost + starting }
 }
 
 extension RankSpeed {
@@ -54,17 +59,23 @@ extension RankSpeed {
   func duration(_ work: Work, rows: Int, _ efficiency: Efficiency) -> RooflineTime {
     var time = reading(work, efficiency)
     add(work.multiplyAdds * Double(rows), class: Self.rowClass(rows), to: &time)
+    time.further = max(0, time.computing - (work.multiplyAdds / products[0]).sum)
     return time
   }
 
-  /// Work whose rows are spread unevenly over its matrices.
+  /// Work whose rows are spread unevenly over equal parts of it.
   ///
-  /// - Parameter rows: `[row classes]`: how many rows there are in matrices that get about so many.
-  func duration(_ work: Work, rowsByClass rows: some Sequence<Int>, _ efficiency: Efficiency) -> RooflineTime {
+  /// - Parameters:
+  ///   - work: multiply-adds are those of one part and row.
+  ///   - rows: `[row classes]`: how many rows there are in parts that get about so many.
+  func duration(
+    _ work: Work, parts: Int, rowsByClass rows: some Sequence<Int>, _ efficiency: Efficiency
+  ) -> RooflineTime {
     var time = reading(work, efficiency)
     for (index, rows) in rows.enumerated() where rows > 0 {
       add(work.multiplyAdds * Double(rows), class: index, to: &time)
     }
+    time.further = max(0, time.computing - (work.multiplyAdds / products[0]).sum * Double(parts))
     return time
   }
 

@@ -47,6 +47,7 @@ public struct DecodePrediction: Sendable {
     let attending = positions * costs.absorbedMultiplyAdds / (speed.f32 * efficiency.attention)
     time.computing += attending
     time.floating += attending
+    time.further += attending
     var phase = Phase(.attention)
     let layers = Double(costs.configuration.layers)
     phase.add(work + cache, rows: rows, time, times: layers)

@@ -48,7 +48,8 @@ struct ExchangeModel {
     var work = Work(
       weights: costs.expert.weights * Double(loads.experts[rank]), multiplyAdds: costs.expert.multiplyAdds,
       jobs: pairs > 0 ? 2 : 0)
-    let time = speed.duration(work, rowsByClass: loads.rowsByClass(rank), efficiency)
+    let time = speed.duration(
+      work, parts: loads.experts[rank], rowsByClass: loads.rowsByClass(rank), efficiency)
     work.multiplyAdds = work.multiplyAdds * pairs
     return (work, time)
   }

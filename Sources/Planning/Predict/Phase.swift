@@ -30,6 +30,8 @@ public struct Phase: Sendable, Equatable {
   /// Of these: in f32.
   public var floatMultiplyAdds = 0.0
   public var floatSeconds = 0.0
+  /// Of reading and computing, what does not overlap.
+  public var lostSeconds = 0.0
   /// Starting jobs, choosing experts.
   public var overheadSeconds = 0.0
   /// Messages one after the other, and their latencies.
@@ -51,6 +53,7 @@ public struct Phase: Sendable, Equatable {
     computingSeconds = time.computing
     floatMultiplyAdds = Double(rows) * work.multiplyAdds.float
     floatSeconds = time.floating
+    lostSeconds = time.lost
     overheadSeconds = time.starting
   }
 
@@ -67,6 +70,7 @@ public struct Phase: Sendable, Equatable {
     computingSeconds += other.computingSeconds * times
     floatMultiplyAdds += other.floatMultiplyAdds * times
     floatSeconds += other.floatSeconds * times
+    lostSeconds += other.lostSeconds * times
     overheadSeconds += other.overheadSeconds * times
     messages += other.messages * times
     latencySeconds += other.latencySeconds * times

@@ -1,11 +1,16 @@
 import Foundation
+import Inference
 
 /// What somebody who doubts a figure wants to know. What was not recorded is said to be so.
 struct Evidence {
   private let group: RunGroup
+  private let perplexities: [PerplexityResult]
   private var record: RunRecord { group.middle }
 
-  init(_ group: RunGroup) { self.group = group }
+  /// - Parameter perplexities: of formats, against others.
+  init(_ group: RunGroup, _ perplexities: [PerplexityResult]) {
+    (self.group, self.perplexities) = (group, perplexities)
+  }
 
   var blocks: [PageBlock] {
     let command = record.command.map { word in
@@ -25,6 +30,8 @@ struct Evidence {
     fact("bits per weight", bits)
     fact("tokens through the layers", "\(Format.exact(record.tokens.computed)) in \(Format.exact(record.steps)) steps")
     fact("sampling, seed, lengths", "in the command above")
+    fact("SHA-256 of the generated tokens' logits", logits)
+    fact("KL divergence of \(record.setup.format)", divergence)
     fact("repeats", "\(group.records.count)")
     fact("kernels", record.setup.instructionSet)
     fact("coordinator's host", around.map { "\($0.machine.cpu), \(sockets($0.sockets))\($0.machine.cores) processors" })
@@ -40,6 +47,24 @@ struct Evidence {
     fact(
       "weights that ran otherwise than stored", record.setup.conversions.map { $0.joined(separator: "; ") } ?? "none")
     return table
+  }
+
+  /// The same in all repeats, if they ran the same tokens.
+  private var logits: String? {
+    let found = group.records.map(\.tokens.logits)
+    guard let first = found[0], found.count > 1 else { return found[0] }
+    let same = found.count { $0 == first }
+    return same == found.count ? "\(first), in all \(same) runs" : "\(first), in \(same) of \(found.count) runs"
+  }
+
+  /// Against another format of the same model.
+  private var divergence: String? {
+    guard let result = perplexities.first(where: { $0.format == record.setup.format }),
+      let comparison = result.comparison
+    else { return nil }
+    let (mean, same) = (comparison.divergence.mean, comparison.sameTop)
+    return "\(Format.significant(mean.value)) nats from \(comparison.baseFormat) in the mean of "
+      + "\(Format.exact(result.tokens)) tokens; the same most probable token at \(Format.share(same.value))"
   }
 
   private func sockets(_ count: Int?) -> String {

@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import Kernels
+import Planning
 
 /// A page about runs: what came out, where the time went, what crossed between ranks, and what somebody who doubts it
 /// wants to know. For a terminal, as Markdown, or as HTML.
@@ -8,13 +9,24 @@ public struct RunPage {
   private let groups: [RunGroup]
   private let limits: Calibration?
   private let routing: [PageBlock]
+  private let perplexities: [PerplexityResult]
+  /// By setup; empty where nobody asked.
+  private let predictions: [Prediction]
 
   /// - Parameters:
   ///   - records: not empty.
   ///   - limits: what the machines can do, for comparison; nil: not known.
   ///   - routing: which experts ran; nil: not known.
-  public init(_ records: [RunRecord], limits: Calibration? = nil, routing: RoutingPage? = nil) {
-    groups = RunGroup.groups(records)
+  ///   - perplexities: what formats of the weights do to a model.
+  ///   - predict: what would have been expected of a run.
+  public init(
+    _ records: [RunRecord], limits: Calibration? = nil, routing: RoutingPage? = nil,
+    perplexities: [PerplexityResult] = [], predict: ((RunRecord) throws -> Prediction)? = nil
+  ) rethrows {
+    let groups = RunGroup.groups(records)
+    self.groups = groups
+    self.perplexities = perplexities
+    predictions = try predict.map { try groups.map(\.middle).map($0) } ?? []
     self.limits = limits
     self.routing = routing?.blocks ?? []
   }
@@ -30,6 +42,7 @@ public struct RunPage {
 
   private var blocks: [PageBlock] {
     [.title(title), .headlines(headlines)] + phantomNote + [.heading("Results"), .table(results)]
+      + comparison
       + groups.enumerated().flatMap { details($1, name: groups.count > 1 ? " of setup \($0 + 1)" : "") } + routing
   }
 
@@ -91,6 +104,33 @@ public struct RunPage {
     return table
   }
 
+  /// Measured and predicted, side by side.
+  private var comparison: [PageBlock] {
+    guard !predictions.isEmpty else { return [] }
+    var table = TextTable([
+      .init("", .left), .init("Measured"), .init("PREDICTED"), .init("Ratio"),
+      .init("PREDICTED to wait most for", .left),
+    ])
+    for (index, (group, prediction)) in zip(groups, predictions).enumerated() {
+      let name = groups.count > 1 ? " of setup \(index + 1)" : ""
+      func row(_ what: String, _ measured: Double?, _ predicted: Double?, _ limit: Limit?) {
+        guard let measured, let predicted else { return }
+        table.append([
+          what + name, Format.rate(measured) + group.mark, Format.rate(predicted), Format.ratio(predicted / measured),
+          limit?.rawValue ?? Format.none,
+        ])
+      }
+      row("decode", group.middle.rates.decode, prediction.decode.tokensPerSecond, prediction.decode.limit)
+      row("prompt", group.middle.rates.prefill, prediction.prefill?.tokensPerSecond, prediction.prefill?.limit)
+    }
+    return [
+      .heading("Prediction beside measurement"),
+      .text(
+        "PREDICTED from the description of the cluster and the model's shape, for the same formats, lengths, ranks and "
+          + "threads; experts are taken to lie in the order of ranks."), .table(table),
+    ]
+  }
+
   // MARK: Details
 
   private func details(_ group: RunGroup, name: String) -> [PageBlock] {
@@ -99,6 +139,7 @@ public struct RunPage {
       .heading("Where the time went\(name)"), .figure(RankTimes(record, mark: group.mark).figure),
       .figure(PhaseShares(record, mark: group.mark).figure),
     ]
+    if let timeline = StepTimeline(record, mark: group.mark) { blocks.append(.figure(timeline.figure)) }
     if let traffic = TrafficMatrix(record) {
       blocks += [.heading("What crossed between ranks\(name)"), .text(traffic.text), .figure(traffic.figure)]
     }
@@ -106,7 +147,7 @@ public struct RunPage {
     if let limits {
       blocks += [.heading("How close to the limit\(name)")] + Roofline(record, limits, group.mark).blocks
     }
-    return blocks + [.heading("For those who doubt it\(name)")] + Evidence(group).blocks
+    return blocks + [.heading("For those who doubt it\(name)")] + Evidence(group, perplexities).blocks
   }
 
   private static func rankTable(_ record: RunRecord) -> TextTable {

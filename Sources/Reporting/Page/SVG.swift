@@ -81,7 +81,7 @@ enum SVG {
   private static let mostTips = 2000
 
   /// Squares and names, in as many lines as they need.
-  private static func legend(_ parts: [(name: String, color: String)], width: Double) -> (String, Double) {
+  static func legend(_ parts: [(name: String, color: String)], width: Double) -> (String, Double) {
     var (x, y, body) = (0.0, 0.0, "")
     for part in parts {
       let length = 24 + 7 * Double(part.name.count)
@@ -94,7 +94,7 @@ enum SVG {
     return (body, y + 30)
   }
 
-  private static func drawing(width: Double, height: Double, title: String, _ body: String) -> String {
+  static func drawing(width: Double, height: Double, title: String, _ body: String) -> String {
     HTML.element(
       "svg",
       [
@@ -103,20 +103,20 @@ enum SVG {
       ], body)
   }
 
-  private static func label(_ text: String, x: Double, y: Double, anchor: String, isSoft: Bool = false) -> String {
+  static func label(_ text: String, x: Double, y: Double, anchor: String, isSoft: Bool = false) -> String {
     HTML.element(
       "text", [("x", n(x)), ("y", n(y)), ("text-anchor", anchor)] + (isSoft ? [("class", "soft")] : []),
       HTML.escaped(text))
   }
 
   /// One for each part; what is nobody's work is grey.
-  private static func colors(_ parts: [String]) -> [String] {
+  static func colors(_ parts: [String]) -> [String] {
     parts.enumerated().map { index, part in
       part.hasPrefix("wait") ? PageStyle.idle : PageStyle.series[index % PageStyle.series.count]
     }
   }
 
-  private static func n(_ value: Double) -> String {
+  static func n(_ value: Double) -> String {
     let text = String(format: "%.2f", value)
     guard text.contains(".") else { return text }
     return String(text.reversed().drop { $0 == "0" }.drop { $0 == "." }.reversed())

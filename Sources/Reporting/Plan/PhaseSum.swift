@@ -33,6 +33,7 @@ enum PhaseSum {
         }
       }
     }
+    if phase.lostSeconds > 0.000_05 { parts.append("\(Format.seconds(phase.lostSeconds)) that do not overlap") }
     if phase.messages > 0 {
       parts.append(
         "\(Format.significant(phase.messages)) messages x \(Format.seconds(phase.latencySeconds / phase.messages))")

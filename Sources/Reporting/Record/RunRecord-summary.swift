@@ -30,7 +30,8 @@ extension RunRecord {
     tokens = Tokens(
       prompt: engine.promptTokens, generated: engine.generatedTokens, computed: summary.tokensComputed,
       replayed: engine.replayedTokens > 0 ? engine.replayedTokens : nil,
-      inPrefillSteps: engine.tokensInPrefillSteps, inDecodeSteps: engine.tokensInDecodeSteps)
+      inPrefillSteps: engine.tokensInPrefillSteps, inDecodeSteps: engine.tokensInDecodeSteps,
+      logits: engine.logitsHash)
     self.steps = engine.steps
     seconds = Seconds(
       prefill: finite(engine.prefillSeconds), decode: finite(engine.decodeSeconds),
@@ -40,6 +41,9 @@ extension RunRecord {
       decode: Format.perSecond(engine.tokensInDecodeSteps, engine.decodeSeconds))
     phases = Dictionary(uniqueKeysWithValues: Phase.allCases.map { ($0.key, finite(summary.phases[$0])) })
     ranks = summary.ranks.map { Rank($0, phases: summary.phases, stepSeconds: steps) }
+    if let end = StepEnd(summary.ranks) {
+      for (index, pieces) in end.pieces.enumerated() { ranks[index].timeline = pieces }
+    }
     expertLoadImbalance = finite(summary.loadImbalance)
     parametersPerToken = summary.tokensComputed > 0 ? finite(summary.parametersPerToken) : nil
   }

@@ -39,6 +39,8 @@ import Kernels
 /// | `ranks[].resident_bytes` | memory, mapped files included |
 /// | `ranks[].bytes_sent_to`, `.messages_sent_to` | the same of what was sent, by receiving rank |
 /// | `ranks[].weight_bytes_read` | bytes of the matrices multiplied with, once for each product |
+/// | `ranks[].timeline` | what it did at the end of the last step, from the third last layer with experts on: `phase`, `start`, `end`, seconds by the coordinator's clock |
+/// | `tokens.logits` | SHA-256 over the logits of every generated token (f32, little-endian), sequence by sequence; where a record was asked for before the run |
 /// | `surroundings` | of the coordinator's host: `machine`, `sockets`, `binary` (SHA-256 of flotilla), `mpi`, `mpi_parameters` (environment); what the system does not tell is absent |
 /// | `expert_load_imbalance` | largest number of expert rows of a host over the mean; 1 is perfect |
 /// | `parameters_per_token` | counted from what ran: `ranks[].parameters_applied` over `tokens.computed` |
@@ -117,9 +119,10 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var replayed: Int?
     public var inPrefillSteps: Int
     public var inDecodeSteps: Int
+    public var logits: String?
 
     enum CodingKeys: String, CodingKey {
-      case prompt, generated, computed, replayed
+      case prompt, generated, computed, replayed, logits
       case inPrefillSteps = "in_prefill_steps"
       case inDecodeSteps = "in_decode_steps"
     }
@@ -177,9 +180,21 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var bytesSentTo: [Int]?
     public var messagesSentTo: [Int]?
     public var weightBytesRead: Int?
+    public var timeline: [Piece]?
+
+    /// A piece of work, seconds.
+    public struct Piece: Codable, Sendable, Equatable {
+      public var phase: String
+      public var start: Double
+      public var end: Double
+
+      public init(phase: String, start: Double, end: Double) {
+        (self.phase, self.start, self.end) = (phase, start, end)
+      }
+    }
 
     enum CodingKeys: String, CodingKey {
-      case rank, host, roles
+      case rank, host, roles, timeline
       case expertsHeld = "experts_held"
       case expertsActivated = "experts_activated"
       case expertPairsActivated = "expert_pairs_activated"

@@ -54,6 +54,7 @@ struct Chat: ParsableCommand {
     options.parallel = 1
     try DistributedRun.perform(options, isQuiet: quiet) { session in
       guard let engine = session.engine else { return }
+      engine.hashesLogits = record != nil
       try room(session, engine).run()
       let finished = try RunRecord(of: session, isKept: record != nil)
       try record?.append(finished)

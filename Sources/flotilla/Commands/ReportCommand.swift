@@ -52,6 +52,24 @@ struct ReportCommand: ParsableCommand {
   var calibration: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Predict the same runs on this description, as flotilla calibrate --hostfile writes it, for comparison.",
+      valueName: "file"))
+  var cluster: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --cluster: the model, a folder, a config.json or a shape with a name. Default: the name in the record.",
+      valueName: "model"))
+  var model: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "KL divergence of the weights' format, as flotilla perplexity --kl-base … --json writes it. May be repeated.",
+      valueName: "file"))
+  var perplexity: [String] = []
+
+  @Option(
     name: .shortAndLong,
     help: ArgumentHelp("Write the page to a file, .html or .md, in place of what is there.", valueName: "file"))
   var output: String?
@@ -79,34 +97,39 @@ struct ReportCommand: ParsableCommand {
     }
     if follow, records.isEmpty { throw ValidationError("--follow needs files of --record.") }
     if calibration != nil, records.isEmpty { throw ValidationError("--calibration needs files of --record.") }
+    if cluster != nil, records.isEmpty { throw ValidationError("--cluster needs files of --record.") }
+    if model != nil, cluster == nil { throw ValidationError("--model needs --cluster.") }
+    if !perplexity.isEmpty, records.isEmpty { throw ValidationError("--perplexity needs files of --record.") }
     try check("--ranks", ranks, 1...Placement.mostRanks)
   }
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
     let routing = try routing.map { try routingPage($0) }
-    let limits = try calibration.map { try Calibration.load(URL(filePath: $0)) }
-    guard follow else { return try show(routing, limits) }
+    let extras = try Extras(self)
+    guard follow else { return try show(routing, extras) }
     TerminationSignal.install()
     var sizes: [Int] = []
     while !Fleet.isInterrupted {
       let now = records.map { (try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int) ?? 0 }
       if now != sizes, now.contains(where: { $0 > 0 }) {
         sizes = now
-        try show(routing, limits)
+        try show(routing, extras)
       }
       usleep(200_000)
     }
   }
 
-  private func show(_ routing: RoutingPage?, _ limits: Calibration?) throws {
+  private func show(_ routing: RoutingPage?, _ extras: Extras) throws {
     var names: [String: String] = [:]
     // While one follows, a file that is not there yet is no error.
     let paths = follow ? records.filter { FileManager.default.fileExists(atPath: $0) } : records
     var found = try paths.flatMap { try RunRecord.read($0) }
     if redact { found = found.map { $0.redacted(&names) } }
     if found.isEmpty, let routing { return try put(routing.text, routing.markdown, routing.html) }
-    let page = RunPage(found, limits: limits, routing: routing)
+    let page = try RunPage(
+      found, limits: extras.limits, routing: routing, perplexities: extras.perplexities,
+      predict: extras.prediction.map { prediction in { try prediction.prediction(of: $0) } })
     try put(page.text, page.markdown, page.html)
   }
 
@@ -141,5 +164,21 @@ struct ReportCommand: ParsableCommand {
     }
     let name = redact ? URL(filePath: path).lastPathComponent : path
     return RoutingPage(record, name: name, placement: given, improvement: improvement)
+  }
+}
+
+/// What is shown beside runs, read once.
+private struct Extras {
+  let limits: Calibration?
+  let perplexities: [PerplexityResult]
+  let prediction: RecordPrediction?
+
+  init(_ options: ReportCommand) throws {
+    limits = try options.calibration.map { try Calibration.load(URL(filePath: $0)) }
+    perplexities = try options.perplexity.map { try PerplexityResult(file: $0) }
+    prediction = try options.cluster.map {
+      try RecordPrediction(
+        cluster: $0, model: options.model, routing: try options.routing.map { try RoutingRecord(path: $0) })
+    }
   }
 }

@@ -57,7 +57,8 @@ struct Simulate: ParsableCommand {
   var cluster: String?
 
   @Option(
-    help: ArgumentHelp("With --cluster: choose experts as a run did that --record-routing wrote.", valueName: "file"))
+    help: ArgumentHelp(
+      "Choose experts as a run did that --record-routing wrote, in place of the gates.", valueName: "file"))
   var replay: String?
 
   @Option(name: .shortAndLong, help: "Seed of weights, gates and tokens.")
@@ -78,7 +79,6 @@ struct Simulate: ParsableCommand {
     try check("--parallel", parallel, 1...4096)
     try check("--threads", threads, 1...1024)
     try check("--skew", skew, "0 to 4") { $0 >= 0 && $0 <= 4 }
-    if replay != nil, cluster == nil { throw ValidationError("--replay needs --cluster.") }
     if replay != nil, skew > 0 { throw ValidationError("--replay and --skew exclude each other.") }
     if cluster != nil { try refuseWhatIsNotModelled() }
     if cluster != nil, output.record != nil || output.recordRouting != nil {
@@ -106,9 +106,11 @@ struct Simulate: ParsableCommand {
       let progress = ProgressLine("Simulating", .tokens, isQuiet: output.quiet)
       defer { progress.finish() }
       try output.recordRouting(of: session)
+      let isKept = record != nil || output.json
+      session.engine?.hashesLogits = isKept
       try simulation.run(session, progress: { progress.update($0, of: $1) }, isInterrupted: { Fleet.isInterrupted })
       progress.finish()
-      let finished = try RunRecord(of: session, isKept: record != nil || output.json)
+      let finished = try RunRecord(of: session, isKept: isKept)
       if output.json {
         try StandardOutput.write(String(decoding: try finished.jsonLine(), as: UTF8.self) + "\n")
       } else {
@@ -122,6 +124,11 @@ struct Simulate: ParsableCommand {
     let shape = try ModelShape(like: model, option: "MODEL")
     var options = RunOptions(model: URL(filePath: "/").appending(path: shape.name), version: Flotilla.version)
     options.phantom = try PhantomModel(shape.name, shape.configuration, seed: seed, skew: skew)
+    if let replay {
+      let record = try RoutingRecord(path: replay)
+      try record.check(is: shape.configuration, "--replay \(replay)")
+      options.replay = record
+    }
     options.formats = quant.text
     options.threads = threads
     options.contextSize = simulation.positions

@@ -13,6 +13,8 @@ struct GenerationRun {
   func perform() throws {
     // A step may take longer than those wait who want us to end.
     engine.model.mayGoOn = { if Fleet.isInterrupted { throw Interrupted() } }
+    let isKept = record != nil || printer.showsRecord
+    engine.hashesLogits = isKept
     do {
       try generate()
     } catch {
@@ -21,7 +23,7 @@ struct GenerationRun {
       throw error
     }
     try journal?.flush()
-    let finished = try RunRecord(of: session, isKept: record != nil || printer.showsRecord)
+    let finished = try RunRecord(of: session, isKept: isKept)
     try printer.end(finished)
     try record?.append(finished)
   }

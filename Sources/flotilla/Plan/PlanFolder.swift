@@ -43,11 +43,20 @@ struct PlanFolder {
     var launch = ["flotilla", "launch"] + nodes + ["--", "generate", prepared, "--placement", path("placement.json")]
     launch += ["-c", "\(plan.workload.context)"]
     if plan.workload.sequences > 1 { launch += ["--parallel", "\(plan.workload.sequences)"] }
+    let others = plan.nodesInOrder.dropFirst().map { plan.cluster.nodes[$0].name }
     return [
-      "# On \(printable(first)), whose rank 0 coordinates; placement.json must lie at the same path on every node.",
-      ShellText.line(["flotilla", "push", prepared] + nodes + ["--placement", path("placement.json")]),
-      ShellText.line(launch) + " -p \"…\"",
+      "# On \(printable(first)), whose rank 0 coordinates; placement.json must lie at the same path on every node."
     ]
+      + (others.isEmpty ? [] : [copying(path("placement.json"), to: others)]) + [
+        ShellText.line(["flotilla", "push", prepared] + nodes + ["--placement", path("placement.json")]),
+        ShellText.line(launch) + " -p \"…\"",
+      ]
+  }
+
+  private func copying(_ file: String, to nodes: [String]) -> String {
+    let folder = folder.path(percentEncoded: false)
+    return "for node in \(ShellText.line(nodes)); do ssh \"$node\" \(ShellText.line(["mkdir", "-p", folder])) && "
+      + "scp -q \(ShellText.line([file])) \"$node\":\(ShellText.line([folder])); done"
   }
 
   /// - Parameter page: Markdown.
