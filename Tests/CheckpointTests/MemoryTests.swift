@@ -22,6 +22,15 @@ import Testing
     #expect(try #require(MachineMemory.available()) > 0)
   }
 
+  @Test func whatCameFromStorage() throws {
+    let folder = try TemporaryFolder()
+    #expect(ProcessStorage.bytesRead(root: folder.url.path) == nil)
+    let file = folder["proc/self/io"]
+    try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data("rchar: 9\nread_bytes: 4096\nwrite_bytes: 7\n".utf8).write(to: file)
+    #expect(ProcessStorage.bytesRead(root: folder.url.path) == 4096)
+  }
+
   @Test func withoutGroups() throws {
     #expect(try available(info) == 32_000 * 1024)
     #expect(try available([:]) == nil)

@@ -75,6 +75,11 @@ struct PageTests {
 
   @Test("What is not recorded is said to be so; times of a phantom are marked, each of them")
   func honest() {
+    #expect(
+      RunPage([made { $0.ranks[0].storageBytesRead = 0 }]).text.contains(
+        #/read from storage by all ranks +not recorded/#))
+    let cold = made { for rank in 0..<3 { $0.ranks[rank].storageBytesRead = rank << 20 } }
+    #expect(RunPage([cold]).text.contains("3.00 MiB, the rest was in the page cache"))
     let text = RunPage([made()]).text
     #expect(text.contains("SHA-256 of the program") && text.contains("not recorded"))
     let phantom = RunPage([made { $0.phantom = true }])

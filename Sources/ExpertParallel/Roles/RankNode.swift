@@ -157,6 +157,7 @@ public final class RankNode {
     found.integerParametersApplied = probes.integerParametersApplied()
     found.weightBytesRead = probes.weightBytesRead()
     found.residentBytes = probes.residentBytes()
+    found.storageBytesRead = probes.storageBytesRead()
     found.traffic = exchange.traffic
     found.clock = clock
     let isCoordinator = exchange.rank == placement.coordinator

@@ -35,6 +35,8 @@ public struct RankStatistics: Codable, Sendable, Equatable {
   public var combineSeconds = 0.0
   public var traffic = Traffic()
   public var residentBytes = 0
+  /// Bytes of files that came from storage, not from the page cache; nil where the system does not tell.
+  public var storageBytesRead: Int?
   /// What it did last, by this rank's clock.
   public var timeline: [Timeline.Piece] = []
   /// Of this rank when it was asked, in seconds.
@@ -56,14 +58,17 @@ public struct Probes {
   /// Bytes of those parameters, once for each product.
   public var weightBytesRead: () -> Int
   public var residentBytes: () -> Int
+  public var storageBytesRead: () -> Int?
 
   public init(
     parametersApplied: @escaping () -> Int = { 0 }, integerParametersApplied: @escaping () -> Int = { 0 },
-    weightBytesRead: @escaping () -> Int = { 0 }, residentBytes: @escaping () -> Int = { 0 }
+    weightBytesRead: @escaping () -> Int = { 0 }, residentBytes: @escaping () -> Int = { 0 },
+    storageBytesRead: @escaping () -> Int? = { nil }
   ) {
     self.parametersApplied = parametersApplied
     self.integerParametersApplied = integerParametersApplied
     self.weightBytesRead = weightBytesRead
     self.residentBytes = residentBytes
+    self.storageBytesRead = storageBytesRead
   }
 }

@@ -29,6 +29,11 @@ public final class RunSession {
   /// What a person should know of this rank's memory; nil where there is nothing.
   public let memoryNote: String?
   private var loadSeconds = 0.0
+  private let interfacesBefore = InterfaceCount.ofThisMachine()
+  /// Bytes that have crossed this host's network interfaces since the session began, the busiest first.
+  public var interfaces: [InterfaceCount] {
+    InterfaceCount.growth(from: interfacesBefore, to: InterfaceCount.ofThisMachine())
+  }
 
   public var isCoordinator: Bool { fleet.rank == placement.coordinator }
   public var configuration: ModelConfiguration { checkpoint.configuration }
@@ -135,7 +140,8 @@ extension RunSession {
       probes: Probes(
         parametersApplied: { [compute] in compute.parametersApplied },
         integerParametersApplied: { [compute] in compute.integerParametersApplied },
-        weightBytesRead: { [compute] in compute.weightBytesRead }, residentBytes: ProcessMemory.resident))
+        weightBytesRead: { [compute] in compute.weightBytesRead }, residentBytes: ProcessMemory.resident,
+        storageBytesRead: { ProcessStorage.bytesRead() }))
     self.node = node
     guard isCoordinator else { return }
     let model = try loader.model(

@@ -33,6 +33,7 @@ struct Evidence {
     fact("SHA-256 of the generated tokens' logits", logits)
     fact("KL divergence of \(record.setup.format)", divergence)
     fact("repeats", "\(group.records.count)")
+    fact("read from storage by all ranks", storage)
     fact("kernels", record.setup.instructionSet)
     fact("coordinator's host", around.map { "\($0.machine.cpu), \(sockets($0.sockets))\($0.machine.cores) processors" })
     fact("operating system", around?.machine.kernel)
@@ -43,6 +44,10 @@ struct Evidence {
       let parameters = (around?.mpiParameters ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
       fact("MPI parameters", around == nil ? nil : parameters.isEmpty ? "none" : parameters.joined(separator: " "))
       fact("congestion control of TCP", around?.machine.congestionControl)
+      if Set(record.ranks.map(\.host)).count > 1 {
+        let interfaces = around?.interfaces?.map { "\($0.name) \(Format.bytes($0.bytes))" }
+        fact("through the coordinator's network interfaces", interfaces.map { $0.joined(separator: ", ") })
+      }
     }
     fact(
       "weights that ran otherwise than stored", record.setup.conversions.map { $0.joined(separator: "; ") } ?? "none")
@@ -65,6 +70,14 @@ struct Evidence {
     let (mean, same) = (comparison.divergence.mean, comparison.sameTop)
     return "\(Format.significant(mean.value)) nats from \(comparison.baseFormat) in the mean of "
       + "\(Format.exact(result.tokens)) tokens; the same most probable token at \(Format.share(same.value))"
+  }
+
+  /// Cold or warm.
+  private var storage: String? {
+    let found = record.ranks.compactMap(\.storageBytesRead)
+    guard found.count == record.ranks.count else { return nil }
+    let bytes = found.reduce(0, +)
+    return bytes == 0 ? "nothing: all was in the page cache" : "\(Format.bytes(bytes)), the rest was in the page cache"
   }
 
   private func sockets(_ count: Int?) -> String {

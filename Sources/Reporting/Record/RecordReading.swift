@@ -83,11 +83,12 @@ extension RunRecord {
       counts += [rank.expertRows, rank.bytesSent, rank.messagesSent, rank.residentBytes, rank.parametersApplied]
       counts += rank.bytesSentTo ?? []
       counts += rank.messagesSentTo ?? []
-      counts.append(rank.weightBytesRead ?? 0)
+      counts += [rank.weightBytesRead ?? 0, rank.storageBytesRead ?? 0]
     }
     for piece in ranks.flatMap({ $0.timeline ?? [] }) where !(0...piece.end).contains(piece.start) || piece.end > 1e9 {
       throw RecordReadingError(path, number, "timeline", expected: "times from 0 on, the end last", found: "others")
     }
+    counts += (surroundings?.interfaces ?? []).map(\.bytes)
     // Sums of all ranks must not overflow.
     guard counts.allSatisfy({ (0...1 << 56).contains($0) }), ranks.count <= 65_536 else {
       throw RecordReadingError(path, number, "counts", expected: "numbers from 0 to \(1 << 56)", found: "others")

@@ -89,6 +89,7 @@ extension RunRecord.Rank {
     residentBytes = found.residentBytes
     bytesSentTo = found.traffic.bytesSentTo.isEmpty ? nil : found.traffic.bytesSentTo
     messagesSentTo = found.traffic.messagesSentTo.isEmpty ? nil : found.traffic.messagesSentTo
+    storageBytesRead = found.storageBytesRead
     weightBytesRead = found.weightBytesRead > 0 ? found.weightBytesRead : nil
   }
 

@@ -39,9 +39,10 @@ import Kernels
 /// | `ranks[].resident_bytes` | memory, mapped files included |
 /// | `ranks[].bytes_sent_to`, `.messages_sent_to` | the same of what was sent, by receiving rank |
 /// | `ranks[].weight_bytes_read` | bytes of the matrices multiplied with, once for each product |
+/// | `ranks[].storage_bytes_read` | bytes of files that came from storage, not from the page cache |
 /// | `ranks[].timeline` | what it did at the end of the last step, from the third last layer with experts on: `phase`, `start`, `end`, seconds by the coordinator's clock |
 /// | `tokens.logits` | SHA-256 over the logits of every generated token (f32, little-endian), sequence by sequence; where a record was asked for before the run |
-/// | `surroundings` | of the coordinator's host: `machine`, `sockets`, `binary` (SHA-256 of flotilla), `mpi`, `mpi_parameters` (environment); what the system does not tell is absent |
+/// | `surroundings` | of the coordinator's host: `machine`, `sockets`, `binary` (SHA-256 of flotilla), `mpi`, `mpi_parameters` (environment), `interfaces` (bytes through each network interface; of jobs on several hosts); what the system does not tell is absent |
 /// | `expert_load_imbalance` | largest number of expert rows of a host over the mean; 1 is perfect |
 /// | `parameters_per_token` | counted from what ran: `ranks[].parameters_applied` over `tokens.computed` |
 public struct RunRecord: Codable, Sendable, Equatable {
@@ -180,6 +181,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var bytesSentTo: [Int]?
     public var messagesSentTo: [Int]?
     public var weightBytesRead: Int?
+    public var storageBytesRead: Int?
     public var timeline: [Piece]?
 
     /// A piece of work, seconds.
@@ -216,6 +218,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
       case bytesSentTo = "bytes_sent_to"
       case messagesSentTo = "messages_sent_to"
       case weightBytesRead = "weight_bytes_read"
+      case storageBytesRead = "storage_bytes_read"
     }
   }
 
@@ -226,15 +229,19 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var binary: String?
     public var mpi: String?
     public var mpiParameters: [String: String]?
+    public var interfaces: [InterfaceCount]?
 
     enum CodingKeys: String, CodingKey {
-      case machine, sockets, binary, mpi
+      case machine, sockets, binary, mpi, interfaces
       case mpiParameters = "mpi_parameters"
     }
 
-    public init(machine: MachineFacts, sockets: Int?, binary: String?, mpi: String?, mpiParameters: [String: String]?) {
+    public init(
+      machine: MachineFacts, sockets: Int?, binary: String?, mpi: String?, mpiParameters: [String: String]?,
+      interfaces: [InterfaceCount]? = nil
+    ) {
       (self.machine, self.sockets, self.binary, self.mpi) = (machine, sockets, binary, mpi)
-      self.mpiParameters = mpiParameters
+      (self.mpiParameters, self.interfaces) = (mpiParameters, interfaces)
     }
   }
 

@@ -18,7 +18,8 @@ extension RunRecord {
     }
     surroundings = Surroundings(
       machine: .ofThisMachine(), sockets: SystemFacts.sockets(), binary: OwnProgram.hash,
-      mpi: isJob ? MPISession.libraryVersion : nil, mpiParameters: isJob ? parameters : nil)
+      mpi: isJob ? MPISession.libraryVersion : nil, mpiParameters: isJob ? parameters : nil,
+      interfaces: Set(ranks.map(\.host)).count > 1 ? session.interfaces : nil)
   }
 
   /// Beginnings of parameters that bear on messages; the others say where mpirun keeps its things.
