@@ -15,9 +15,9 @@ struct TourTests {
       #expect(status == 0, "\(text.suffix(2000))")
       let hashes = text.split(separator: "\n").filter { $0.wholeMatch(of: /[0-9a-f]{64}/) != nil }
       #expect(hashes.count == 2 && Set(hashes).count == 1, "\(hashes)")
-      #expect(text.contains("PREDICTED") && text.contains("PHANTOM"))
+      #expect(text.contains("PREDICTED") && text.contains("PHANTOM") && text.contains("Prediction beside measurement"))
       let page = try String(contentsOfFile: folder + "/report.html", encoding: .utf8)
-      #expect(page.contains("better for this record") && page.hasSuffix("</html>\n"))
+      #expect(page.contains("better for this record") && page.contains("The end of the last step") && page.hasSuffix("</html>\n"))
     }
   }
 }

@@ -45,6 +45,7 @@ enum PageStyle {
     svg text { fill: var(--ink); font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
     svg .soft { fill: var(--soft); }
     svg .cell { fill: rgb(var(--heat)); stroke: var(--line); stroke-width: 0.5; }
+    svg .axis { stroke: var(--line); }
     svg .frame { fill: none; stroke: var(--line); }
     @media print {
       :root { --paper: #ffffff; --ink: #000000; --soft: #333333; --line: #999999; --box: #ffffff; --heat: 0, 90, 156; }
