@@ -28,18 +28,23 @@ extension Placement {
     return try Placement(owners: owners, ranks: ranks, coordinator: coordinator, router: even.router)
   }
 
-  /// How many experts the coordinator takes so that no rank has more to compute for a token of a prompt than another,
-  /// as far as that is possible.
+  /// How many experts the coordinator takes: midway between what balances the ranks' work for a token of a prompt, where
+  /// all of its own work overlaps with the others' experts, and for a generated token, where only shared experts do. None
+  /// where prompts leave it no room.
   ///
   /// - Parameters:
   ///   - ownWork: multiply-adds of the coordinator for a token: attention, dense layers, shared experts.
+  ///   - sharedWork: of these, the shared experts'.
   ///   - routedWork: multiply-adds of a token's routed experts.
   public static func balancedCoordinatorExperts(
-    experts: Int, ranks: Int, ownWork: Double, routedWork: Double
+    experts: Int, ranks: Int, ownWork: Double, sharedWork: Double, routedWork: Double
   ) -> Int {
     guard ranks > 1 else { return experts }
-    let fair = (ownWork + routedWork) / Double(ranks)
-    let share = max(0, min(1 / Double(ranks), (fair - ownWork) / max(routedWork, 1)))
-    return Int(share * Double(experts))
+    func balance(_ overlapping: Double) -> Double {
+      let fair = (overlapping + routedWork) / Double(ranks)
+      return max(0, min(1 / Double(ranks), (fair - overlapping) / max(routedWork, 1)))
+    }
+    let prompt = balance(ownWork)
+    return prompt == 0 ? 0 : Int((prompt + balance(sharedWork)) / 2 * Double(experts))
   }
 }

@@ -12,7 +12,8 @@ extension Placement {
     let own = [ModelPart.attention, .denseFeedForward, .sharedExperts].reduce(0) { $0 + counts[$1, default: 0] }
     let routed = counts[.routedExperts, default: 0] / configuration.routedExperts * configuration.expertsPerToken
     let balanced = balancedCoordinatorExperts(
-      experts: configuration.routedExperts, ranks: ranks, ownWork: Double(own), routedWork: Double(routed))
+      experts: configuration.routedExperts, ranks: ranks, ownWork: Double(own),
+      sharedWork: Double(counts[.sharedExperts, default: 0]), routedWork: Double(routed))
     return try contiguous(
       experts: configuration.routedExperts, ranks: ranks, coordinator: coordinator, router: router,
       coordinatorExperts: coordinatorExperts ?? balanced)

@@ -18,7 +18,7 @@ struct RoleOptions: ParsableArguments {
   @Option(
     help: """
       Routed experts of every layer on the coordinator, from 0 to all; the other ranks share the rest. Default: as \
-      many as balance its own work while it reads a prompt, often none.
+      many as balance its own work, between prompts and generated tokens, often none.
       """)
   var coordinatorExperts: Int?
 
