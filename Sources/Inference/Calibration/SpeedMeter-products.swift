@@ -33,14 +33,8 @@ extension SpeedMeter {
     return max(MonotonicClock.seconds() - start, 1e-9)
   }
 
-  /// Of half the repeats, after one that does not count: there are many of these.
+  /// Of half the repeats: there are many of these.
   private func median(_ measure: () -> Double) throws -> Double {
-    _ = measure()
-    var speeds: [Double] = []
-    for _ in 0..<(options.repeats + 1) / 2 {
-      try pause()
-      speeds.append(measure())
-    }
-    return SampleStatistics.median(speeds) ?? 0
+    try SampleStatistics.median(samples((options.repeats + 1) / 2, measure)) ?? 0
   }
 }

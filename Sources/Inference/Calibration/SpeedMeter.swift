@@ -117,16 +117,20 @@ struct SpeedMeter {
     return max(1, Int(0.5e-3 / max(fastest, 1e-7)))
   }
 
-  /// Best and median of the repeats, after one that does not count.
+  /// Best and median of the repeats.
   private func speed(_ threads: Int, _ measure: () -> Double) throws -> Calibration.ThreadSpeed {
-    _ = measure()
-    var speeds: [Double] = []
-    for _ in 0..<options.repeats {
-      try pause()
-      speeds.append(measure())
-    }
+    let speeds = try samples(options.repeats, measure)
     return Calibration.ThreadSpeed(
       threads: threads, best: speeds.max() ?? 0, median: SampleStatistics.median(speeds) ?? 0)
+  }
+
+  /// So many measurements, after one that does not count.
+  func samples(_ repeats: Int, _ measure: () -> Double) throws -> [Double] {
+    _ = measure()
+    return try (0..<repeats).map { _ in
+      try pause()
+      return measure()
+    }
   }
 }
 

@@ -28,7 +28,7 @@ final class ReplayGate: TokenGate {
     let first = routed[layer, default: 0]
     for token in 0..<tokens.count {
       let chosen = record.experts(ofToken: (first + token) % record.tokens, layer: place)
-      for (slot, expert) in zip(routing.slots(of: token), chosen) { routing.experts[slot] = UInt16(expert) }
+      for (slot, expert) in zip(routing.slots(of: token), chosen) { routing.experts[slot] = expert }
     }
     routed[layer] = (first + tokens.count) % record.tokens
   }

@@ -105,8 +105,10 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
-    let routing = try routing.map { try routingPage($0) }
-    let extras = try Extras(self)
+    if let writePlacement { try PlacementOutput.checkIsNew(writePlacement) }
+    let record = try routing.map { try RoutingRecord(path: $0) }
+    let routing = try record.map { try routingPage($0, path: self.routing ?? "") }
+    let extras = try Extras(self, routing: record)
     guard follow else { return try show(routing, extras) }
     TerminationSignal.install()
     var sizes: [Int] = []
@@ -149,9 +151,7 @@ struct ReportCommand: ParsableCommand {
     StandardError.write("Wrote \(printable(output)).\n")
   }
 
-  private func routingPage(_ path: String) throws -> RoutingPage {
-    if let writePlacement { try PlacementOutput.checkIsNew(writePlacement) }
-    let record = try RoutingRecord(path: path)
+  private func routingPage(_ record: RoutingRecord, path: String) throws -> RoutingPage {
     var given: Placement?
     if let placement {
       given = try Placement.load(URL(filePath: placement), experts: record.header.experts)
@@ -173,12 +173,13 @@ private struct Extras {
   let perplexities: [PerplexityResult]
   let prediction: RecordPrediction?
 
-  init(_ options: ReportCommand) throws {
+  /// - Parameter routing: which experts ran; nil: not known.
+  init(_ options: ReportCommand, routing: RoutingRecord?) throws {
     limits = try options.calibration.map { try Calibration.load(URL(filePath: $0)) }
     perplexities = try options.perplexity.map { try PerplexityResult(file: $0) }
     prediction = try options.cluster.map {
       try RecordPrediction(
-        cluster: $0, model: options.model, routing: try options.routing.map { try RoutingRecord(path: $0) })
+        cluster: $0, model: options.model, routing: routing)
     }
   }
 }
