@@ -124,6 +124,16 @@ struct PreparedManifestTests {
     #expect(!FileManager.default.fileExists(atPath: folder["new"].path))
   }
 
+  /// A child that is being started has a copy of the descriptor; it keeps no folder busy.
+  private func released(_ folder: URL, _ subject: PreparationSubject) throws {
+    var journal: PreparationJournal? = try PreparationJournal(folder: folder, subject: subject)
+    let copies = try DescriptorCopies(of: folder.appending(path: ".preparation").path(percentEncoded: false))
+    #expect(copies.count == 1)
+    withExtendedLifetime(journal) {}
+    journal = nil
+    try withExtendedLifetime(copies) { try PreparationJournal.requireIdle(in: folder) }
+  }
+
   @Test("A journal forgets its torn end and refuses another subject") func journal() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "journal-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -136,6 +146,7 @@ struct PreparedManifestTests {
       #expect(throws: CheckpointError.self) { try PreparationJournal(folder: folder, subject: subject) }
       #expect(throws: CheckpointError.self) { try PreparationJournal.requireIdle(in: folder) }
     }
+    try released(folder, subject)
     let file = try FileHandle(forWritingTo: folder.appending(path: ".preparation"))
     try file.seekToEnd()
     try file.write(contentsOf: Data("dense 0 0 12".utf8))

@@ -255,6 +255,19 @@ struct JournalTests {
     }
   }
 
+  @Test("A child that is being started keeps no journal busy") func copiedDescriptor() throws {
+    try withTemporaryFile { path in
+      try MadeUpJournal.write(path)
+      var writer: JournalWriter? = try JournalWriter.resuming(path, interval: .zero).0
+      let copies = try DescriptorCopies(of: path)
+      #expect(copies.count == 1)
+      withExtendedLifetime(writer) {}
+      #expect(throws: JournalError.self) { try JournalWriter.resuming(path, interval: .zero) }
+      writer = nil
+      try withExtendedLifetime(copies) { _ = try JournalWriter.resuming(path, interval: .zero) }
+    }
+  }
+
   @Test("A journal that a launcher holds: what came in pieces is cut to whole lines, or to nothing before it begins")
   func held() throws {
     try withTemporaryFile { path in

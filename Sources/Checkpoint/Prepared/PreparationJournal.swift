@@ -63,12 +63,12 @@ package final class PreparationJournal {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit { Disk.closeLocked(descriptor) }
 
   /// - Throws: ``CheckpointError`` where another process prepares this folder.
   package static func requireIdle(in folder: URL) throws {
     guard exists(in: folder) else { return }
-    close(try locked(folder.appending(path: name), in: folder))
+    Disk.closeLocked(try locked(folder.appending(path: name), in: folder))
   }
 
   /// Opens the journal, made if need be, and keeps others out until it is closed.

@@ -51,6 +51,13 @@ package enum Disk {
     }
   }
 
+  /// Gives up a lock and closes. Closing alone would not do: a lock stays as long as any copy of the descriptor, and a
+  /// child that is being started holds one until its program begins.
+  package static func closeLocked(_ descriptor: Int32) {
+    _ = flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
+
   /// Brings the names in a folder to the disk.
   package static func sync(folder: URL) throws {
     let descriptor = open(folder.path(percentEncoded: false), O_RDONLY | O_DIRECTORY | O_CLOEXEC)

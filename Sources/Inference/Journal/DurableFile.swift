@@ -19,7 +19,7 @@ package final class DurableFile: Sendable {
   }
 
   /// - Parameters:
-  ///   - descriptor: open for writing; closed at the end.
+  ///   - descriptor: open for writing; closed at the end, and a lock on it given up.
   ///   - interval: 0: appended bytes are on the disk when ``append(_:)`` returns.
   package init(descriptor: Int32, path: String, interval: Duration) {
     self.descriptor = descriptor
@@ -29,7 +29,7 @@ package final class DurableFile: Sendable {
 
   deinit {
     if state.withLock({ $0.isSyncDue }) { fdatasync(descriptor) }
-    close(descriptor)
+    Disk.closeLocked(descriptor)
   }
 
   /// - Throws: ``JournalError``, also where earlier bytes did not reach the disk.

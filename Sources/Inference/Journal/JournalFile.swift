@@ -43,7 +43,7 @@ public final class JournalFile: JournalSink {
     return (descriptor, file)
   }
 
-  /// Until the descriptor is closed. File systems without locks go without.
+  /// Until the file lets go of the descriptor. File systems without locks go without.
   private static func lock(_ descriptor: Int32, _ path: String) throws(JournalError) {
     guard flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
     throw JournalError(
