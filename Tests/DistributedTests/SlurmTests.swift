@@ -30,10 +30,14 @@ struct SlurmTests {
     echo $! > "$FAKE/step"
     wait $!
     """
+  /// Reaches the ranks, as Slurm's does, and lets a stopped one go on.
   private static let scancel = """
     #!/bin/bash
     echo "scancel $*" >> "$FAKE/calls"
-    kill -TERM $(cat "$FAKE/step")
+    step=$(cat "$FAKE/step")
+    ranks=$(cat "/proc/$step/task/$step/children")
+    kill -TERM $ranks
+    kill -CONT $ranks
     """
   private static let scontrol = """
     #!/bin/bash
@@ -139,9 +143,7 @@ struct SlurmTests {
       let options = ["-p", "a", "--raw", "--ignore-eos", "-n", "300", "--temp", "1.1", "--seed", "7"]
       let stopped = try place.run(options, type: "pmix") { job in
         let text = FileManager.default.contents(atPath: place.journal) ?? Data()
-        guard text.count(where: { $0 == 10 }) > 20 else { return false }
-        kill(job.process, SIGTERM)
-        return true
+        return text.count(where: { $0 == 10 }) > 20 && job.signal(SIGTERM, whileStopped: 0)
       }
       #expect(stopped.status != 0 && stopped.isClean, "\(stopped.survivors)")
       #expect(place.calls.suffix(2) == ["scancel --signal=TERM 77", "scontrol requeue 77"])

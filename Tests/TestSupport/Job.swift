@@ -84,6 +84,16 @@ public struct Job {
 
     /// The process of a rank, or nil while it has not started.
     public func process(ofRank rank: Int) -> pid_t? { Job.process(ofRank: rank, mark: mark) }
+
+    /// Sends a signal to what started the job while a rank stands still: a short run is not over before it arrives.
+    /// Whoever passes the signal on must let the rank go on.
+    /// - Returns: false: the rank has not started, nothing was sent.
+    public func signal(_ signal: Int32, whileStopped rank: Int) -> Bool {
+      guard let stopped = process(ofRank: rank) else { return false }
+      kill(stopped, SIGSTOP)
+      kill(process, signal)
+      return true
+    }
   }
 
   private static func lines(_ stream: URL) -> [String] {
