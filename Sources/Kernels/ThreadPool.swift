@@ -4,8 +4,8 @@ import Synchronization
 
 /// The compute threads of a rank. The caller is worker 0; the others wait between jobs.
 ///
-/// A job is a number of tiles; whoever is free takes the next one. Tiles never share an output, so who
-/// computes what changes no bit. A worker that wakes too late for a job simply misses it.
+/// A job is a number of tiles; each worker has a run of them, and whoever is done with its own helps the others. Tiles
+/// never share an output, so who computes what changes no bit. A worker that wakes too late for a job simply misses it.
 public final class ThreadPool: @unchecked Sendable {
   /// Threads, the caller included.
   public let threads: Int
@@ -17,7 +17,7 @@ public final class ThreadPool: @unchecked Sendable {
   public init(threads: Int) {
     precondition(threads >= 1)
     self.threads = threads
-    shared = PoolState()
+    shared = PoolState(threads: threads)
     fk_set_float_environment()
     for worker in 1..<max(threads, 1) {
       let state = shared
@@ -55,8 +55,7 @@ public final class ThreadPool: @unchecked Sendable {
 /// inside; a worker enters first and looks afterwards whether the job is open. So one of the two sees the other.
 private final class PoolState: @unchecked Sendable {
   private var body: ((Int, Int) -> Void)?
-  private var tiles = 0
-  private let next = Atomic<Int>(0)
+  private let shares: TileShares
   private let generation = Atomic<UInt64>(0)
   private let isOpen = Atomic<Bool>(false)
   private let inside = Atomic<Int>(0)
@@ -69,11 +68,12 @@ private final class PoolState: @unchecked Sendable {
   /// cycles, so rounds would say little.
   private static let patience = 100e-6
 
+  init(threads: Int) { shares = TileShares(workers: threads) }
+
   func open(tiles: Int, _ body: @escaping (Int, Int) -> Void) {
     precondition(self.body == nil, "a tile of a job started another job on the same pool")
     self.body = body
-    self.tiles = tiles
-    next.store(0, ordering: .relaxed)
+    shares.fill(tiles: tiles)
     isOpen.store(true, ordering: .sequentiallyConsistent)
     generation.add(1, ordering: .sequentiallyConsistent)
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
@@ -81,8 +81,7 @@ private final class PoolState: @unchecked Sendable {
 
   /// Takes the next tile; false when none is left.
   func runTile(worker: Int) -> Bool {
-    let tile = next.add(1, ordering: .relaxed).oldValue
-    guard tile < tiles, let body else { return false }
+    guard let body, let tile = shares.take(worker: worker) else { return false }
     body(tile, worker)
     return true
   }

@@ -25,6 +25,7 @@ struct Evidence {
     func fact(_ name: String, _ value: String?) { table.append([name, value.map { printable($0) } ?? "not recorded"]) }
     fact("end of the run", group.records.map(\.date).joined(separator: ", "))
     fact("flotilla", record.flotilla)
+    fact("commit", around?.commit)
     fact("SHA-256 of the program", around?.binary)
     fact("SHA-256 of the checkpoint's headers", record.model.checkpoint)
     fact("bits per weight", bits)

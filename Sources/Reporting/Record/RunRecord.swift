@@ -42,7 +42,7 @@ import Kernels
 /// | `ranks[].storage_bytes_read` | bytes of files that came from storage, not from the page cache |
 /// | `ranks[].timeline` | what it did at the end of the last step, from the third last layer with experts on: `phase`, `start`, `end`, seconds by the coordinator's clock |
 /// | `tokens.logits` | SHA-256 over the logits of every generated token (f32, little-endian), sequence by sequence; where a record was asked for before the run |
-/// | `surroundings` | of the coordinator's host: `machine`, `sockets`, `binary` (SHA-256 of flotilla), `mpi`, `mpi_parameters` (environment), `interfaces` (bytes through each network interface; of jobs on several hosts); what the system does not tell is absent |
+/// | `surroundings` | of the coordinator's host: `machine`, `sockets`, `binary` (SHA-256 of flotilla), `commit` (that it was built from; `+`: with changes), `mpi`, `mpi_parameters` (environment), `interfaces` (bytes through each network interface; of jobs on several hosts); what the system does not tell is absent |
 /// | `expert_load_imbalance` | largest number of expert rows of a host over the mean; 1 is perfect |
 /// | `parameters_per_token` | counted from what ran: `ranks[].parameters_applied` over `tokens.computed` |
 public struct RunRecord: Codable, Sendable, Equatable {
@@ -227,20 +227,21 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var machine: MachineFacts
     public var sockets: Int?
     public var binary: String?
+    public var commit: String?
     public var mpi: String?
     public var mpiParameters: [String: String]?
     public var interfaces: [InterfaceCount]?
 
     enum CodingKeys: String, CodingKey {
-      case machine, sockets, binary, mpi, interfaces
+      case machine, sockets, binary, commit, mpi, interfaces
       case mpiParameters = "mpi_parameters"
     }
 
     public init(
-      machine: MachineFacts, sockets: Int?, binary: String?, mpi: String?, mpiParameters: [String: String]?,
-      interfaces: [InterfaceCount]? = nil
+      machine: MachineFacts, sockets: Int?, binary: String?, commit: String? = nil, mpi: String?,
+      mpiParameters: [String: String]?, interfaces: [InterfaceCount]? = nil
     ) {
-      (self.machine, self.sockets, self.binary, self.mpi) = (machine, sockets, binary, mpi)
+      (self.machine, self.sockets, self.binary, self.commit, self.mpi) = (machine, sockets, binary, commit, mpi)
       (self.mpiParameters, self.interfaces) = (mpiParameters, interfaces)
     }
   }

@@ -16,8 +16,9 @@ extension RunRecord {
     let parameters = ProcessInfo.processInfo.environment.filter { variable in
       Self.kinds.contains { variable.key.hasPrefix("OMPI_MCA_" + $0) }
     }
+    let hash = OwnProgram.hash
     surroundings = Surroundings(
-      machine: .ofThisMachine(), sockets: SystemFacts.sockets(), binary: OwnProgram.hash,
+      machine: .ofThisMachine(), sockets: SystemFacts.sockets(), binary: hash, commit: OwnProgram.commit(hash: hash),
       mpi: isJob ? MPISession.libraryVersion : nil, mpiParameters: isJob ? parameters : nil,
       interfaces: Set(ranks.map(\.host)).count > 1 ? session.interfaces : nil)
   }
