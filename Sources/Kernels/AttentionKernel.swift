@@ -97,6 +97,9 @@ public struct AttentionShape: Sendable {
 }
 
 extension KernelTable {
+  /// Rows that ``attend(_:to:visible:shape:isFirst:upcoming:into:)`` takes together; a few rows less take longer.
+  public var attentionRows: Int { Int(functions.attend_rows) }
+
   /// One block for some rows: scores, softmax and weighted values, merged into the running state of the blocks
   /// before it. What a row gets depends on no other row. Divide by the sum at the end.
   ///

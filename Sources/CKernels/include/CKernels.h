@@ -93,6 +93,8 @@ typedef struct {
 typedef struct {
   fk_isa isa;
   const char *name;
+  /// Rows of attend that share every load of a key or value; fewer take longer than so many.
+  int64_t attend_rows;
   /// output[t][r] = chain over columns c, ascending, of fma(weight[r][c], input[t][c], sum), from 0.
   void (*product_f32)(const fk_product *);
   /// The same with bf16 weights (widened, so equal to f32 weights of the same values).

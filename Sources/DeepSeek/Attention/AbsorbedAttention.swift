@@ -47,10 +47,12 @@ struct AbsorbedAttention {
     scratch.spans.removeAll(keepingCapacity: true)
   }
 
-  /// As many heads as share what the second-level cache holds, fewer where threads would have nothing to do.
+  /// As many heads as share what the second-level cache holds, fewer where threads would have nothing to do, but never
+  /// fewer than the kernel takes together.
   private func headsPerTile(spans: Int) -> Int {
+    let fewest = max(4, compute.kernels.attentionRows)
     var count = 16
-    while count > 4 && spans * ((heads + count - 1) / count) < 4 * compute.pool.threads { count /= 2 }
+    while count > fewest && spans * ((heads + count - 1) / count) < 4 * compute.pool.threads { count /= 2 }
     return count
   }
 
@@ -97,6 +99,10 @@ struct AbsorbedAttention {
     let (maximum, sum) = (state.maximum(span.row, head), state.sum(span.row, head))
     let output = sums[span.row].baseAddress! + head * latentRank
     let later = spanOutput(index) + head * latentRank
+    if span.positions.lowerBound == 0 && span.isLast {
+      compute.kernels.scale(later, by: 1 / spanSums(index)[head], into: output, count: latentRank)
+      return
+    }
     if span.positions.lowerBound == 0 {
       maximum.pointee = spanMaxima(index)[head]
       sum.pointee = spanSums(index)[head]
