@@ -73,15 +73,15 @@ extension Compute {
     }
   }
 
-  /// Tiles of some 100,000 multiply-adds (tens of microseconds), at least four for each thread when there is enough
-  /// work.
+  /// Tiles of some 65,000 multiply-adds (microseconds) or more, four for each thread when there is enough work. Kernels of
+  /// f32 rows take eight panels at once; where that would leave threads idle, fewer.
   private func panelsPerTile(_ weights: PackedMatrix, tokens: Int) -> Int {
     let panelWork = max(1, weights.columns * PackedMatrix.panelRows * tokens)
     if pool.threads == 1 { return max(1, min(weights.panels, 2_000_000 / panelWork)) }
-    let smallest = max(1, 100_000 / panelWork)
+    let smallest = max(1, 65_536 / panelWork)
     let fair = max(1, weights.panels / (pool.threads * 4))
-    let step = 8  // panels that a kernel takes at once
-    return max(smallest, (fair + step - 1) / step * step)
+    let atOnce = weights.format.encoding == .q8 ? 1 : min(8, (weights.panels + pool.threads - 1) / pool.threads)
+    return max(smallest, (fair + atOnce - 1) / atOnce * atOnce)
   }
 }
 
