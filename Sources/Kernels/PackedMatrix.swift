@@ -73,6 +73,14 @@ public final class PackedMatrix: @unchecked Sendable {
     storage = WeightMemory.Piece(base: UnsafeMutableRawPointer(mutating: base), owner: owner)
   }
 
+  /// The same panels in huge pages, where one address to look up serves 2 MiB of weights and not 4 KiB of a file's. All
+  /// threads copy, each what it will read.
+  public func copied(_ compute: Compute) -> PackedMatrix {
+    PackedMatrix(packing: format, rows: rows, columns: columns, compute: compute) { rows, panel in
+      panel.copyMemory(from: self.panel(rows.lowerBound / Self.panelRows), byteCount: panelBytes)
+    }
+  }
+
   /// Packs a matrix of blocks as they are, without quantising anew.
   ///
   /// - Parameters:

@@ -146,7 +146,9 @@ struct PreparedFaultTests {
       #expect(try prepare(source, model, ["--quant", "q4_K"]).status == 0)
       let dense = model.appending(path: "dense.bundle")
       let bytes = try Data(contentsOf: dense)
-      let arguments = ["generate", model.filePath, "-p", "a", "-n", "1500", "--quiet", "--ctx-size", "1600"]
+      let arguments = [
+        "generate", model.filePath, "-p", "a", "-n", "1500", "--quiet", "--ctx-size", "1600", "--huge-pages", "off",
+      ]
       let job = try flotilla(arguments, ranks: 2) { running in
         guard !running.output.isEmpty else { return false }
         truncate(dense.filePath, 8192)

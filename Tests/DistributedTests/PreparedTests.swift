@@ -32,6 +32,9 @@ struct PreparedTests {
       let file = try scatteredPlacement(experts: experts, ranks: 3, in: folder)
       #expect(try hash(prepared.filePath, ["--placement", file, "--verify", "--populate"], ranks: 3) == expected)
       #expect(try hash(prepared.filePath, ["--coordinator-experts", "3"], ranks: 3) == expected)
+      for pages in ["on", "off"] {
+        #expect(try hash(prepared.filePath, ["--huge-pages", pages], ranks: 2) == expected)
+      }
     }
   }
 

@@ -146,6 +146,20 @@ struct KernelValueTests {
     }
   }
 
+  @Test("A copied matrix has the same panels elsewhere", arguments: WeightFormat.allCases)
+  func copied(format: WeightFormat) {
+    let compute = Compute(kernels: .best, threads: 3)
+    let weights = (0..<37 * 256).map { Float($0 % 251) - 125 }
+    let matrix = Samples.matrix(weights, rows: 37, columns: 256, format: format, compute: compute)
+    let copy = matrix.copied(compute)
+    #expect(copy.rows == 37 && copy.columns == 256 && copy.format == format)
+    matrix.withPanels { panels in
+      copy.withPanels { copied in
+        #expect(panels.baseAddress != copied.baseAddress && panels.elementsEqual(copied))
+      }
+    }
+  }
+
   @Test("FLOTILLA_ISA chooses, and refuses what is not there")
   func selection() throws {
     #expect(try KernelTable.selected(environment: ["FLOTILLA_ISA": "scalar"]).instructionSet == .scalar)

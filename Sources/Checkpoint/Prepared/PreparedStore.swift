@@ -151,6 +151,16 @@ public final class PreparedStore: TensorStore {
     }
   }
 
+  /// Asks the system to read a tensor's pages, without waiting for them.
+  public func fetchAhead(_ name: String) {
+    if let (bundle, tensor) = place(name) { maps[bundle]?.fetchAhead(tensor.range) }
+  }
+
+  /// Gives a tensor's pages back to the system once its matrices were copied.
+  public func release(_ name: String) {
+    if let (bundle, tensor) = place(name) { maps[bundle]?.release(tensor.range) }
+  }
+
   /// Bundles of the manifest that lie here, ascending.
   public var present: [BundleName] { manifest.bundles.map(\.name).filter { maps[$0] != nil } }
 

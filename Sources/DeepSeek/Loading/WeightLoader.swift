@@ -8,6 +8,8 @@ public final class WeightLoader {
   let compute: Compute
   /// Called with the weights packed so far after each tensor; what it throws ends the loading.
   public var progress: ((_ parameters: Int) throws -> Void)?
+  /// Whether matrices of a prepared model are copied into huge pages, instead of running where they lie.
+  public var copiesPrepared = false
   private var parametersDone = 0
   /// What matrices of a phantom share; nil for a model with weights.
   let shared: SharedMatrices?
@@ -59,11 +61,16 @@ public final class WeightLoader {
     }
   }
 
-  /// Matrices of a prepared model, which run where they lie.
+  /// Matrices of a prepared model, which run where they lie or as copies.
   func mapped(
     _ name: String, _ prepared: PreparedStore, format: (_ columns: Int) -> WeightFormat
   ) throws -> [PackedMatrix] {
-    let matrices = try prepared.matrices(name)
+    var matrices = try prepared.matrices(name)
+    if copiesPrepared {
+      prepared.fetchAhead(name)
+      matrices = matrices.map { $0.copied(compute) }
+      prepared.release(name)
+    }
     for matrix in matrices {
       let expected = format(matrix.columns)
       guard expected.includes(matrix.format) else {

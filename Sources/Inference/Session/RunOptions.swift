@@ -42,6 +42,8 @@ public struct RunOptions: Sendable {
   public var accept: (@Sendable (Checkpoint, WeightFormats) throws -> Void)?
   /// What is done with the files of a prepared model first.
   public var checks: PreparedChecks = []
+  /// Whether a prepared model's weights are copied into huge pages.
+  public var hugePages = HugePages.auto
   /// Silence after which a rank is lost.
   public var timeout: Duration = Fleet.defaultTimeout
   /// Version of the program, which all ranks must share.

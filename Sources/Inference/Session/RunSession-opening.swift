@@ -58,6 +58,8 @@ struct Opened {
   let lacks: [String]
   /// For the person; nil where there is nothing to say.
   let memoryNote: String?
+  /// Whether weights of a prepared model are copied into huge pages.
+  let copiesPrepared: Bool
 
   init(_ options: RunOptions, fleet: Fleet) throws {
     checkpoint = try options.phantom.map { try Checkpoint($0) } ?? Checkpoint.open(options.model)
@@ -95,17 +97,25 @@ struct Opened {
       configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
-    // One rank may try with mapped weights: what does not fit is read again and again. Several were made to fit.
     // What a phantom's matrices share is not in the plan.
-    let budget = MemoryBudget(
-      plan, ranks: fleet.ranksOnThisHost(), available: checkpoint.isPhantom ? nil : MachineMemory.available(),
-      mapsWeights: checkpoint.prepared != nil && fleet.rankCount == 1)
-    let contextSize = try budget.contextSize(asked: options.contextSize)
+    let (ranks, available) = (fleet.ranksOnThisHost(), checkpoint.isPhantom ? nil : MachineMemory.available())
+    func budget(mapsWeights: Bool) -> MemoryBudget {
+      MemoryBudget(plan, ranks: ranks, available: available, mapsWeights: mapsWeights)
+    }
+    // One rank may try with mapped weights: what does not fit is read again and again. Several were made to fit.
+    let mayMap = checkpoint.prepared != nil && fleet.rankCount == 1 && options.hugePages != .on
+    let contextSize = try budget(mapsWeights: mayMap).contextSize(asked: options.contextSize)
+    copiesPrepared =
+      try checkpoint.prepared != nil
+      && options.hugePages.copies(options.checks, machine: .ofThisMachine()) {
+        budget(mapsWeights: false).shortage(contextSize: contextSize) == nil
+      }
+    let budget = budget(mapsWeights: mayMap && !copiesPrepared)
     memoryNote = budget.note(host: fleet.hostName)
     if let shortage = budget.shortage(contextSize: contextSize) {
       if fleet.rankCount == 1 { throw RequestError(shortage + ". Hint: a smaller --quant, or more nodes") }
       // Of a host, the first rank speaks.
-      if fleet.ranksOnThisHost().first == fleet.rank { lacks.append(shortage) }
+      if ranks.first == fleet.rank { lacks.append(shortage) }
     }
     self.lacks = lacks
     limits = EngineLimits(

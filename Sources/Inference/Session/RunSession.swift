@@ -28,6 +28,7 @@ public final class RunSession {
   public private(set) var instructionSets: [String] = []
   /// What a person should know of this rank's memory; nil where there is nothing.
   public let memoryNote: String?
+  private let copiesPrepared: Bool
   private var loadSeconds = 0.0
   private let interfacesBefore = InterfaceCount.ofThisMachine()
   /// Bytes that have crossed this host's network interfaces since the session began, the busiest first.
@@ -62,7 +63,7 @@ public final class RunSession {
     try handshake.agree()
     let found = try opened.get()
     (checkpoint, placement, formats, limits) = (found.checkpoint, found.placement, found.formats, found.limits)
-    (cacheFormat, memoryNote) = (found.cacheFormat, found.memoryNote)
+    (cacheFormat, memoryNote, copiesPrepared) = (found.cacheFormat, found.memoryNote, found.copiesPrepared)
     compute = Compute(kernels: kernels, threads: threads)
     compute.pool.betweenTiles = { [exchange = fleet.exchange] in exchange.progress() }
     threadsByRank = handshake.agreements.map { $0?.threads ?? 0 }
@@ -121,6 +122,7 @@ extension RunSession {
       if Fleet.isInterrupted { throw Interrupted() }
     }
     let loader = WeightLoader(checkpoint: checkpoint, formats: formats, compute: compute)
+    loader.copiesPrepared = copiesPrepared
     let total = parametersOnThisRank()
     loader.progress = { done in
       progress?(done, total)

@@ -41,6 +41,8 @@ struct Quantization: ExpressibleByArgument, Sendable {
     """
 }
 
+extension HugePages: ExpressibleByArgument {}
+
 /// How attention's cache holds what it remembers.
 enum CacheType: String, ExpressibleByArgument, CaseIterable, Sendable {
   case auto, f32, f16
@@ -89,6 +91,13 @@ struct ModelOptions: ParsableArguments {
 
   @Flag(help: "Prepared models: the same, and keep them there.")
   var mlock = false
+
+  @Option(
+    help: """
+      Prepared models: copy the weights of each rank into huge pages, which are read faster than the files' small ones: \
+      auto (where the host has memory for it), on or off (ready at once; what does not fit is read from the disk).
+      """)
+  var hugePages = HugePages.auto
 
   var checks: PreparedChecks {
     var checks: PreparedChecks = []

@@ -108,6 +108,7 @@ extension RunOptions {
     cacheFormat = model.cacheType.format
     threads = model.threads
     checks = model.checks
+    hugePages = model.hugePages
     prefillChunk = model.prefillChunk
     microBatches = model.microBatches
     take(placement)
