@@ -10,6 +10,7 @@
 #define FK_TILE_TOKENS 4
 #define FK_LINE_PANELS 1
 #define FK_GROUP_TOKENS 4
+#define FK_ATTEND_ROWS 1
 #define FK_PLAIN 1
 #define FK_PEAK_CHAINS 2
 

@@ -11,6 +11,7 @@ package final class TileShares: @unchecked Sendable {
   private static let stride = 16
 
   package init(workers: Int) {
+    precondition(workers >= 1)
     self.workers = workers
     shares = .allocate(capacity: workers * Self.stride)
     for index in 0..<workers * Self.stride { (shares + index).initialize(to: Atomic(0)) }
@@ -29,7 +30,7 @@ package final class TileShares: @unchecked Sendable {
   /// The next tile for a worker: of its own run, or else the last one of another's; nil when none is left.
   package func take(worker: Int) -> Int? {
     if let tile = take(of: worker, fromEnd: false) { return tile }
-    for distance in 1..<max(workers, 1) {
+    for distance in 1..<workers {
       let other = worker + distance
       if let tile = take(of: other < workers ? other : other - workers, fromEnd: true) { return tile }
     }

@@ -99,11 +99,11 @@ struct AbsorbedAttention {
     let (maximum, sum) = (state.maximum(span.row, head), state.sum(span.row, head))
     let output = sums[span.row].baseAddress! + head * latentRank
     let later = spanOutput(index) + head * latentRank
-    if span.positions.lowerBound == 0 && span.isLast {
-      compute.kernels.scale(later, by: 1 / spanSums(index)[head], into: output, count: latentRank)
-      return
-    }
     if span.positions.lowerBound == 0 {
+      if span.isLast {
+        compute.kernels.scale(later, by: 1 / spanSums(index)[head], into: output, count: latentRank)
+        return
+      }
       maximum.pointee = spanMaxima(index)[head]
       sum.pointee = spanSums(index)[head]
       output.update(from: later, count: latentRank)

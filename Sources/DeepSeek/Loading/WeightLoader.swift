@@ -66,11 +66,6 @@ public final class WeightLoader {
     _ name: String, _ prepared: PreparedStore, format: (_ columns: Int) -> WeightFormat
   ) throws -> [PackedMatrix] {
     var matrices = try prepared.matrices(name)
-    if copiesPrepared {
-      prepared.fetchAhead(name)
-      matrices = matrices.map { $0.copied(compute) }
-      prepared.release(name)
-    }
     for matrix in matrices {
       let expected = format(matrix.columns)
       guard expected.includes(matrix.format) else {
@@ -78,8 +73,13 @@ public final class WeightLoader {
           file: PreparedManifest.fileName, subject: "tensor \(name)", expected: "format \(expected), as of its part",
           found: "\(matrix.format)", hint: "The manifest is damaged: copy it again, or prepare the model again.")
       }
-      try done(matrix.rows * matrix.columns)
     }
+    if copiesPrepared {
+      prepared.fetchAhead(name)
+      matrices = matrices.map { $0.copied(compute) }
+      prepared.release(name)
+    }
+    for matrix in matrices { try done(matrix.rows * matrix.columns) }
     return matrices
   }
 

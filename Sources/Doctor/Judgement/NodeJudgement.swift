@@ -177,7 +177,7 @@ struct NodeJudgement {
 
   private func hugePages(_ facts: NodeFacts) -> Finding? {
     guard let pages = facts.machine.hugePages else { return nil }
-    guard pages == "never" else { return Finding(.green, .hugePages, pages) }
+    guard facts.machine.refusesHugePages else { return Finding(.green, .hugePages, pages) }
     return Finding(
       .amber, .hugePages, "never: every read of weights looks up small pages",
       advice: "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled")

@@ -37,6 +37,9 @@ public struct MachineFacts: Codable, Sendable, Equatable {
       lastLevelCacheBytes: lastLevelCache(processor))
   }
 
+  /// Whether the system gives nobody huge pages.
+  public var refusesHugePages: Bool { hugePages == "never" }
+
   /// Bytes to read so that most come from memory: four times the last-level cache, 512 MiB where it is not known.
   public var bufferBeyondCache: Int { Self.bufferBeyondCache(lastLevelCacheBytes: lastLevelCacheBytes) }
 

@@ -10,13 +10,16 @@ public enum HugePages: String, CaseIterable, Sendable {
 
   /// - Parameters:
   ///   - checks: what is done with the files' own pages; `populate` and `lock` want to keep these.
+  ///   - machine: read only where it decides.
   ///   - hasRoom: whether all that the ranks of this host need fits into its free memory.
   /// - Throws: ``RequestError`` where the files' pages are to be kept too.
-  package func copies(_ checks: PreparedChecks, machine: MachineFacts, hasRoom: () -> Bool) throws -> Bool {
+  package func copies(
+    _ checks: PreparedChecks, machine: @autoclosure () -> MachineFacts, hasRoom: () -> Bool
+  ) throws -> Bool {
     let keepsPages = !checks.isDisjoint(with: [.populate, .lock])
     switch self {
     case .off: return false
-    case .auto: return !keepsPages && machine.hugePages != "never" && hasRoom()
+    case .auto: return !keepsPages && hasRoom() && !machine().refusesHugePages
     case .on:
       guard !keepsPages else {
         throw RequestError(
