@@ -209,7 +209,7 @@ struct UsageTests {
     try withTemporaryPath { path in
       let available = try #require(MachineMemory.available())
       try SparseCheckpoint.write(to: path, bytes: available + (6 << 30))
-      let run = try Run(["generate", path, "-p", "a", "--raw", "-n", "1"], ranks: ranks, limit: 20)
+      let run = try Run(["generate", path, "-p", "a", "--raw", "-n", "1"], ranks: ranks, limit: 60)
       #expect(run.status == 2, "\(run.errors)")
       let parts = [
         "memory: expected ", " free", ranks == nil ? "hint: a smaller --quant, or more nodes" : "use more nodes",

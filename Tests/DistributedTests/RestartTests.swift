@@ -13,7 +13,7 @@ struct RestartTests {
   private func launch(
     _ arguments: [String], _ command: [String], meanwhile: (Job.Running) -> Bool = { _ in true }
   ) throws -> Job {
-    try flotilla(["launch"] + arguments + ["--", "generate"] + command, ranks: nil, limit: 120, meanwhile: meanwhile)
+    try flotilla(["launch"] + arguments + ["--", "generate"] + command, ranks: nil, limit: 300, meanwhile: meanwhile)
   }
 
   /// Kills a rank as soon as there are so many bytes of output.

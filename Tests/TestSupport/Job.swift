@@ -27,7 +27,7 @@ public struct Job {
   ///   - meanwhile: called with the process and the output so far until it returns true.
   public init(
     _ program: String, _ arguments: [String], ranks: Int?, launcher: [String] = [], more: [String] = [],
-    environment: [String: String] = [:], starter: [String]? = nil, input: [UInt8] = [], limit: Double = 180,
+    environment: [String: String] = [:], starter: [String]? = nil, input: [UInt8] = [], limit: Double = 300,
     meanwhile: (Running) -> Bool = { _ in true }
   ) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "job-\(UUID().uuidString)")
