@@ -10,6 +10,8 @@
 // 16 registers of 8 lanes: 12 sums, 2 weights, 1 input.
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 6
+#define FK_FP8_PANELS 1
+#define FK_FP8_TOKENS 5
 #define FK_LINE_PANELS 4
 #define FK_GROUP_TOKENS 4
 #define FK_HAS_MADDUBS

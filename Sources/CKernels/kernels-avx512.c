@@ -8,10 +8,13 @@
 #define FK(name) fk_avx512_##name
 #define FK_ISA FK_ISA_AVX512
 #define FK_NAME "avx512"
-// 32 registers of 16 lanes: 24 sums, 4 weights, inputs broadcast from memory.
+// 32 registers of 16 lanes: 24 sums, 4 weights, inputs broadcast from memory. More than five rows of fp8, and the
+// compiler keeps their addresses in memory.
 #define FK_TILE_PANELS 4
 #define FK_TILE_TOKENS 6
-#define FK_LINE_PANELS 8
+#define FK_FP8_PANELS 2
+#define FK_FP8_TOKENS 5
+#define FK_LINE_PANELS 4
 #define FK_GROUP_TOKENS 8
 #define FK_HAS_VNNI
 #define FK_LANES 16

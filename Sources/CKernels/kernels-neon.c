@@ -9,6 +9,8 @@
 // 32 registers of 4 lanes: 24 sums, 4 weights.
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 6
+#define FK_FP8_PANELS 1
+#define FK_FP8_TOKENS 5
 #define FK_LINE_PANELS 4
 #define FK_GROUP_TOKENS 4
 #define FK_HAS_DOTPROD

@@ -8,6 +8,8 @@
 #define FK_NAME "scalar"
 #define FK_TILE_PANELS 1
 #define FK_TILE_TOKENS 4
+#define FK_FP8_PANELS 1
+#define FK_FP8_TOKENS 4
 #define FK_LINE_PANELS 1
 #define FK_GROUP_TOKENS 4
 #define FK_ATTEND_ROWS 1
