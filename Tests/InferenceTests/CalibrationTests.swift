@@ -50,7 +50,14 @@ struct CalibrationTests {
     for product in products {
       #expect(product.multiplyAdds.map(\.rows) == [1, 2, 3, 4, 8, 32])
       #expect(product.streamedBytesPerSecond > 0 && product.multiplyAdds.allSatisfy { $0.perSecond > 0 })
+      let further = try #require(product.further)
+      #expect(further.exposed.count == 6 && further.exposed.allSatisfy { (0...1).contains($0) })
+      #expect(further.secondsPerOutput.count == 6 && further.secondsPerOutput.allSatisfy { (0...1e-3).contains($0) })
     }
+    let costs = try #require(host.costs)
+    #expect(costs.map(\.threads) == [1, 2])
+    #expect(costs.allSatisfy { $0.secondsPerJob > 0 && $0.attention.count == 4 })
+    #expect(costs.allSatisfy { $0.attention.allSatisfy { $0.multiplyAddsPerSecond > 1e6 } })
   }
 
   @Test("Three ranks: every pair of ranks, all sizes, and all reading at once")
@@ -114,7 +121,13 @@ struct CalibrationFileTests {
         "multiply_adds_int8_per_second": [{"threads": 1, "best": 2e11, "median": 1.9e11}],
         "products": [{"format": "q4_K", "threads": 1, "streamed_bytes_per_second": 1e10, "multiply_adds": [
           {"rows": 1, "per_second": 1e10}, {"rows": 2, "per_second": 1e10}, {"rows": 3, "per_second": 1e10},
-          {"rows": 4, "per_second": 1e10}, {"rows": 8, "per_second": 1e10}, {"rows": 32, "per_second": 8e10}]}]
+          {"rows": 4, "per_second": 1e10}, {"rows": 8, "per_second": 1e10}, {"rows": 32, "per_second": 8e10}],
+          "further": {"exposed": [0, 0.1, 0.2, 0.3, 0.4, 0.5], "seconds_per_output": [0, 0, 0, 0, 0, 1e-9]}}],
+        "costs": [{"threads": 1, "seconds_per_job": 1e-6, "attention": [
+          {"form": "absorbed", "content": 512, "rotary": 64, "value": 512, "multiply_adds_per_second": 4e10},
+          {"form": "absorbed", "content": 128, "rotary": 16, "value": 128, "multiply_adds_per_second": 3e10},
+          {"form": "expanded", "content": 128, "rotary": 64, "value": 128, "multiply_adds_per_second": 4e10},
+          {"form": "expanded", "content": 32, "rotary": 16, "value": 32, "multiply_adds_per_second": 2e10}]}]
       }],
       "links": [{"from": 0, "to": 1, "messages": [
         {"bytes": 64, "rounds": 9, "p50_seconds": 1e-6, "p99_seconds": 2e-6, "bytes_per_second": 6.4e7}
@@ -166,6 +179,19 @@ struct CalibrationFileTests {
         "hosts[0].products[0].multiply_adds[5].per_second: expected a number"
       ),
       ("\"rows\": 32", "\"rows\": 33", "hosts[0].products[0].multiply_adds: expected rows [1, 2, 3, 4, 8, 32], found"),
+      ("0.5]", "1.5]", "hosts[0].products[0].further.exposed[5]: expected 0 to 1.0, found 1.5"),
+      (
+        "0, 1e-9]", "1e-9]",
+        "hosts[0].products[0].further.seconds_per_output: expected 6 numbers, one for each number of rows, found 5"
+      ),
+      (
+        "\"seconds_per_job\": 1e-6", "\"seconds_per_job\": 0",
+        "hosts[0].costs[0].seconds_per_job: expected a number above 0"
+      ),
+      (
+        "\"content\": 128", "\"content\": 64",
+        "hosts[0].costs[0].attention: expected the 4 sizes that this version measures"
+      ),
       ("\"date\": \"2023-11-14T22:13:20Z\"", "\"date\": null", "date: expected a string, found null"),
     ])
   func mistakes(_ old: String, _ new: String, _ error: String) throws {

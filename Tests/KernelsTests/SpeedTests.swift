@@ -26,6 +26,25 @@ struct SpeedTests {
     let some = ProductTrial(format, tokens: 3, weightRows: 64, in: buffer, compute)
     #expect(some.multiplyAdds == 3 * 64 * 2048 && some.bytes == format.bytes(rows: 64, columns: 2048))
     some.run(tiles: 4, calls: 2)
+    let short = ProductTrial(format, tokens: 1, weightRows: 64, columns: 256, in: buffer, compute)
+    #expect(short.multiplyAdds == 64 * 256 && short.bytes == format.bytes(rows: 64, columns: 256))
+    // Round the buffer, and once more.
+    for _ in 0...buffer.bytes / short.bytes + 1 { short.moveOn() }
+    short.pass()
+  }
+
+  @Test("Attention of a trial counts what it multiplies, and gives the mean of equal values", arguments: sets)
+  func attention(set: InstructionSet) throws {
+    let compute = Compute(kernels: try #require(KernelTable(set)), threads: 2)
+    let absorbed = AttentionTrial(.absorbed, content: 128, rotary: 16, value: 128, compute)
+    #expect(absorbed.multiplyAdds == 16 * 512 * (128 + 16 + 128))
+    absorbed.run(calls: 2)
+    // Latents of a run are f16: ones here. What comes out is not yet divided by the sum.
+    #expect(absorbed.means.allSatisfy { abs($0 - 1) < 1e-5 })
+    let expanded = AttentionTrial(.expanded, content: 32, rotary: 16, value: 32, compute)
+    #expect(expanded.multiplyAdds == 32 * 512 * (32 + 16 + 32))
+    expanded.run(calls: 1)
+    #expect(expanded.means.allSatisfy { abs($0 - 0.01) < 1e-7 })
   }
 
   @Test("Every byte product is added", arguments: sets, [0, 1, 2000])

@@ -3,6 +3,7 @@ import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
+import Kernels
 import Planning
 import TestSupport
 import Testing
@@ -82,6 +83,64 @@ struct PlanTests {
     let expected = model.expert.weights[.q4_K] * 8 * 7 / 3e9
     #expect(measured.secondsPerStep > 5 * assumed)
     #expect(abs((measured.phases.first { $0.kind == .experts }?.readingSeconds ?? 0) / expected - 1) < 0.01)
+  }
+
+  @Test("What overlaps, short rows, jobs and attention: as calibrated, and nothing is read that the cache holds")
+  func measuredCosts() throws {
+    let model = costs(.bench3B)
+    var cluster = madeUpCluster([MadeUpNode(gibibytes: 16)])
+    func step(_ change: (inout ClusterDescription.Node) -> Void) throws -> Double {
+      change(&cluster.nodes[0])
+      return Prediction(
+        of: model, placement: try .contiguous(experts: 64, ranks: 1), layout: RankLayout(cluster: cluster, nodes: [0]),
+        workload: Workload(prompt: 0, generated: 2, sequences: 64),
+        sample: RoutingSample(model.configuration, tokens: 512)
+      ).decode.secondsPerStep
+    }
+    func further(exposed: Double, perOutput: Double) -> (inout ClusterDescription.Node) -> Void {
+      { node in
+        node.products = WeightFormat.allCases.map { format in
+          .init(
+            format: format, threads: 4, streamedBytesPerSecond: 20e9,
+            multiplyAdds: Calibration.ProductSpeed.rows.map { .init(rows: $0, perSecond: 100e9) },
+            further: .init(
+              exposed: .init(repeating: exposed, count: 6), secondsPerOutput: .init(repeating: perOutput, count: 6)))
+        }
+      }
+    }
+    func otherWork(perJob: Double, attention: Double) -> (inout ClusterDescription.Node) -> Void {
+      { node in
+        node.costs = [
+          .init(
+            threads: 4, secondsPerJob: perJob,
+            attention: Calibration.AttentionSpeed.sizes.map {
+              .init(
+                form: $0.form, content: $0.content, rotary: $0.rotary, value: $0.value,
+                multiplyAddsPerSecond: attention)
+            })
+        ]
+      }
+    }
+    let hidden = try step(further(exposed: 0, perOutput: 0))
+    let exposed = try step(further(exposed: 1, perOutput: 0))
+    #expect(exposed > 1.2 * hidden)
+    // 64 rows of every output but those of absorbed attention, whose heads are one product each, are two billionths.
+    let short = try step(further(exposed: 0, perOutput: 1e-9))
+    #expect(short > hidden + 64 * 32768 * 1e-9)
+    _ = try step(further(exposed: 0, perOutput: 0))
+    let jobs = try step(otherWork(perJob: 1e-6, attention: 1e12)),
+      moreJobs = try step(otherWork(perJob: 11e-6, attention: 1e12))
+    // Eight layers of more than five products.
+    #expect(moreJobs - jobs > 8 * 5 * 10e-6 && moreJobs - jobs < 8 * 30 * 10e-6)
+    let slow = try step(otherWork(perJob: 1e-6, attention: 1e9))
+    // One position each, eight layers.
+    let multiplyAdds: Double = 64 * 8 * model.absorbedMultiplyAdds
+    let longer: Double = multiplyAdds * (1e-9 - 1e-12)
+    #expect(abs((slow - jobs) / longer - 1) < 0.05)
+    let read = try step(further(exposed: 1, perOutput: 0))
+    let cached = try step { $0.cacheBytes = 4 << 30 }
+    let tooSmall = try step { $0.cacheBytes = 1 << 20 }
+    #expect(cached < read && tooSmall == read)
   }
 
   @Test("Unequal nodes get unequal shards: by memory, and by speed where memory allows it")

@@ -67,8 +67,8 @@ public struct ClusterCalibration: Sendable {
       memoryBytes: .init(total: total, available: min(total, max(0, facts.memoryAvailable ?? total))),
       instructionSet: machine.instructionSet, readBytesPerSecond: machine.readBytesPerSecond,
       multiplyAddsF32PerSecond: machine.multiplyAddsF32PerSecond,
-      multiplyAddsInt8PerSecond: machine.multiplyAddsInt8PerSecond, products: machine.products,
-      interface: rank.carried.first?.name,
+      multiplyAddsInt8PerSecond: machine.multiplyAddsInt8PerSecond, products: machine.products, costs: machine.costs,
+      cacheBytes: facts.machine.lastLevelCacheBytes, interface: rank.carried.first?.name,
       congestionControl: facts.machine.congestionControl, governor: facts.machine.governor)
   }
 }

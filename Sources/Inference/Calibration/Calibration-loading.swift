@@ -25,6 +25,7 @@ extension Calibration {
       try file.verify(host.multiplyAddsF32PerSecond, path + ".multiply_adds_f32_per_second")
       try file.verify(host.multiplyAddsInt8PerSecond, path + ".multiply_adds_int8_per_second")
       try file.verify(host.products, path + ".products")
+      try file.verify(host.costs, path + ".costs")
       guard let shared = host.readByAllRanks else { continue }
       try file.atLeastOne(shared.ranks, path + ".read_by_all_ranks.ranks")
       try file.atLeastOne(shared.threadsPerRank, path + ".read_by_all_ranks.threads_per_rank")

@@ -41,9 +41,11 @@ public struct Calibration: Codable, Sendable, Equatable {
     public var multiplyAddsInt8PerSecond: [ThreadSpeed]
     /// What the kernels reach of both, by format and number of threads; nil in files of older versions.
     public var products: [ProductSpeed]?
+    /// What other work costs, by number of threads; nil in files of older versions.
+    public var costs: [ThreadCosts]?
 
     enum CodingKeys: String, CodingKey {
-      case name, ranks, machine, products
+      case name, ranks, machine, products, costs
       case instructionSet = "instruction_set"
       case bufferBytes = "buffer_bytes"
       case readBytesPerSecond = "read_bytes_per_second"

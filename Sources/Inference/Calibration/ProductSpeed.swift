@@ -9,18 +9,43 @@ extension Calibration {
     public var streamedBytesPerSecond: Double
     /// With weights in a core's cache, by rows of input, ascending.
     public var multiplyAdds: [RowSpeed]
+    /// What is left where products differ from these, by rows of input as above; nil in files of older versions.
+    public var further: Further?
 
-    public init(format: WeightFormat, threads: Int, streamedBytesPerSecond: Double, multiplyAdds: [RowSpeed]) {
+    public init(
+      format: WeightFormat, threads: Int, streamedBytesPerSecond: Double, multiplyAdds: [RowSpeed],
+      further: Further? = nil
+    ) {
       self.format = format
       self.threads = threads
       self.streamedBytesPerSecond = streamedBytesPerSecond
       self.multiplyAdds = multiplyAdds
+      self.further = further
     }
 
     enum CodingKeys: String, CodingKey {
-      case format, threads
+      case format, threads, further
       case streamedBytesPerSecond = "streamed_bytes_per_second"
       case multiplyAdds = "multiply_adds"
+    }
+
+    /// Both by rows of input, in the order of ``rows``.
+    public struct Further: Codable, Sendable, Equatable {
+      /// Of reading weights from memory and of computing with more rows than one, the part of the shorter one that the
+      /// longer one does not hide: 0 to 1.
+      public var exposed: [Double]
+      /// What short rows of weights cost: for each number of the output, whatever its columns.
+      public var secondsPerOutput: [Double]
+
+      public init(exposed: [Double], secondsPerOutput: [Double]) {
+        self.exposed = exposed
+        self.secondsPerOutput = secondsPerOutput
+      }
+
+      enum CodingKeys: String, CodingKey {
+        case exposed
+        case secondsPerOutput = "seconds_per_output"
+      }
     }
 
     /// Numbers of rows that are measured: products of more go in pieces of four, and gain little beyond the last.
@@ -45,11 +70,27 @@ extension Calibration {
 }
 
 extension Calibration.ProductSpeed {
+  /// The same with arithmetic that is `factor` times as fast.
+  package func withArithmetic(times factor: Double) -> Self {
+    var product = mapped(streamed: { $0 }, multiplyAdds: { $0 * factor })
+    product.further?.secondsPerOutput = further?.secondsPerOutput.map { $0 / factor } ?? []
+    return product
+  }
+
+  /// The same with four digits.
+  var rounded: Self {
+    var product = mapped(streamed: \.fourDigits, multiplyAdds: \.fourDigits)
+    product.further = further.map {
+      Further(exposed: $0.exposed.map(\.fourDigits), secondsPerOutput: $0.secondsPerOutput.map(\.fourDigits))
+    }
+    return product
+  }
+
   /// The same with each speed changed.
   package func mapped(streamed: (Double) -> Double, multiplyAdds change: (Double) -> Double) -> Self {
     Self(
       format: format, threads: threads, streamedBytesPerSecond: streamed(streamedBytesPerSecond),
-      multiplyAdds: multiplyAdds.map { .init(rows: $0.rows, perSecond: change($0.perSecond)) })
+      multiplyAdds: multiplyAdds.map { .init(rows: $0.rows, perSecond: change($0.perSecond)) }, further: further)
   }
 }
 
@@ -66,6 +107,20 @@ extension StrictFile {
       }
       for (place, speed) in product.multiplyAdds.enumerated() {
         try positive(speed.perSecond, "\(path).multiply_adds[\(place)].per_second")
+      }
+      if let further = product.further { try verify(further, path + ".further") }
+    }
+  }
+  private func verify(_ further: Calibration.ProductSpeed.Further, _ path: String) throws(CalibrationError) {
+    let count = Calibration.ProductSpeed.rows.count
+    for (values, name, most) in [
+      (further.exposed, "exposed", 1), (further.secondsPerOutput, "seconds_per_output", 1e-3),
+    ] {
+      guard values.count == count else {
+        throw wrong("\(path).\(name)", "\(count) numbers, one for each number of rows", "\(values.count)")
+      }
+      for (place, value) in values.enumerated() where !(0...most).contains(value) {
+        throw wrong("\(path).\(name)[\(place)]", "0 to \(most)", "\(value)")
       }
     }
   }

@@ -2,39 +2,69 @@ import Kernels
 
 extension SpeedMeter {
   /// What the kernels reach with all threads of `compute`, format by format.
-  func products(_ buffer: StreamBuffer, _ compute: Compute) throws -> [Calibration.ProductSpeed] {
+  ///
+  /// - Parameter isThorough: also what is left where reading and computing overlap, and what short rows cost.
+  func products(
+    _ buffer: StreamBuffer, _ compute: Compute, isThorough: Bool
+  ) throws -> [Calibration.ProductSpeed] {
     try WeightFormat.allCases.map { format in
       let all = ProductTrial(format, tokens: 1, weightRows: nil, in: buffer, compute)
       let streamed = try median { Double(all.bytes) / seconds { all.pass() } }
-      let speeds = try Calibration.ProductSpeed.rows.map { rows in
-        let trial = ProductTrial(format, tokens: rows, weightRows: Self.cachedRows, in: buffer, compute)
-        let (tiles, calls) = (8 * compute.pool.threads, calls(of: trial))
-        let work = Double(trial.multiplyAdds * tiles * calls)
-        return Calibration.RowSpeed(
-          rows: rows, perSecond: try median { work / seconds { trial.run(tiles: tiles, calls: calls) } })
-      }
-      return Calibration.ProductSpeed(
-        format: format, threads: compute.pool.threads, streamedBytesPerSecond: streamed, multiplyAdds: speeds)
+      var product = Calibration.ProductSpeed(
+        format: format, threads: compute.pool.threads, streamedBytesPerSecond: streamed,
+        multiplyAdds: try Calibration.ProductSpeed.rows.map { rows in
+          let trial = ProductTrial(format, tokens: rows, weightRows: Self.cachedRows, in: buffer, compute)
+          return Calibration.RowSpeed(rows: rows, perSecond: try speed(of: trial))
+        })
+      if isThorough { product.further = try further(product, buffer, compute) }
+      return product
     }
+  }
+
+  private func further(
+    _ product: Calibration.ProductSpeed, _ buffer: StreamBuffer, _ compute: Compute
+  ) throws -> Calibration.ProductSpeed.Further {
+    var further = Calibration.ProductSpeed.Further(exposed: [], secondsPerOutput: [])
+    for speed in product.multiplyAdds {
+      further.exposed.append(speed.rows == 1 ? 0 : try exposed(product, speed, buffer, compute))
+      // The same weights, cut into short rows.
+      let short = ProductTrial(
+        product.format, tokens: speed.rows, weightRows: Self.cachedRows * 2048 / Self.shortColumns,
+        columns: Self.shortColumns, in: buffer, compute)
+      let slower = 1 / (try self.speed(of: short)) - 1 / speed.perSecond
+      further.secondsPerOutput.append(max(0, slower / (1 / Double(Self.shortColumns) - 1 / 2048)))
+    }
+    return further
+  }
+
+  /// Of reading weights and of computing with several rows, the part of the shorter one that the longer one does not
+  /// hide.
+  private func exposed(
+    _ product: Calibration.ProductSpeed, _ speed: Calibration.RowSpeed, _ buffer: StreamBuffer, _ compute: Compute
+  ) throws -> Double {
+    let rows = Int(Double(Self.pieceBytes) / Double(product.format.panelBytes(columns: 2048))) * PackedMatrix.panelRows
+    let trial = ProductTrial(product.format, tokens: speed.rows, weightRows: rows, in: buffer, compute)
+    let found = try median {
+      trial.moveOn()
+      return 1 / seconds { trial.pass() }
+    }
+    let reading = Double(trial.bytes) / product.streamedBytesPerSecond
+    let computing = Double(trial.multiplyAdds) / speed.perSecond
+    let first = Double(trial.multiplyAdds / speed.rows) / product.multiplyAdds[0].perSecond
+    let shorter = min(reading, computing - first)
+    return shorter > 0 ? min(1, max(0, (1 / found - max(reading, computing)) / shorter)) : 0
+  }
+
+  /// Multiply-adds a second with weights at hand.
+  private func speed(of trial: ProductTrial) throws -> Double {
+    let (tiles, calls) = (8 * trial.threads, calls { trial.run(tiles: 1, calls: 1) })
+    let work = Double(trial.multiplyAdds * tiles * calls)
+    return try median { work / seconds { trial.run(tiles: tiles, calls: calls) } }
   }
 
   /// 74 KB in 4 bits, 512 KB in f32.
   private static let cachedRows = 64
-
-  /// Calls that take about a fifth of a millisecond together.
-  private func calls(of trial: ProductTrial) -> Int {
-    let fastest = (0..<3).map { _ in seconds { trial.run(tiles: 1, calls: 1) } }.min() ?? 0
-    return max(1, Int(0.2e-3 / max(fastest, 1e-7)))
-  }
-
-  private func seconds(_ work: () -> Void) -> Double {
-    let start = MonotonicClock.seconds()
-    work()
-    return max(MonotonicClock.seconds() - start, 1e-9)
-  }
-
-  /// Of half the repeats: there are many of these.
-  private func median(_ measure: () -> Double) throws -> Double {
-    try SampleStatistics.median(samples((options.repeats + 1) / 2, measure)) ?? 0
-  }
+  private static let shortColumns = 256
+  /// Read at once; the next of the buffer come before these again.
+  private static let pieceBytes = 32 << 20
 }

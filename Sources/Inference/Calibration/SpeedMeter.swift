@@ -36,7 +36,7 @@ struct SpeedMeter {
     var host = Calibration.Host(
       name: name, ranks: ranks, machine: machine, instructionSet: kernels.instructionSet.rawValue, bufferBytes: 0,
       readBytesPerSecond: [], readByAllRanks: nil, multiplyAddsF32PerSecond: [], multiplyAddsInt8PerSecond: [],
-      products: [])
+      products: [], costs: [])
     let all = compute(threads: counts.last!)
     let buffer = try buffer(all, sharers: 1)
     host.bufferBytes = buffer.bytes
@@ -51,7 +51,10 @@ struct SpeedMeter {
         case .int8: host.multiplyAddsInt8PerSecond.append(measured)
         }
       }
-      host.products? += try products(buffer, compute)
+      // Others get by with what is measured for fewer threads.
+      let isThorough = threads == counts.last || threads & (threads - 1) == 0
+      host.products? += try products(buffer, compute, isThorough: isThorough)
+      if isThorough { host.costs?.append(try costs(buffer, compute)) }
     }
     return host
   }

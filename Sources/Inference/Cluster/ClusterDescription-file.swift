@@ -68,6 +68,8 @@ extension ClusterDescription {
       }
     }
     try file.verify(node.products, path + ".products")
+    try file.verify(node.costs, path + ".costs")
+    if let cache = node.cacheBytes { try file.atLeastOne(cache, path + ".cache_bytes") }
   }
 
   private static func verify(

@@ -57,6 +57,10 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
     public var multiplyAddsInt8PerSecond: [Calibration.ThreadSpeed]
     /// What the kernels reach of both; nil where only peaks are known.
     public var products: [Calibration.ProductSpeed]?
+    /// What other work costs, by number of threads; nil where that is not known.
+    public var costs: [Calibration.ThreadCosts]?
+    /// Of the last level, which all cores share; nil where the system does not tell.
+    public var cacheBytes: Int?
     /// The network interface that carried the messages; nil where none was seen to, as with InfiniBand.
     public var interface: String?
     /// How TCP reacts to losses.
@@ -75,7 +79,8 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
     }
 
     enum CodingKeys: String, CodingKey {
-      case name, cpu, sockets, domains, cores, processors, products, interface, governor
+      case name, cpu, sockets, domains, cores, processors, products, costs, interface, governor
+      case cacheBytes = "cache_bytes"
       case memoryBytes = "memory_bytes"
       case instructionSet = "instruction_set"
       case readBytesPerSecond = "read_bytes_per_second"
@@ -88,8 +93,8 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
       name: String, cpu: String, sockets: Int, domains: Int, cores: Int, processors: Int, memoryBytes: Memory,
       instructionSet: String, readBytesPerSecond: [Calibration.ThreadSpeed],
       multiplyAddsF32PerSecond: [Calibration.ThreadSpeed], multiplyAddsInt8PerSecond: [Calibration.ThreadSpeed],
-      products: [Calibration.ProductSpeed]? = nil, interface: String? = nil, congestionControl: String? = nil,
-      governor: String? = nil
+      products: [Calibration.ProductSpeed]? = nil, costs: [Calibration.ThreadCosts]? = nil, cacheBytes: Int? = nil,
+      interface: String? = nil, congestionControl: String? = nil, governor: String? = nil
     ) {
       self.name = name
       self.cpu = cpu
@@ -103,6 +108,8 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
       self.multiplyAddsF32PerSecond = multiplyAddsF32PerSecond
       self.multiplyAddsInt8PerSecond = multiplyAddsInt8PerSecond
       self.products = products
+      self.costs = costs
+      self.cacheBytes = cacheBytes
       self.interface = interface
       self.congestionControl = congestionControl
       self.governor = governor
@@ -163,7 +170,8 @@ extension ClusterDescription {
       node.readBytesPerSecond = node.readBytesPerSecond.map(\.rounded)
       node.multiplyAddsF32PerSecond = node.multiplyAddsF32PerSecond.map(\.rounded)
       node.multiplyAddsInt8PerSecond = node.multiplyAddsInt8PerSecond.map(\.rounded)
-      node.products = node.products?.map { $0.mapped(streamed: \.fourDigits, multiplyAdds: \.fourDigits) }
+      node.products = node.products?.map(\.rounded)
+      node.costs = node.costs?.map { $0.mapped(\.fourDigits) }
       return node
     }
     cluster.links.latencySeconds = links.latencySeconds.map { $0.map(\.fourDigits) }
@@ -180,5 +188,5 @@ extension Calibration.ThreadSpeed {
 
 extension Double {
   /// By way of text, since a product with a power of ten is not always the nearest number.
-  fileprivate var fourDigits: Double { Double(String(format: "%.3e", self)) ?? self }
+  var fourDigits: Double { Double(String(format: "%.3e", self)) ?? self }
 }

@@ -91,7 +91,8 @@ extension ClusterDescription.Node {
   mutating func multiplyArithmetic(by factor: Double) {
     multiplyAddsInt8PerSecond = multiplyAddsInt8PerSecond.map { $0.multiplied(by: factor) }
     multiplyAddsF32PerSecond = multiplyAddsF32PerSecond.map { $0.multiplied(by: factor) }
-    products = products?.map { $0.mapped(streamed: { $0 }, multiplyAdds: { $0 * factor }) }
+    products = products?.map { $0.withArithmetic(times: factor) }
+    costs = costs?.map { $0.withArithmetic(times: factor) }
   }
 }
 

@@ -34,5 +34,11 @@ public struct ByFormat: Sendable, Equatable {
   /// Work over speed: seconds. Speeds are above 0.
   static func / (work: ByFormat, speed: ByFormat) -> ByFormat { ByFormat(work.values / speed.values) }
 
+  static func * (left: ByFormat, right: ByFormat) -> ByFormat { ByFormat(left.values * right.values) }
+  /// 0 where the right side is the larger one.
+  static func - (left: ByFormat, right: ByFormat) -> ByFormat {
+    ByFormat(pointwiseMax(left.values - right.values, SIMD8(repeating: 0)))
+  }
+
   func limited(to other: ByFormat) -> ByFormat { ByFormat(pointwiseMin(values, other.values)) }
 }

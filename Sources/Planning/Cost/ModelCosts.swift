@@ -104,6 +104,7 @@ extension Work {
     self.init(jobs: 1)
     weights[matrix.format] = Double(matrix.bytes)
     multiplyAdds[matrix.format] = Double(matrix.weights)
+    outputs[matrix.format] = Double(matrix.count * matrix.rows)
   }
 
   fileprivate func withJobs(_ count: Double) -> Work {

@@ -9,9 +9,9 @@ public struct RankLayout: Sendable {
   /// `[ranks]`: compute threads.
   public let threads: [Int]
   /// `[ranks]`: of a rank while the others of its node rest.
-  public let speeds: [RankSpeed]
+  public private(set) var speeds: [RankSpeed]
   /// `[nodes of the cluster]`: of all its ranks together.
-  public let nodeSpeeds: [RankSpeed]
+  public private(set) var nodeSpeeds: [RankSpeed]
   private let efficiency: Efficiency
 
   /// - Parameter threads: of each rank; nil: the cores of its node, divided.
@@ -47,6 +47,21 @@ public struct RankLayout: Sendable {
   }
 
   public var ranks: Int { nodes.count }
+
+  /// Where the last-level cache of a node holds all weights of its ranks, nothing is read from memory.
+  ///
+  /// - Parameter weights: `[ranks]`: bytes.
+  func cachingWeights(_ weights: [Int]) -> RankLayout {
+    var held = [Int](repeating: 0, count: nodeSpeeds.count)
+    for (node, bytes) in zip(nodes, weights) { held[node] += bytes }
+    var layout = self
+    for (index, node) in cluster.nodes.enumerated() {
+      guard let cache = node.cacheBytes, held[index] <= cache else { continue }
+      layout.nodeSpeeds[index].holdsWeightsInCache = true
+      for rank in nodes.indices where nodes[rank] == index { layout.speeds[rank].holdsWeightsInCache = true }
+    }
+    return layout
+  }
 
   func shareNode(_ a: Int, _ b: Int) -> Bool { nodes[a] == nodes[b] }
 

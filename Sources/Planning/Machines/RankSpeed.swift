@@ -10,6 +10,18 @@ public struct RankSpeed: Sendable, Equatable {
   /// `[row classes]` multiply-adds with weights at hand.
   public var streamed: ByFormat
   public var products: [ByFormat]
+  /// `[row classes]`: of reading weights and of computing with more rows than one, the part of the shorter one that the
+  /// longer one does not hide.
+  public var exposed: [ByFormat]
+  /// `[row classes]`: seconds for each number that comes out of a product, whatever its columns.
+  public var perOutput: [ByFormat]
+  /// To wake the threads for a product and to wait for the last one.
+  public var secondsPerJob: Double
+  /// Attention of generated positions, and of a prompt's.
+  public var absorbed: AttentionCost
+  public var expanded: AttentionCost
+  /// Whether all weights that are read lie in the last-level cache.
+  public var holdsWeightsInCache = false
 
   /// Of a node with so many threads, as calibrated.
   ///
@@ -27,7 +39,14 @@ public struct RankSpeed: Sendable, Equatable {
       (speeds[.q4_K], speeds[.q4_1], speeds[.q6_K], speeds[.q8_0]) = (block, block, block * wide, block * wide)
       return speeds
     }
+    let count = products.count
+    exposed = [ByFormat](repeating: ByFormat(repeating: Efficiency.overlapLoss), count: count)
+    perOutput = [ByFormat](repeating: ByFormat(), count: count)
+    secondsPerJob = efficiency.secondsPerJob
+    absorbed = AttentionCost(perPair: 0, perMultiplyAdd: 1 / (f32 * efficiency.attention))
+    expanded = absorbed
     take(node.products ?? [], threads)
+    take(node.costs ?? [], threads)
   }
 
   /// Numbers of rows for which products have about the same speed: a place in ``products``.
@@ -55,7 +74,22 @@ public struct RankSpeed: Sendable, Equatable {
         let speeds = known.flatMap(\.multiplyAdds).filter { $0.rows == Calibration.ProductSpeed.rows[index] }
         products[index][format] = speeds.map(\.perSecond).max() ?? products[index][format]
       }
+      let thorough = known.filter { $0.further != nil }.max { $0.threads < $1.threads }
+      guard let further = thorough?.further else { continue }
+      for index in products.indices {
+        exposed[index][format] = further.exposed[index]
+        perOutput[index][format] = further.secondsPerOutput[index]
+      }
     }
+  }
+
+  /// Of as many threads, or of the most below.
+  private mutating func take(_ costs: [Calibration.ThreadCosts], _ threads: Int) {
+    let fewer = costs.filter { $0.threads <= threads }
+    guard let known = (fewer.isEmpty ? costs : fewer).max(by: { $0.threads < $1.threads }) else { return }
+    secondsPerJob = known.secondsPerJob
+    absorbed = AttentionCost(known.attention.filter { $0.form == .absorbed }) ?? absorbed
+    expanded = AttentionCost(known.attention.filter { $0.form == .expanded }) ?? expanded
   }
 
   /// At most a part of what a whole node has.
@@ -66,6 +100,41 @@ public struct RankSpeed: Sendable, Equatable {
     speed.f32 = min(f32, node.f32 * share)
     speed.streamed = streamed.limited(to: node.streamed * share)
     speed.products = zip(products, node.products).map { $0.limited(to: $1 * share) }
+    speed.absorbed = absorbed.limited(to: node.absorbed, part: part)
+    speed.expanded = expanded.limited(to: node.expanded, part: part)
     return speed
+  }
+}
+
+/// Seconds of a query with one position: what it costs in any case, and each multiply-add.
+public struct AttentionCost: Sendable, Equatable {
+  public var perPair: Double
+  public var perMultiplyAdd: Double
+
+  public init(perPair: Double, perMultiplyAdd: Double) {
+    self.perPair = perPair
+    self.perMultiplyAdd = perMultiplyAdd
+  }
+
+  /// The line through a large and a small size; nil where there are not two.
+  init?(_ speeds: [Calibration.AttentionSpeed]) {
+    guard let large = speeds.max(by: { $0.size < $1.size }), let small = speeds.min(by: { $0.size < $1.size }),
+      large.size > small.size
+    else { return nil }
+    let (longer, shorter) = (Self.seconds(large), Self.seconds(small))
+    perMultiplyAdd = max(0, longer - shorter) / Double(large.size - small.size)
+    perPair = max(0, longer - perMultiplyAdd * Double(large.size))
+  }
+
+  private static func seconds(_ speed: Calibration.AttentionSpeed) -> Double {
+    Double(speed.size) / speed.multiplyAddsPerSecond
+  }
+
+  func seconds(pairs: Double, multiplyAdds: Double) -> Double { pairs * perPair + multiplyAdds * perMultiplyAdd }
+
+  func limited(to node: AttentionCost, part: Int) -> AttentionCost {
+    AttentionCost(
+      perPair: max(perPair, node.perPair * Double(part)),
+      perMultiplyAdd: max(perMultiplyAdd, node.perMultiplyAdd * Double(part)))
   }
 }

@@ -43,11 +43,14 @@ public struct DecodePrediction: Sendable {
     var time = speed.duration(work, rows: rows, efficiency)
     let positions = Double(rows * depth)
     let cache = Work(otherBytes: positions * costs.cacheBytesPerLayer)
-    time.reading += speed.duration(cache, rows: rows, efficiency).reading
-    let attending = positions * costs.absorbedMultiplyAdds / (speed.f32 * efficiency.attention)
+    let cacheReading = speed.duration(cache, rows: rows, efficiency).reading
+    time.reading += cacheReading
+    let attending = speed.absorbed.seconds(
+      pairs: positions * Double(costs.configuration.heads), multiplyAdds: positions * costs.absorbedMultiplyAdds)
     time.computing += attending
     time.floating += attending
-    time.further += attending
+    // The next positions come from memory while these are multiplied, as well as weights do.
+    time.lost += Efficiency.overlapLoss * min(cacheReading, attending)
     var phase = Phase(.attention)
     let layers = Double(costs.configuration.layers)
     phase.add(work + cache, rows: rows, time, times: layers)

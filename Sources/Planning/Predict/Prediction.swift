@@ -1,4 +1,5 @@
 import ExpertParallel
+import Inference
 
 /// How fast a model runs with a placement on a layout of ranks: sums of bytes over bandwidths, multiply-adds over peaks,
 /// and latencies. Never measured; whoever shows it says so.
@@ -44,10 +45,19 @@ struct RunModel {
   ) {
     self.costs = costs
     self.placement = placement
-    self.layout = layout
+    self.layout = layout.cachingWeights(Self.weights(costs.sizes, placement))
     self.sample = sample
     self.efficiency = efficiency
-    exchange = ExchangeModel(costs: costs, placement: placement, layout: layout, efficiency: efficiency)
+    exchange = ExchangeModel(costs: costs, placement: placement, layout: self.layout, efficiency: efficiency)
+  }
+
+  /// `[ranks]`: bytes.
+  private static func weights(_ sizes: WeightSizes, _ placement: Placement) -> [Int] {
+    var weights = [Int](repeating: 0, count: placement.ranks)
+    weights[placement.coordinator] += sizes.dense
+    weights[placement.router] += sizes.gates
+    for (expert, rank) in placement.owners.enumerated() { weights[rank] += sizes.experts[expert] }
+    return weights
   }
 
   var coordinatorSpeed: RankSpeed { layout.speeds[placement.coordinator] }

@@ -139,7 +139,9 @@ private struct PromptSum {
     // Keys and values of all positions so far are expanded again.
     let expanding = speed.duration(costs.expanded, rows: positions.upperBound, efficiency).seconds
     let pairs = Double(positions.count) * Double(positions.lowerBound + positions.upperBound + 1) / 2
-    return own + expanding + pairs * costs.expandedMultiplyAdds / (speed.f32 * efficiency.attention)
+    let attending = speed.expanded.seconds(
+      pairs: pairs * Double(costs.configuration.heads), multiplyAdds: pairs * costs.expandedMultiplyAdds)
+    return own + expanding + attending
   }
 
   private mutating func exchange(rows: Int) -> Layer {

@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import Kernels
 
 /// A calibration for people.
 public struct CalibrationReport {
@@ -56,7 +57,20 @@ public struct CalibrationReport {
     return [
       "",
       "Products with \(threads) thread\(threads == 1 ? "" : "s"): weights read from memory, and GMAC/s by rows of input:",
-    ] + table.lines() + [""]
+    ] + table.lines() + otherWork(host, threads) + [""]
+  }
+
+  private func otherWork(_ host: Calibration.Host, _ threads: Int) -> [String] {
+    guard let costs = host.costs?.last(where: { $0.threads == threads }) else { return [] }
+    func speeds(_ form: AttentionTrial.Form) -> String {
+      let speeds = costs.attention.filter { $0.form == form }
+      return speeds.map { "\(Self.giga($0.multiplyAddsPerSecond)) (\($0.content) + \($0.rotary))" }.joined(
+        separator: ", ")
+    }
+    return [
+      "Attention, GMAC/s by size of a key: generated positions \(speeds(.absorbed)); a prompt's \(speeds(.expanded)).",
+      "To start a job and to wait for its end: \(Format.seconds(costs.secondsPerJob)).",
+    ]
   }
 
   private var links: [String] {
