@@ -59,7 +59,7 @@ let package = Package(
       dependencies: ["Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels"],
       swiftSettings: strict),
     .target(
-      name: "Reporting", dependencies: ["Planning", "Inference", "ExpertParallel", "StrictJSON"],
+      name: "Reporting", dependencies: ["Planning", "Inference", "Nodes", "ExpertParallel", "StrictJSON"],
       swiftSettings: strict),
     .target(
       name: "Doctor",

@@ -42,6 +42,27 @@ struct ReportTests {
     }
   }
 
+  @Test("What the coordinator does in steps adds up to them at most", arguments: [nil, 2])
+  func phases(_ ranks: Int?) throws {
+    try withTemporaryFolder { folder in
+      let file = folder.appending(path: "run.jsonl").filePath
+      let run = ["generate", "-p", "Is 6/2 equal to 3?", "--temp", "0", "-n", "4", "-q", "--record", file]
+      for _ in 0..<3 { #expect(try flotilla(run, ranks: ranks).status == 0) }
+      for line in try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n") {
+        let record = try StrictJSON.parse(Data(line.utf8))
+        let phases = record["phases"]!.object!.members.reduce(0) { $0 + $1.value.double! }
+        let steps = record["seconds"]!["prefill"]!.double! + record["seconds"]!["decode"]!.double!
+        #expect(phases <= steps * 1.01, "\(phases) s in steps of \(steps) s")
+        #expect(phases >= steps * 0.5)
+        let launcher = record["launcher"]?.array?.compactMap(\.string)
+        #expect(launcher?.first == ranks.map { _ in "mpirun" } && (launcher?.suffix(10).elementsEqual(run) ?? true))
+        #expect(record["sampling"]?["temperature"]?.double == 0 && record["sampling"]?["max_tokens"]?.int == 4)
+        #expect(record["model"]!["weight_bytes"]!.int! > 2 * record["model"]!["parameters"]!.int!)
+        #expect((record["ranks"]!.array![0]["weight_bytes_read_in_decode"]?.int ?? 0) > 0)
+      }
+    }
+  }
+
   @Test("Ctrl-C ends a generation with its report and exit code 130")
   func interrupted() throws {
     try withTemporaryFolder { folder in
@@ -178,6 +199,69 @@ struct PageTests {
     }
   }
 
+  @Test("While a run goes on its file tells how far it is; its record takes that line's place")
+  func progress() throws {
+    try withBusyModel { model, folder in
+      let path = folder.appending(path: "run.jsonl").filePath
+      func lines() -> [Substring] { (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n") ?? [] }
+      var report: Job?
+      let run = try flotilla(
+        ["generate", model, "-p", "a", "--raw", "--ignore-eos", "--temp", "0", "-q", "--record", path], ranks: 2,
+        meanwhile: { job in
+          guard lines().first?.contains(#""progress":"#) == true else { return false }
+          report = try? flotilla(["report", path], ranks: nil)
+          kill(job.process, SIGINT)
+          return true
+        })
+      #expect(report?.status == 0 && report?.output.first == "Flotilla: no run has ended yet", "\(run.errors)")
+      #expect(report?.output.contains { $0.hasPrefix("mini runs: ") && $0.contains(" generated, ") } == true)
+      let (left, record) = (lines(), try StrictJSON.parse(Data(try #require(lines().first).utf8)))
+      #expect(left.count == 1 && record["schema"]?.int == 1 && record["id"]?.string?.count == 36)
+    }
+  }
+
+  @Test("--follow goes on after a line that is none, and shows how far a run is without showing all again")
+  func follow() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "run.jsonl").filePath
+      let run = ["generate", "--record", path] + Self.sum
+      #expect(try flotilla(run, ranks: nil).status == 0)
+      let record = try String(contentsOfFile: path, encoding: .utf8)
+      let progress = #"""
+        {"finish":"running","prompt":9,"progress":{"schema":1,"id":"x","date":"2026-01-01T00:00:00Z","flotilla":"1",\#
+        "model":"other","phase":"decode","prompt_tokens":9,"prompt_total":9,"generated_tokens":7,"elapsed_seconds":3}}
+
+        """#
+      var steps = [{ "no record\n" }, { record }, { progress }][...]
+      let job = try flotilla(
+        ["report", path, "--follow"], ranks: nil,
+        meanwhile: { job in
+          // A page for what was there, for the bad line, for the next run, and a line for what goes on.
+          let shown = job.output.count { $0 == "Flotilla: Abacus" } + job.output.count { $0.hasPrefix("other has not") }
+          guard shown == 4 - steps.count else { return false }
+          guard let next = steps.popFirst() else {
+            kill(job.process, SIGINT)
+            return true
+          }
+          guard let file = FileHandle(forWritingAtPath: path) else { return true }
+          _ = try? file.seekToEnd()
+          try? file.write(contentsOf: Data(next().utf8))
+          return false
+        })
+      #expect(job.output.count { $0 == "Flotilla: Abacus" } == 3, "\(job.output)")
+      #expect(job.output.last?.contains("7 tokens generated, –, 3.00 s so far") == true)
+      #expect(job.errors.count { $0.hasPrefix("note: line 2 of run.jsonl left out: JSON: ") } == 1, "\(job.errors)")
+      let once = try flotilla(["report", path], ranks: nil)
+      #expect(once.status == 0 && once.output.contains { $0.hasPrefix("line 2 of run.jsonl left out: ") })
+    }
+  }
+
+  @Test("A disk that is full is no wrong option: exit code 1")
+  func fullDisk() throws {
+    let job = try flotilla(["generate", "--record", "/dev/full"] + Self.sum, ranks: nil)
+    #expect(job.status == 1 && job.errors.contains("hint: The disk is full: free some of it"), "\(job.errors)")
+  }
+
   @Test("A file that is something else: exit code 2, with what was expected")
   func foreign() throws {
     try withTemporaryFolder { folder in
@@ -186,7 +270,10 @@ struct PageTests {
       for (arguments, words) in [
         (["report", path], "line 1: schema: expected 1, found nothing"),
         (["report", "--routing", path], "flotilla_routing: expected 1"), (["report"], "nothing to show"),
-        (["report", path, "-o", "x.pdf"], ".html or .md"), (["report", "/no/file"], "/no/file"),
+        (["report", path, "-o", "x.pdf"], ".html or .md"),
+        (["report", "/no/file"], "/no/file: file: expected a readable file, found nothing there"),
+        (["report", folder.filePath], "expected a readable file, found a folder"),
+        (["report", "--routing", "/no/file"], "/no/file: file: expected a readable file, found nothing there"),
         (["report", path, "--ranks", "2"], "--ranks needs --routing"),
         (["report", path, "--model", "r1"], "--model needs --cluster"),
         (["report", path, "--perplexity", path], "expected the result of a perplexity"),
@@ -195,6 +282,13 @@ struct PageTests {
         let job = try flotilla(arguments, ranks: nil)
         #expect(job.status == 2 && job.errors.contains { $0.contains(words) }, "\(arguments): \(job.errors)")
       }
+      let routing = folder.appending(path: "run.routing").filePath
+      let run = ["generate", "--record", path + "2", "--record-routing", routing] + Self.sum
+      #expect(try flotilla(run, ranks: nil).status == 0)
+      let swapped = try flotilla(["report", routing], ranks: nil)
+      #expect(swapped.status == 2 && swapped.errors.contains("hint: give it with --routing"), "\(swapped.errors)")
+      let nowhere = try flotilla(["report", path + "2", "-o", "/no/folder/x.html"], ranks: nil)
+      #expect(nowhere.status == 2 && nowhere.errors.contains { $0.hasSuffix("/no/folder to write to, found nothing") })
     }
   }
 }

@@ -141,7 +141,10 @@ import Testing
       _ = try fleet.run(randomTokens(2, 4, &random), layer: layer)
       for id in fleet.fabric.routing.experts { pairs.insert([layer, Int(id)]) }
     }
+    let times = fleet.fabric.times
     let all = try fleet.fabric.gatherStatistics()
+    // Nobody waits for statistics in a step.
+    #expect(fleet.fabric.times == times)
     #expect(all.map(\.rank) == [0, 1, 2])
     #expect(all.map(\.roles) == [["coordinator", "experts"], ["router", "experts"], ["experts"]])
     #expect(all.map(\.expertsHeld) == [4, 3, 3])

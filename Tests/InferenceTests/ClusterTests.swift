@@ -43,6 +43,9 @@ struct ClusterTests {
     let links = [link(1, 1e-5, 1e9), link(2, 1.1e-5, 1.2e8), link(3, 0.9e-5, 1.1e9), link(4, 9e-5, 1e9)]
     #expect(ClusterMeasurement.Link.standingOut(links) == [1, 3])
     #expect(ClusterMeasurement.Link.standingOut([]) == [])
+    // Of an even number the median lies between two: latency 2e-5, bandwidth 3.5e8.
+    let even = [link(1, 1e-5, 1.9e8), link(2, 1e-5, 3e8), link(3, 3e-5, 4e8), link(4, 5e-5, 4e8)]
+    #expect(ClusterMeasurement.Link.standingOut(even) == [3])
     #expect(links[1].better(link(2, 2e-5, 1e9)) == link(2, 1.1e-5, 1e9))
   }
 

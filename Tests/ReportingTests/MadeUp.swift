@@ -54,3 +54,23 @@ func record(_ summary: RunSummary) -> RunRecord {
   RunRecord(
     summary, version: "0.1.0", command: ["flotilla", "generate"], date: Date(timeIntervalSince1970: 1_700_000_000))
 }
+
+/// A record with what tells where bytes went, on as many hosts as ranks.
+func madeUp(ranks: Int = 3, _ change: (inout RunRecord) -> Void = { _ in }) -> RunRecord {
+  var record = record(madeUpSummary(ranks: ranks, hosts: ranks))
+  for rank in 0..<ranks {
+    record.ranks[rank].bytesSentTo = (0..<ranks).map { $0 == rank ? 0 : 1000 * (rank + 1) }
+    record.ranks[rank].messagesSentTo = (0..<ranks).map { $0 == rank ? 0 : 7 }
+    record.ranks[rank].weightBytesRead = 1_000_000
+  }
+  change(&record)
+  return record
+}
+
+/// What a file of these bytes holds.
+func readRecords(_ bytes: [UInt8]) throws -> RecordLines {
+  let file = FileManager.default.temporaryDirectory.appending(path: "records-\(UUID().uuidString)")
+  defer { try? FileManager.default.removeItem(at: file) }
+  try Data(bytes).write(to: file)
+  return try RecordLines([file.path(percentEncoded: false)])
+}

@@ -1,4 +1,5 @@
 import Foundation
+import Nodes
 
 /// What was found and what it means, for programs and for bug reports.
 public struct DoctorReport: Codable, Sendable, Equatable {

@@ -75,7 +75,8 @@ public final class CoordinatorFabric: ExpertFabric {
     let asked = MonotonicClock.seconds()
     try explainingLoss(layer: nil, awaited: { "statistics" }) {
       try node.sendToOthers(.statisticsRequest)
-      try wait { statistics.allSatisfy { $0 != nil } }
+      // No step waits for them.
+      try work { statistics.allSatisfy { $0 != nil } }
     }
     return statistics.compactMap { $0.map { onOwnClock($0, asked: asked) } }
   }
@@ -106,19 +107,19 @@ public final class CoordinatorFabric: ExpertFabric {
 
   /// Takes routing, partial sums and statistics that the node has received.
   func handle(_ message: Message, _ kind: MessageKind) throws {
+    if kind == .statistics {
+      return try take(ServiceMessage.decode(RankStatistics.self, from: message, .statistics), message)
+    }
     let start = Clock.seconds
-    switch kind {
-    case .routing:
+    if kind == .routing {
       let piece = try RoutingMessage(reading: message, shape: shape)
       try WireCheck(message, kind, shape).equal(message.source, node.placement.router, "source")
       try assembly(of: piece.header, message).take(message, routing: piece)
-    case .partialSums:
+    } else {
       let piece = try PartialSumsMessage(reading: message, shape: shape)
       let (assembly, source) = (try assembly(of: piece.header, message), message.source)
       try assembly.take(message, sums: piece)
       if assembly.isComplete { answeredLast[source] += 1 }
-    default:
-      try take(ServiceMessage.decode(RankStatistics.self, from: message, .statistics), message)
     }
     times.combine += Clock.seconds - start
   }
@@ -159,12 +160,17 @@ public final class CoordinatorFabric: ExpertFabric {
     return assembly
   }
 
-  /// Does this rank's own work and takes what arrives, until it is enough. What is left of the time is waiting.
-  private func wait(until isEnough: () -> Bool) throws {
-    let (start, busy) = (Clock.seconds, busySeconds)
+  /// Does this rank's own work and takes what arrives, until it is enough.
+  private func work(until isEnough: () -> Bool) throws {
     while !isEnough() {
       if try !node.pump() { try node.exchange.idle() }
     }
+  }
+
+  /// ``work(until:)`` in a step: what is left of the time is waiting.
+  private func wait(until isEnough: () -> Bool) throws {
+    let (start, busy) = (Clock.seconds, busySeconds)
+    try work(until: isEnough)
     times.wait += max(0, Clock.seconds - start - (busySeconds - busy))
   }
 

@@ -109,7 +109,7 @@ extension RunSession {
   }
 
   /// Each weight once, as `parametersInTotal` counts it.
-  private var weightBytes: Int {
+  var weightBytes: Int {
     let embedding = configuration.tiesEmbeddings ? 0 : checkpoint.storedBytes(ParameterNames.embedding)
     return WeightSizes(configuration, formats).eachOnce + embedding
   }

@@ -103,9 +103,9 @@ extension ClusterMeasurement.Link {
   /// Positions of links that are much slower than most: other work on a node may have been in their way, so they deserve
   /// a second measurement.
   package static func standingOut(_ links: [Self]) -> [Int] {
-    guard links.count > 2 else { return Array(links.indices) }
-    let latency = links.map(\.latencySeconds).sorted()[links.count / 2]
-    let bandwidth = links.map(\.bytesPerSecond).sorted()[links.count / 2]
+    guard links.count > 2, let latency = SampleStatistics.median(links.map(\.latencySeconds)),
+      let bandwidth = SampleStatistics.median(links.map(\.bytesPerSecond))
+    else { return Array(links.indices) }
     return links.indices.filter {
       links[$0].bytesPerSecond < bandwidth / 2 || links[$0].latencySeconds > 2 * latency
     }

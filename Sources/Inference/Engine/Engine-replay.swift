@@ -7,7 +7,7 @@ extension Engine {
   /// Reads the known tokens of sequences that are behind, many at a time: prompts expanded, generated ones absorbed,
   /// as each was computed before. The last one is left to the step that draws the next token.
   func replayPlan() -> StepPlan {
-    var plan = StepPlan()
+    var plan = StepPlan(weightBytesRead: model.compute.weightBytesRead)
     if statistics.started == nil { statistics.started = plan.start }
     plan.isReplay = true
     plan.reads = true

@@ -9,6 +9,8 @@ extension Engine {
     var batch = Batch()
     var members: [(sequence: GeneratedSequence, rows: Range<Int>)] = []
     var start = MonotonicClock.seconds()
+    /// By this rank's products, before the step.
+    var weightBytesRead: Int
     /// Whether prompts or tokens of an earlier run are read.
     var reads = false
     var isReplay = false
@@ -17,7 +19,7 @@ extension Engine {
   func schedule() -> StepPlan {
     while active.count < limits.maxSequences && !waiting.isEmpty { active.append(waiting.removeFirst()) }
     if active.contains(where: \.isBehind) { return replayPlan() }
-    var plan = StepPlan()
+    var plan = StepPlan(weightBytesRead: model.compute.weightBytesRead)
     if statistics.started == nil { statistics.started = plan.start }
     for sequence in active where !sequence.isPrefilling {
       let rows = plan.batch.append(sequence.segment(1), tokens: sequence.pending.prefix(1))
@@ -71,6 +73,7 @@ extension Engine {
     } else {
       statistics.decodeSeconds += seconds
       statistics.tokensInDecodeSteps += generated
+      statistics.weightBytesReadInDecode += model.compute.weightBytesRead - plan.weightBytesRead
     }
   }
 

@@ -15,6 +15,8 @@ public struct EngineStatistics: Sendable, Equatable {
   /// Tokens generated in the two kinds of steps.
   public var tokensInPrefillSteps = 0
   public var tokensInDecodeSteps = 0
+  /// Bytes of weights that this rank's products read in steps that only generated.
+  public var weightBytesReadInDecode = 0
   /// Seconds from the first step to each sequence's first token.
   public var firstTokenSeconds: [Double] = []
   /// Start of the first step, by `MonotonicClock`.

@@ -41,7 +41,8 @@ public struct RoutingRecord: Sendable, Equatable {
       data = try Data(contentsOf: URL(filePath: path), options: .alwaysMapped)
     } catch {
       throw RoutingRecordError(
-        path, "file", expected: "a readable file", found: error.localizedDescription, hint: RoutingRecordError.origin)
+        path, "file", expected: "a readable file", found: UnreadableFile.found(at: path),
+        hint: RoutingRecordError.origin)
     }
     guard data.count <= Self.mostBytes else {
       throw RoutingRecordError(path, "size", expected: "at most \(Self.mostBytes) bytes", found: "\(data.count)")

@@ -105,6 +105,7 @@ public final class RunSession {
       expertsPerLayer: configuration.routedExperts, expertsPerToken: configuration.expertsPerToken,
       conversions: conversions)
     summary.isPhantom = checkpoint.isPhantom
+    summary.weightBytes = weightBytes
     summary.engine.logitsHash = engine.logitsHash
     return summary
   }

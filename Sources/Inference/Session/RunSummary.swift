@@ -25,6 +25,8 @@ public struct RunSummary: Sendable {
   public var ranks: [RankStatistics]
   /// Weights of the whole model, without multi-token prediction.
   public var parametersInTotal: Int
+  /// Of these, matrices in their run formats and the embedding as it is stored; nil: not counted.
+  public var weightBytes: Int?
   /// Tokens that went through the layers, prompt and generated.
   public var tokensComputed: Int
   /// Seconds from the start of loading to ready.

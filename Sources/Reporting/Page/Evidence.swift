@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import Nodes
 
 /// What somebody who doubts a figure wants to know. What was not recorded is said to be so.
 struct Evidence {
@@ -13,10 +14,23 @@ struct Evidence {
   }
 
   var blocks: [PageBlock] {
-    let command = record.command.map { word in
-      word.contains(where: { " \"'$\\".contains($0) }) ? "'" + word.replacing("'", with: "'\\''") + "'" : word
-    }
-    return [.code([printable(command.joined(separator: " "))]), .table(facts)]
+    [.code(commandLines.map { printable(ShellText.line($0)) }), .table(facts)]
+  }
+
+  /// The launcher's line has that of the program in it, unless something between them made it another.
+  private var commandLines: [[String]] {
+    guard let launcher = record.launcher, !launcher.isEmpty else { return [record.command] }
+    let own = Array(record.command.dropFirst())
+    let hasOwn = launcher.indices.contains { launcher[$0...].starts(with: own) }
+    return hasOwn ? [launcher] : [launcher, record.command]
+  }
+
+  /// One process, or ranks of a launcher.
+  private var start: String {
+    let hosts = Set(record.ranks.map(\.host)).count
+    guard record.ranks.count > 1 else { return "one process" }
+    return "\(record.ranks.count) ranks on \(hosts) host\(hosts == 1 ? "" : "s")"
+      + (record.launcher == nil ? "; the launcher's line is not recorded" : "")
   }
 
   private var facts: TextTable {
@@ -30,7 +44,11 @@ struct Evidence {
     fact("SHA-256 of the checkpoint's headers", record.model.checkpoint)
     fact("bits per weight", bits)
     fact("tokens through the layers", "\(Format.exact(record.tokens.computed)) in \(Format.exact(record.steps)) steps")
-    fact("sampling, seed, lengths", "in the command above")
+    fact("started as", start)
+    fact(
+      "sampling, seed, lengths",
+      record.sampling?.text(contextSize: record.setup.contextSize)
+        ?? "not recorded, but for what the command above says")
     fact("SHA-256 of the generated tokens' logits", logits)
     fact("KL divergence of \(record.setup.format)", divergence)
     fact("repeats", "\(group.records.count)")
@@ -85,12 +103,20 @@ struct Evidence {
     count.map { "\($0) socket\($0 == 1 ? "" : "s"), " } ?? ""
   }
 
-  /// Of those that were read, in the mean.
-  private var bits: String? {
+  /// In the mean of all weights, else of those that were read, where steps of one token tell; the format's name alone
+  /// says little, since some weights have more.
+  private var bits: String {
+    let format = record.setup.format
+    if let bytes = record.model.weightBytes, record.model.parameters > 0 {
+      let (weights, size) = (Format.count(record.model.parameters), Format.bytes(bytes))
+      let mean = Format.significant(8 * Double(bytes) / Double(record.model.parameters))
+      return "\(mean) in the mean of all (\(size) for \(weights)); format \(format)"
+    }
     let applied = record.ranks.reduce(0) { $0 + $1.parametersApplied }
     guard let bytes = record.weightBytesPerToken, applied > 0, record.steps == record.tokens.computed else {
-      return "\(record.setup.format)"
+      return "not recorded; format \(format)"
     }
-    return "\(Format.significant(8 * bytes * Double(record.tokens.computed) / Double(applied))), counted"
+    let mean = Format.significant(8 * bytes * Double(record.tokens.computed) / Double(applied))
+    return "\(mean) in the mean of those that were read; format \(format)"
   }
 }

@@ -32,7 +32,11 @@ public struct RoutingPage {
   private var page: [PageBlock] { [.title(title)] + blocks }
 
   var blocks: [PageBlock] {
-    [.heading("Which experts ran"), .text(summary), .figure(heatMap), .heading("By layer"), .table(layers)]
+    guard record.tokens > 0 else {
+      let text = "\(printable(name)): no tokens, so it says nothing about the use of experts."
+      return [.heading("Which experts ran"), .text(text + cutNote)]
+    }
+    return [.heading("Which experts ran"), .text(summary), .figure(heatMap), .heading("By layer"), .table(layers)]
       + [.heading("Experts that run together"), .text(togetherText), .table(together)] + placementBlocks
   }
 
@@ -45,8 +49,10 @@ public struct RoutingPage {
       + "\(header.groups) groups, \(header.expertsPerToken) for each token. The busiest expert of a layer had "
       + "\(Format.ratio(imbalance.min())) to \(Format.ratio(imbalance.max())) times the mean."
       + (header.isPhantom ? " PHANTOM: gates with random weights." : "")
-      + (record.isCut ? " The last step was not whole and is left out." : "")
+      + cutNote
   }
+
+  private var cutNote: String { record.isCut ? " The last step was not whole and is left out." : "" }
 
   private var heatMap: PageFigure {
     let (layers, experts) = (use.layers.count, use.experts)

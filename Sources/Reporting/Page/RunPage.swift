@@ -11,22 +11,27 @@ public struct RunPage {
   private let routing: [PageBlock]
   private let perplexities: [PerplexityResult]
   /// By setup; empty where nobody asked.
-  private let predictions: [Prediction]
+  private let predictions: [PredictedRun]
+  private let notes: [String]
 
   /// - Parameters:
-  ///   - records: not empty.
+  ///   - records: where there are none, the page has nothing but the notes.
+  ///   - notes: what a reader should know first, a sentence each.
   ///   - limits: what the machines can do, for comparison; nil: not known.
   ///   - routing: which experts ran; nil: not known.
   ///   - perplexities: what formats of the weights do to a model.
   ///   - predict: what would have been expected of a run.
+  ///   - shownAs: what is shown of a record in its place.
   public init(
-    _ records: [RunRecord], limits: Calibration? = nil, routing: RoutingPage? = nil,
-    perplexities: [PerplexityResult] = [], predict: ((RunRecord) throws -> Prediction)? = nil
+    _ records: [RunRecord], notes: [String] = [], limits: Calibration? = nil, routing: RoutingPage? = nil,
+    perplexities: [PerplexityResult] = [], predict: ((RunRecord) throws -> PredictedRun)? = nil,
+    shownAs: (RunRecord) -> RunRecord = { $0 }
   ) rethrows {
     let groups = RunGroup.groups(records)
-    self.groups = groups
+    self.groups = groups.map { $0.mapped(shownAs) }
     self.perplexities = perplexities
     predictions = try predict.map { try groups.map(\.middle).map($0) } ?? []
+    self.notes = notes
     self.limits = limits
     self.routing = routing?.blocks ?? []
   }
@@ -36,12 +41,15 @@ public struct RunPage {
   public var html: String { PageBlock.htmlPage(blocks, title: title) }
 
   private var title: String {
+    guard !groups.isEmpty else { return "Flotilla: no run has ended yet" }
     let names = Set(groups.map { printable($0.middle.model.name, limit: 100) }).sorted()
     return "Flotilla: \(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", …" : "")"
   }
 
   private var blocks: [PageBlock] {
-    [.title(title), .headlines(headlines)] + phantomNote + [.heading("Results"), .table(results)]
+    let notes = notes.map { PageBlock.text(printable($0)) }
+    guard !groups.isEmpty else { return [.title(title)] + notes + routing }
+    return [.title(title), .headlines(headlines)] + notes + phantomNote + [.heading("Results"), .table(results)]
       + comparison
       + groups.enumerated().flatMap { details($1, name: groups.count > 1 ? " of setup \($0 + 1)" : "") } + routing
   }
@@ -64,8 +72,8 @@ public struct RunPage {
     }
     let setup = count > 1 ? ", setup 1 of \(count)" : ""
     return [
-      (Format.rate(record.rates.decode) + group.mark, "decode\(setup)"),
-      (Format.rate(record.rates.prefill) + group.mark, "prompt\(setup)"),
+      (Format.rate(group.median(\.rates.decode)) + group.mark, "decode\(setup)"),
+      (Format.rate(group.median(\.rates.prefill)) + group.mark, "prompt\(setup)"),
       (active ?? Format.none, "parameters computed per token"),
       ("\(record.ranks.count) on \(Set(record.ranks.map(\.host)).count)", "ranks, hosts"),
     ]
@@ -97,9 +105,11 @@ public struct RunPage {
       return "\(Format.count(active.rounded())) of \(Format.count(total)) "
         + "(\(Format.share(total > 0 ? active / Double(total) : nil))), counted"
     }
-    row("weights read per token") { group in
-      group.middle.weightBytesPerToken.map { "\(Format.bytes(Int($0))), counted" } ?? "not recorded"
+    func bytes(_ count: Double?) -> String { count.map { "\(Format.bytes(Int($0))), counted" } ?? "not recorded" }
+    if groups.contains(where: { $0.middle.weightBytesPerDecodedToken != nil }) {
+      row("weights read per token of decode") { bytes($0.middle.weightBytesPerDecodedToken) }
     }
+    row("weights read per token, mean of prompt and decode") { bytes($0.middle.weightBytesPerToken) }
     row("expert load, most over mean") { Format.ratio($0.middle.expertLoadImbalance) }
     return table
   }
@@ -111,7 +121,8 @@ public struct RunPage {
       .init("", .left), .init("Measured"), .init("PREDICTED"), .init("Ratio"),
       .init("PREDICTED to wait most for", .left),
     ])
-    for (index, (group, prediction)) in zip(groups, predictions).enumerated() {
+    for (index, (group, predicted)) in zip(groups, predictions).enumerated() {
+      let prediction = predicted.prediction
       let name = groups.count > 1 ? " of setup \(index + 1)" : ""
       func row(_ what: String, _ measured: Double?, _ predicted: Double?, _ limit: Limit?) {
         guard let measured, let predicted else { return }
@@ -120,8 +131,8 @@ public struct RunPage {
           limit?.rawValue ?? Format.none,
         ])
       }
-      row("decode", group.middle.rates.decode, prediction.decode.tokensPerSecond, prediction.decode.limit)
-      row("prompt", group.middle.rates.prefill, prediction.prefill?.tokensPerSecond, prediction.prefill?.limit)
+      row("decode", group.median(\.rates.decode), prediction.decode.tokensPerSecond, prediction.decode.limit)
+      row("prompt", group.median(\.rates.prefill), prediction.prefill?.tokensPerSecond, prediction.prefill?.limit)
     }
     return [
       .heading("Prediction beside measurement"),
@@ -129,6 +140,13 @@ public struct RunPage {
         "PREDICTED from the description of the cluster and the model's shape, for the same formats, lengths, ranks and "
           + "threads; experts are taken to lie in the order of ranks."), .table(table),
     ]
+      + predictions.enumerated().filter { !$1.differences.isEmpty }.map { index, predicted in
+        let name = groups.count > 1 ? " of setup \(index + 1)" : ""
+        return .text(
+          printable(
+            "Not the same machines: the run\(name) and the described cluster differ, and the ratio with them: "
+              + predicted.differences.joined(separator: "; ") + "."))
+      }
   }
 
   // MARK: Details
@@ -166,7 +184,24 @@ public struct RunPage {
   }
 }
 
+/// What the planner says of a run, and in what the machines differ that it says it of.
+public struct PredictedRun {
+  let prediction: Prediction
+  let differences: [String]
+
+  public init(_ prediction: Prediction, differences: [String]) {
+    (self.prediction, self.differences) = (prediction, differences)
+  }
+}
+
 extension RunRecord {
+  /// The same in steps that only generated; nil where not all ranks counted those by themselves.
+  var weightBytesPerDecodedToken: Double? {
+    let counts = ranks.compactMap(\.weightBytesReadInDecode)
+    guard counts.count == ranks.count, tokens.inDecodeSteps > 0 else { return nil }
+    return Double(counts.reduce(0, +)) / Double(tokens.inDecodeSteps)
+  }
+
   /// Bytes of weights that all ranks read for a token, in the mean; nil where nobody counted.
   var weightBytesPerToken: Double? {
     let counts = ranks.compactMap(\.weightBytesRead)

@@ -39,14 +39,16 @@ struct PhaseShares {
 
   var figure: PageFigure {
     let tokens = Double(max(record.tokens.computed, 1))
-    let steps = record.seconds.prefill + record.seconds.decode
     var seconds = Phase.allCases.map { record.phases[$0.key] ?? 0 }
-    seconds.append(max(0, steps - seconds.reduce(0, +)))
+    let counted = seconds.reduce(0, +)
+    // Records of earlier versions count some waiting behind the last step.
+    let whole = max(record.seconds.prefill + record.seconds.decode, counted)
+    seconds.append(whole - counted)
     let parts = Phase.allCases.map(\.title) + ["other"]
     let title = "A token's way through the coordinator, in the mean of \(Format.exact(record.tokens.computed))\(mark)"
     var table = TextTable([.init("Phase", .left), .init("A token"), .init("Share")])
     for (part, value) in zip(parts, seconds) {
-      table.append([part, Format.seconds(value / tokens), Format.share(steps > 0 ? value / steps : nil)])
+      table.append([part, Format.seconds(value / tokens), Format.share(whole > 0 ? value / whole : nil)])
     }
     let svg = SVG.stackedBars([("a token", seconds.map { $0 / tokens })], parts: parts, title: title) {
       Format.seconds($0)

@@ -6,6 +6,8 @@ import Foundation
 public final class RecordFile {
   public let path: String
   private let descriptor: Int32
+  /// Where this run's last word of how far it is lies.
+  private var word: Range<off_t>?
 
   /// Opens the file for appending, and makes it where there is none.
   ///
@@ -18,18 +20,50 @@ public final class RecordFile {
 
   deinit { close(descriptor) }
 
-  /// Appends a line; on return it is on the disk.
+  /// Appends a line, in the place of the last word of how far the run is; on return it is on the disk.
   public func append(_ record: RunRecord) throws {
-    var line = try record.jsonLine() + [10]
+    try locked {
+      try takeBackWord()
+      _ = try append(try record.jsonLine())
+    }
+    // A pipe or a terminal has nothing to flush.
+    if fsync(descriptor) != 0, errno != EINVAL, errno != EROFS { try check(-1, "flush") }
+  }
+
+  /// Appends how far a run is, in the place of what it said last; it may be lost with the machine. What is no file on a
+  /// disk gets none: nothing could take it back there.
+  func append(_ progress: RunProgress) throws {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+    let line = try progress.jsonLine()
+    try locked {
+      try takeBackWord()
+      word = try append(line)
+    }
+  }
+
+  /// Removes this run's last word, unless another run has written behind it.
+  private func takeBackWord() throws(RecordError) {
+    defer { word = nil }
+    guard let word, lseek(descriptor, 0, SEEK_END) == word.upperBound else { return }
+    try check(ftruncate(descriptor, word.lowerBound), "shorten")
+  }
+
+  private func locked(_ body: () throws -> Void) throws {
     try check(flock(descriptor, LOCK_EX), "lock")
     defer { _ = flock(descriptor, LOCK_UN) }
+    try body()
+  }
+
+  /// - Returns: where it is now.
+  private func append(_ text: [UInt8]) throws(RecordError) -> Range<off_t> {
+    var line = text + [10]
     // A run that died while writing leaves half a line: it must not spoil ours.
     var last: UInt8 = 10
     let size = lseek(descriptor, 0, SEEK_END)
     if size > 0, pread(descriptor, &last, 1, size - 1) == 1, last != 10 { line.insert(10, at: 0) }
     try write(line)
-    // A pipe or a terminal has nothing to flush.
-    if fsync(descriptor) != 0, errno != EINVAL, errno != EROFS { try check(-1, "flush") }
+    return max(size, 0)..<max(size, 0) + off_t(line.count)
   }
 
   private func write(_ bytes: [UInt8]) throws(RecordError) {
@@ -53,8 +87,13 @@ public struct RecordError: Error, Equatable, CustomStringConvertible {
   public let action: String
   public let code: Int32
 
+  /// Whether there is no room for it: nothing is wrong with what was asked for.
+  public var isOfDisk: Bool { code == ENOSPC || code == EDQUOT }
+
   public var description: String {
     "\(printable(path)): expected to \(action) the record file, found \(String(cString: strerror(code))). "
-      + "Hint: --record names a file in a folder that exists and may be written to"
+      + "Hint: "
+      + (isOfDisk
+        ? "The disk is full: free some of it" : "--record names a file in a folder that exists and may be written to")
   }
 }

@@ -18,7 +18,7 @@ extension RunRecord {
     self.command = command
     model = Model(
       name: summary.model, checkpoint: summary.checkpoint, parameters: summary.parametersInTotal,
-      expertLayers: summary.expertLayers, expertsPerLayer: summary.expertsPerLayer,
+      weightBytes: summary.weightBytes, expertLayers: summary.expertLayers, expertsPerLayer: summary.expertsPerLayer,
       expertsPerToken: summary.expertsPerToken)
     setup = Setup(
       ranks: summary.ranks.count, threads: summary.threads, format: summary.formats,
@@ -43,6 +43,9 @@ extension RunRecord {
     ranks = summary.ranks.map { Rank($0, phases: summary.phases, stepSeconds: steps) }
     if let end = StepEnd(summary.ranks) {
       for (index, pieces) in end.pieces.enumerated() { ranks[index].timeline = pieces }
+    }
+    if engine.weightBytesReadInDecode > 0, let own = ranks.firstIndex(where: { $0.roles.contains("coordinator") }) {
+      ranks[own].weightBytesReadInDecode = engine.weightBytesReadInDecode
     }
     expertLoadImbalance = finite(summary.loadImbalance)
     parametersPerToken = summary.tokensComputed > 0 ? finite(summary.parametersPerToken) : nil

@@ -12,9 +12,13 @@ import Kernels
 /// | `schema` | 1 |
 /// | `phantom` | true where the weights were no model's: times mean nothing elsewhere; absent where they were |
 /// | `date` | end of the run, ISO 8601, UTC |
+/// | `id` | of the run, where it told how far it was: as in its lines of ``RunProgress``; else absent |
 /// | `flotilla`, `host`, `command` | version; host of the coordinator; the command line, a string per argument |
+/// | `launcher` | command line of mpirun, or of the `flotilla launch` before it; absent where none is known, as on a node to which a daemon of mpirun brought the coordinator |
+/// | `sampling.temperature`, `.top_k`, `.top_p`, `.min_p`, `.repeat_penalty` | as they took effect, of the first sequence; absent where tokens were given |
+/// | `sampling.seed`, `.max_tokens` | of random numbers; most tokens of a sequence, absent: up to the context size |
 /// | `model.name`, `.checkpoint` | the folder's name; SHA-256 of configuration and headers |
-/// | `model.parameters` | weights of the whole model, without multi-token prediction |
+/// | `model.parameters`, `.weight_bytes` | weights of the whole model, without multi-token prediction; their bytes, matrices in their run formats and the embedding as stored |
 /// | `model.expert_layers`, `.experts_per_layer`, `.experts_per_token` | |
 /// | `setup.ranks`, `.threads` | number of ranks; compute threads of each |
 /// | `setup.format`, `.cache_format`, `.instruction_set` | run format of the weights; of cached latents; of the coordinator |
@@ -39,6 +43,7 @@ import Kernels
 /// | `ranks[].resident_bytes` | memory, mapped files included |
 /// | `ranks[].bytes_sent_to`, `.messages_sent_to` | the same of what was sent, by receiving rank |
 /// | `ranks[].weight_bytes_read` | bytes of the matrices multiplied with, once for each product |
+/// | `ranks[].weight_bytes_read_in_decode` | of these, in steps that only generated; of the coordinator's rank |
 /// | `ranks[].storage_bytes_read` | bytes of files that came from storage, not from the page cache |
 /// | `ranks[].timeline` | what it did at the end of the last step, from the third last layer with experts on: `phase`, `start`, `end`, seconds by the coordinator's clock |
 /// | `tokens.logits` | SHA-256 over the logits of every generated token (f32, little-endian), sequence by sequence; where a record was asked for before the run |
@@ -50,10 +55,13 @@ public struct RunRecord: Codable, Sendable, Equatable {
 
   public var schema = RunRecord.currentSchema
   public var phantom: Bool?
+  public var id: String?
   public var date: String
   public var flotilla: String
   public var host: String
   public var command: [String]
+  public var launcher: [String]?
+  public var sampling: Sampling?
   public var model: Model
   public var setup: Setup
   public var loadSeconds: Double
@@ -69,8 +77,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var surroundings: Surroundings?
 
   enum CodingKeys: String, CodingKey {
-    case schema, phantom, date, flotilla, host, command, model, setup, tokens, steps, seconds, rates, phases, ranks
-    case surroundings
+    case schema, phantom, id, date, flotilla, host, command, launcher, sampling, model, setup, tokens, steps, seconds
+    case rates, phases, ranks, surroundings
     case loadSeconds = "load_seconds"
     case expertLoadImbalance = "expert_load_imbalance"
     case parametersPerToken = "parameters_per_token"
@@ -80,12 +88,14 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var name: String
     public var checkpoint: String
     public var parameters: Int
+    public var weightBytes: Int?
     public var expertLayers: Int
     public var expertsPerLayer: Int
     public var expertsPerToken: Int
 
     enum CodingKeys: String, CodingKey {
       case name, checkpoint, parameters
+      case weightBytes = "weight_bytes"
       case expertLayers = "expert_layers"
       case expertsPerLayer = "experts_per_layer"
       case expertsPerToken = "experts_per_token"
@@ -181,6 +191,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public var bytesSentTo: [Int]?
     public var messagesSentTo: [Int]?
     public var weightBytesRead: Int?
+    public var weightBytesReadInDecode: Int?
     public var storageBytesRead: Int?
     public var timeline: [Piece]?
 
@@ -218,6 +229,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
       case bytesSentTo = "bytes_sent_to"
       case messagesSentTo = "messages_sent_to"
       case weightBytesRead = "weight_bytes_read"
+      case weightBytesReadInDecode = "weight_bytes_read_in_decode"
       case storageBytesRead = "storage_bytes_read"
     }
   }

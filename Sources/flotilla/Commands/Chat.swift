@@ -55,13 +55,23 @@ struct Chat: ParsableCommand {
     try DistributedRun.perform(options, isQuiet: quiet) { session in
       guard let engine = session.engine else { return }
       engine.hashesLogits = record != nil
-      try room(session, engine).run()
-      let finished = try RunRecord(of: session, isKept: record != nil)
+      let makeRequest = makeRequest(session)
+      try room(session, engine, makeRequest).run()
+      let sampling = RunRecord.Sampling(makeRequest([]))
+      let finished = try RunRecord(of: session, sampling: sampling, id: nil, isKept: record != nil)
       try record?.append(finished)
     }
   }
 
-  private func room(_ session: RunSession, _ engine: Engine) throws -> ChatRoom {
+  private func makeRequest(_ session: RunSession) -> ([Int]) -> GenerationRequest {
+    let drawn = sampling.options(defaults: session.checkpoint.generationDefaults)
+    let (most, budget) = (maxTokens ?? .max, reasoningBudget)
+    return { GenerationRequest(prompt: $0, maxTokens: most, sampling: drawn, reasoningBudget: budget) }
+  }
+
+  private func room(
+    _ session: RunSession, _ engine: Engine, _ makeRequest: @escaping ([Int]) -> GenerationRequest
+  ) throws -> ChatRoom {
     guard let tokenizer = session.tokenizer, tokenizer.hasChatTemplate else {
       throw UsageError(
         "tokenizer: expected one with a chat template, found \(session.tokenizer == nil ? "none" : "no template")",
@@ -69,16 +79,13 @@ struct Chat: ParsableCommand {
     }
     let isBuiltIn = try model.argument.url() == BuiltInModel.folder()
     let thread = ChatThread(engine: engine, tokenizer: tokenizer, system: system, keepsTurns: !isBuiltIn)
-    let drawn = sampling.options(defaults: session.checkpoint.generationDefaults)
-    let (most, budget) = (maxTokens ?? .max, reasoningBudget)
     let (lines, isTerminal) = Self.lines()
     return ChatRoom(
       session, engine, thread, lines: lines, terminal: Terminal(STDOUT_FILENO, color: color),
       isInteractive: isTerminal && !quiet,
       greeting: isBuiltIn
         ? "\(BuiltInModel.name) does sums, as \"What is 478 + 256?\", each by itself: it knows of no question before.\n"
-        : ""
-    ) { GenerationRequest(prompt: $0, maxTokens: most, sampling: drawn, reasoningBudget: budget) }
+        : "", makeRequest: makeRequest)
   }
 
   /// Whoever types, or a file.

@@ -73,7 +73,9 @@ struct Generate: ParsableCommand {
         let header = JournalHeader(session, path: model.argument.path, sequences: requests.count)
         try writer?.begin(header, requests)
         let printer = printer(sequences: requests.count, showsMarks: !length.special)
-        try GenerationRun(session: session, engine: engine, printer: printer, journal: writer, record: record).perform()
+        try GenerationRun(
+          session: session, engine: engine, printer: printer, journal: writer, record: record, request: requests.first
+        ).perform()
       }
     }
   }

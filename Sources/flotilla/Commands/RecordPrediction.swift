@@ -24,7 +24,7 @@ struct RecordPrediction {
     self.routing = routing
   }
 
-  func prediction(of record: RunRecord) throws -> Prediction {
+  func prediction(of record: RunRecord) throws -> PredictedRun {
     let configuration = try shape(of: record)
     let (found, wanted) = (record.model.expertsPerLayer, configuration.routedExperts)
     guard found == wanted, record.model.expertLayers == configuration.moeLayers.count else {
@@ -44,8 +44,10 @@ struct RecordPrediction {
     let sample =
       routing.map { RoutingSample($0, most: PlanSearch.sampleTokens) }
       ?? RoutingSample(configuration, tokens: PlanSearch.sampleTokens)
-    return Prediction(
-      of: costs, placement: placement, layout: layout(of: record), workload: workload, sample: sample)
+    let nodes = nodes(of: record)
+    let prediction = Prediction(
+      of: costs, placement: placement, layout: layout(of: record, nodes), workload: workload, sample: sample)
+    return PredictedRun(prediction, differences: MachineDifferences(of: record, cluster, nodes).texts)
   }
 
   private func shape(of record: RunRecord) throws -> ModelConfiguration {
@@ -73,11 +75,13 @@ struct RecordPrediction {
       owners: owners, ranks: record.ranks.count, coordinator: rank("coordinator") ?? 0, router: rank("router"))
   }
 
-  /// On the nodes of their hosts' names where the cluster has all of them, else dealt out round the nodes.
-  private func layout(of record: RunRecord) -> RankLayout {
+  /// By rank: the nodes of their hosts' names where the cluster has all of them, else dealt out round the nodes.
+  private func nodes(of record: RunRecord) -> [Int] {
     let named = record.ranks.compactMap { rank in cluster.nodes.firstIndex { $0.name == rank.host } }
-    let isNamed = named.count == record.ranks.count
-    let nodes = isNamed ? named : record.ranks.indices.map { $0 % cluster.nodes.count }
+    return named.count == record.ranks.count ? named : record.ranks.indices.map { $0 % cluster.nodes.count }
+  }
+
+  private func layout(of record: RunRecord, _ nodes: [Int]) -> RankLayout {
     let threads = record.setup.threads.count == nodes.count ? record.setup.threads.map { max(1, $0) } : nil
     return RankLayout(cluster: cluster, nodes: nodes, threads: threads)
   }

@@ -27,8 +27,11 @@ struct ReportCommand: ParsableCommand {
         flotilla generate -p "1 + 1?" --record-routing run.routing
         flotilla report --routing run.routing --ranks 4 -o routing.html
 
+      Lines that cannot be read are left out and told of. While a run goes on, generate and simulate tell every two \
+      seconds how far it is, and --follow shows it.
+
       EXIT CODES
-        2 where a file cannot be read or is something else.
+        1 where the disk is full; 2 where a file cannot be read or is something else.
       """)
 
   @Argument(help: ArgumentHelp("Records of runs, JSON lines.", valueName: "records"))
@@ -74,10 +77,10 @@ struct ReportCommand: ParsableCommand {
     help: ArgumentHelp("Write the page to a file, .html or .md, in place of what is there.", valueName: "file"))
   var output: String?
 
-  @Flag(help: "Show it anew whenever a run has been added to the records, until Ctrl-C.")
+  @Flag(help: "Show how far runs are, and all anew whenever one has been added to the records, until Ctrl-C.")
   var follow = false
 
-  @Flag(help: "Other words for names of hosts, and files without their folders.")
+  @Flag(help: "Other words for hosts, users and addresses; files without their folders; of prompts the length.")
   var redact = false
 
   func validate() throws {
@@ -109,46 +112,39 @@ struct ReportCommand: ParsableCommand {
     let record = try routing.map { try RoutingRecord(path: $0) }
     let routing = try record.map { try routingPage($0, path: self.routing ?? "") }
     let extras = try Extras(self, routing: record)
-    guard follow else { return try show(routing, extras) }
+    let output = ReportOutput(path: output)
+    guard follow else {
+      let lines = try RecordLines(records)
+      for problem in lines.leftOut { note(problem.omission) }
+      if !records.isEmpty, let shortage = lines.shortage(in: records) { throw shortage }
+      try show(lines, routing, extras, output)
+      return output.announce()
+    }
     TerminationSignal.install()
-    var sizes: [Int] = []
+    var following = RecordFollowing(records)
     while !Fleet.isInterrupted {
-      let now = records.map { (try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int) ?? 0 }
-      if now != sizes, now.contains(where: { $0 > 0 }) {
-        sizes = now
-        try show(routing, extras)
+      if let (lines, isProgressOnly) = try following.next() {
+        // A terminal keeps what it has shown.
+        if !isProgressOnly || output.path != nil { try show(lines, routing, extras, output) }
+        if isProgressOnly { try output.tell(lines.unfinished.map { $0.text() }) } else { output.announce() }
       }
       usleep(200_000)
     }
   }
 
-  private func show(_ routing: RoutingPage?, _ extras: Extras) throws {
-    var names: [String: String] = [:]
-    // While one follows, a file that is not there yet is no error.
-    let paths = follow ? records.filter { FileManager.default.fileExists(atPath: $0) } : records
-    var found = try paths.flatMap { try RunRecord.read($0) }
-    if redact { found = found.map { $0.redacted(&names) } }
-    if found.isEmpty, let routing { return try put(routing.text, routing.markdown, routing.html) }
+  private func show(
+    _ lines: RecordLines, _ routing: RoutingPage?, _ extras: Extras, _ output: ReportOutput
+  ) throws {
+    let notes = lines.unfinished.map { $0.text() + "." } + lines.leftOut.map { $0.omission + "." }
+    if lines.records.isEmpty, notes.isEmpty, let routing {
+      return try output.put(routing.text, routing.markdown, routing.html)
+    }
+    var redactor = RecordRedactor(lines.records)
     let page = try RunPage(
-      found, limits: extras.limits, routing: routing, perplexities: extras.perplexities,
-      predict: extras.prediction.map { prediction in { try prediction.prediction(of: $0) } })
-    try put(page.text, page.markdown, page.html)
-  }
-
-  private func put(_ text: String, _ markdown: String, _ html: String) throws {
-    guard let output else {
-      try StandardOutput.write(text)
-      return try StandardOutput.flush()
-    }
-    do {
-      let bytes = Data((output.hasSuffix(".html") ? html : markdown).utf8)
-      try bytes.write(to: URL(filePath: output), options: .atomic)
-    } catch {
-      throw UsageError(
-        "--output: expected to write \(output), found \(error.localizedDescription)",
-        hint: "Name a file in a folder that exists and may be written to")
-    }
-    StandardError.write("Wrote \(printable(output)).\n")
+      lines.records, notes: notes, limits: extras.limits, routing: routing, perplexities: extras.perplexities,
+      predict: extras.prediction.map { prediction in { try prediction.prediction(of: $0) } },
+      shownAs: { redact ? redactor.redacted($0) : $0 })
+    try output.put(page.text, page.markdown, page.html)
   }
 
   private func routingPage(_ record: RoutingRecord, path: String) throws -> RoutingPage {

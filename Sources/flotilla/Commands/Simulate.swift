@@ -108,9 +108,16 @@ struct Simulate: ParsableCommand {
       try output.recordRouting(of: session)
       let isKept = record != nil || output.json
       session.engine?.hashesLogits = isKept
-      try simulation.run(session, progress: { progress.update($0, of: $1) }, isInterrupted: { Fleet.isInterrupted })
+      let recorder = ProgressRecorder(record, session)
+      try simulation.run(
+        session,
+        progress: {
+          progress.update($0, of: $1)
+          if let engine = session.engine { recorder?.report(engine) }
+        }, isInterrupted: { Fleet.isInterrupted })
       progress.finish()
-      let finished = try RunRecord(of: session, isKept: isKept)
+      let sampling = RunRecord.Sampling(seed: seed, maxTokens: generated)
+      let finished = try RunRecord(of: session, sampling: sampling, id: recorder?.id, isKept: isKept)
       if output.json {
         try StandardOutput.write(String(decoding: try finished.jsonLine(), as: UTF8.self) + "\n")
       } else {

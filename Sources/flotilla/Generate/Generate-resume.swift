@@ -51,8 +51,10 @@ extension Generate {
         try engine.add(found.contents)
         let printer = printer(for: found)
         try show(found, on: printer, again: "resumed behind")
-        try GenerationRun(session: session, engine: engine, printer: printer, journal: found.writer, record: record)
-          .perform()
+        try GenerationRun(
+          session: session, engine: engine, printer: printer, journal: found.writer, record: record,
+          request: found.contents.sequences.first?.request
+        ).perform()
       }
     }
   }

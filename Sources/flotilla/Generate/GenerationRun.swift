@@ -9,28 +9,33 @@ struct GenerationRun {
   let printer: any GenerationPrinter
   let journal: JournalWriter?
   let record: RecordFile?
+  /// The first of the requests; others differ in nothing but prompts.
+  let request: GenerationRequest?
 
   func perform() throws {
     // A step may take longer than those wait who want us to end.
     engine.model.mayGoOn = { if Fleet.isInterrupted { throw Interrupted() } }
     let isKept = record != nil || printer.showsRecord
     engine.hashesLogits = isKept
+    let progress = ProgressRecorder(record, session)
     do {
-      try generate()
+      try generate(progress)
     } catch {
       // What ends the run is the news, not that the disk fails too.
       try? journal?.flush()
       throw error
     }
     try journal?.flush()
-    let finished = try RunRecord(of: session, isKept: isKept)
+    let finished = try RunRecord(
+      of: session, sampling: request.map { RunRecord.Sampling($0) }, id: progress?.id, isKept: isKept)
     try printer.end(finished)
     try record?.append(finished)
   }
 
-  private func generate() throws {
+  private func generate(_ progress: ProgressRecorder?) throws {
     while !engine.isIdle {
       LauncherLink.report(session)
+      progress?.report(engine)
       let events = try nextEvents()
       // Kept before it is shown: nobody has seen what a journal does not know.
       try journal?.append(events)

@@ -15,7 +15,9 @@ struct OutputOptions: ParsableArguments {
       """)
   var color = ColorChoice.auto
 
-  @Option(help: ArgumentHelp("Append a record of the run, one line of JSON.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Append a record of the run, one line of JSON; until its end, how far it is.", valueName: "file")
+  )
   var record: String?
 
   @Option(

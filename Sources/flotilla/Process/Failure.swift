@@ -40,6 +40,7 @@ extension ExitStatus {
     switch error {
     case let failure as Failure: self = failure.status
     case let error as CheckpointError where error.isOfDisk: self = .failure
+    case let error as RecordError where error.isOfDisk: self = .failure
     case is UsageError, is CheckpointError, is TokenizationError, is PlacementError, is RequestError,
       is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
       is LogitsFileError, is HostfileError, is LaunchError, is RoutingRecordError,

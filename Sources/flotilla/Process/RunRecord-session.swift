@@ -7,11 +7,16 @@ import Reporting
 extension RunRecord {
   /// Of a run that ends with this. On the coordinator's rank.
   ///
-  /// - Parameter isKept: whether the record goes to a file, or out as JSON: then with what it ran on, for which the
-  ///   program's own tens of megabytes are read.
-  init(of session: RunSession, isKept: Bool) throws {
+  /// - Parameters:
+  ///   - sampling: how tokens were drawn.
+  ///   - id: under which the run has told how far it was; nil: it did not.
+  ///   - isKept: whether the record goes to a file, or out as JSON: then with what it ran on, for which the program's own
+  ///     tens of megabytes are read.
+  init(of session: RunSession, sampling: Sampling?, id: String?, isKept: Bool) throws {
     self.init(try session.finish(), version: Flotilla.version, command: CommandLine.arguments)
+    (self.sampling, self.id) = (sampling, id)
     guard isKept else { return }
+    if ProcessRank.current.isLaunched { launcher = LauncherLine.ofThisProcess() }
     let isJob = session.fleet.rankCount > 1
     let parameters = ProcessInfo.processInfo.environment.filter { variable in
       Self.kinds.contains { variable.key.hasPrefix("OMPI_MCA_" + $0) }

@@ -1,14 +1,12 @@
 import Foundation
-import Nodes
 import StrictJSON
 
 /// Puts made-up words in the place of host names, addresses, user names and paths, the same one for the same word, so
 /// that a report can be shown to strangers and still be understood.
 ///
-/// Names first, before anything is judged: findings then speak of nodes by their new names, and no word of theirs is
-/// taken for a host that happens to be called so. Addresses and paths last, since judging needs them.
-public struct Redactor {
-  public enum Stage: Sendable { case names, places }
+/// Names first, addresses and paths last: whoever judges a report needs those, and does it in between.
+package struct Redactor {
+  package enum Stage: Sendable { case names, places }
 
   private var stage = Stage.names
   private var hosts: [String: String] = [:]
@@ -16,30 +14,37 @@ public struct Redactor {
   private var addresses: [String: String] = [:]
   private var paths: [String: String] = [:]
 
-  public init(_ examination: Examination, user: String = NSUserName()) {
-    for (index, node) in examination.nodes.enumerated() {
-      let parts = node.name.split(separator: "@").map(String.init)
-      if parts.count == 2 { name(user: parts[0]) }
-      let names = [NodeName.host(node.name), node.facts?.hostName, node.shell?.hostName].compactMap(\.self)
-      for name in names {
-        add(host: name, "node-\(index + 1)")
-        if let short = name.split(separator: ".").first { add(host: String(short), "node-\(index + 1)") }
-      }
-    }
+  /// Whether a path's last part stays, behind "…/".
+  private let keepsFileNames: Bool
+
+  package init(keepsFileNames: Bool = false) { self.keepsFileNames = keepsFileNames }
+
+  /// Whoever runs this, and where; after all others.
+  ///
+  /// - Parameter user: one of "root" is nobody in particular, and a word of reports themselves.
+  package mutating func addThisMachine(user: String = NSUserName()) {
     add(host: ProcessInfo.processInfo.hostName, "here")
-    // Words of reports themselves.
-    if !["", "root"].contains(user) { name(user: user) }
+    if user != "root" { add(user: user) }
   }
 
-  private mutating func add(host: String, _ alias: String) {
-    guard hosts[host] == nil, Self.octets(host) == nil, host != "localhost" else { return }
-    hosts[host] = alias
+  /// A host with the word for it, also where a text has its name without the domain. The first word counts; an address
+  /// is none.
+  package mutating func add(host: String, _ alias: String) {
+    for name in [host, host.split(separator: ".").first.map(String.init) ?? ""] {
+      guard !name.isEmpty, hosts[name] == nil, Self.octets(host) == nil, name != "localhost" else { continue }
+      hosts[name] = alias
+    }
   }
 
-  private mutating func name(user: String) { users[user] = users[user] ?? "user-\(users.count + 1)" }
+  package func knows(host: String) -> Bool { hosts[host] != nil }
+
+  package mutating func add(user: String) {
+    guard !user.isEmpty, users[user] == nil else { return }
+    users[user] = "user-\(users.count + 1)"
+  }
 
   /// The same value with other words in its texts.
-  public mutating func redacted<Value: Codable>(_ value: Value, _ stage: Stage) throws -> Value {
+  package mutating func redacted<Value: Codable>(_ value: Value, _ stage: Stage) throws -> Value {
     self.stage = stage
     let encoder = JSONEncoder()
     // The same order every time gives the same words every time.
@@ -49,7 +54,7 @@ public struct Redactor {
   }
 
   /// A text word by word.
-  public mutating func redacted(_ text: String, _ stage: Stage) -> String {
+  package mutating func redacted(_ text: String, _ stage: Stage) -> String {
     self.stage = stage
     return redacted(text)
   }
@@ -132,6 +137,7 @@ public struct Redactor {
   private mutating func path(_ word: String) -> String {
     let common = ["/proc", "/sys", "/dev", "/etc", "/usr/bin", "/bin", "/usr/lib", "/lib"]
     guard word.count > 1, !common.contains(where: { word == $0 || word.hasPrefix($0 + "/") }) else { return word }
+    if keepsFileNames { return "…/" + name(word.split(separator: "/").last.map(String.init) ?? "") }
     let alias = paths[word] ?? "/path-\(paths.count + 1)"
     paths[word] = alias
     return alias
