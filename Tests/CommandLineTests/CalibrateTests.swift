@@ -22,7 +22,9 @@ struct CalibrateTests {
   func text() throws {
     try withTemporaryPath { path in
       let run = try Run(["calibrate", "-r", "2", "-t", "1"], environment: ["XDG_CACHE_HOME": path])
-      #expect(run.status == 0 && run.errors == "")
+      // A slow machine shows its progress.
+      let notes = run.errors.split(separator: "\n").filter { !$0.hasPrefix("Measuring memory and arithmetic: ") }
+      #expect(run.status == 0 && notes == [])
       #expect(run.lines[1].split(separator: " ").first == "Threads")
       let kept = try #require(run.lines.last)
       #expect(kept.hasPrefix("Kept in \(path)/flotilla/calibration-") && kept.hasSuffix(".json."))

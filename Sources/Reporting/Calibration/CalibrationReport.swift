@@ -68,6 +68,7 @@ public struct CalibrationReport {
         separator: ", ")
     }
     return [
+      "",
       "Attention, GMAC/s by size of a key: generated positions \(speeds(.absorbed)); a prompt's \(speeds(.expanded)).",
       "To start a job and to wait for its end: \(Format.seconds(costs.secondsPerJob)).",
     ]
