@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "Inference",
       dependencies: [
-        "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Kernels", "MessagePassing", "StrictJSON",
+        "ExpertParallel", "DeepSeek", "Tokenization", "Checkpoint", "Nodes", "Kernels", "MessagePassing",
+        "StrictJSON",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       resources: [.copy("Resources/Abacus")],

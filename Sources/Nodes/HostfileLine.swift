@@ -89,25 +89,8 @@ struct HostfileLine {
     position < scalars.count && scalars[position] != "#" ? "\"\(scalars[position])\"" : "the end of the line"
   }
 
-  /// Names reach command lines: nothing that a program could take for an option, or a shell for more than a name.
   private func check(_ name: Word) throws(HostfileError) {
-    let parts = name.text.split(separator: "@", omittingEmptySubsequences: false)
-    let host = parts[parts.count - 1]
-    let isAddress = host.contains(":")
-    let isRight =
-      parts.count <= 2
-      && parts.allSatisfy { part in
-        !part.isEmpty && part.first != "-"
-          && part.utf8.allSatisfy { byte in
-            switch byte {
-            case 48...57, 65...90, 97...122: true
-            case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
-            case UInt8(ascii: ":"): isAddress && part == host
-            default: false
-            }
-          }
-      }
-    guard isRight else {
+    guard NodeName.isRight(name.text) else {
       throw error(
         at: name.column, "the name or address of a node, or user@name", "\"\(name.text.prefix(40))\"",
         "relative nodes (+n0), exclusions (^name) and lists are not supported")

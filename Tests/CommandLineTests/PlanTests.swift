@@ -14,12 +14,75 @@ struct PlanTests {
   @Test("What does not fit ends with 2 and says how much is missing where")
   func shortage() throws {
     let run = try Run(["plan", "r1", "--cluster", small, "--json"])
-    #expect(run.status == 2 && run.errors.contains("missing") && run.errors.contains("hint: it fits with --quant"))
+    #expect(run.status == 2 && run.errors.contains("GiB too little: 87 of 256 experts of every layer have no place"))
+    #expect(run.errors.contains("hint: it fits with --quant q4_K, or --quant q4_1"), "\(run.errors)")
     let facts = try #require(try JSONSerialization.jsonObject(with: Data(run.output)) as? [String: Any])
     #expect(facts["fits"] as? Bool == false)
     #expect(facts["missing_bytes"] as? Int ?? 0 > 100 << 30)
-    #expect((facts["nodes"] as? [Any])?.count == 8)
-    #expect(facts["fitting_formats"] as? [String] == ["q4_1", "q4_K"])
+    let nodes = try #require(facts["nodes"] as? [[String: Any]])
+    #expect(nodes.count == 8 && nodes.allSatisfy { $0["missing_bytes"] as? Int ?? 0 > 20 << 30 })
+    #expect(facts["fitting_formats"] as? [String] == ["q4_K", "q4_1"])
+    let page = try Run(["plan", "r1", "--cluster", small])
+    #expect(page.text.contains("does not fit on 8 nodes") && page.text.contains("87 of 256"))
+    #expect(page.lines.filter { $0.contains("node") && $0.contains(" GiB") && !$0.contains("–") }.count >= 8)
+  }
+
+  @Test("What no machine has ends with 2 and the field, never with a trap")
+  func impossible() throws {
+    try withTemporaryPath { path in
+      var cluster = try ClusterDescription.load(URL(filePath: small))
+      cluster.nodes[0].domains = 1 << 62
+      try cluster.json().write(to: URL(filePath: path))
+      let run = try Run(["plan", "r1", "--quant", "q4_K", "--cluster", path])
+      #expect(run.status == 2 && run.errors.contains("nodes[0].domains"), "\(run.status) \(run.errors)")
+    }
+  }
+
+  @Test("The lines to paste do the same where the folder's name has blanks and quotes")
+  func blanks() throws {
+    try withTemporaryPath { path in
+      let folder = URL(filePath: path).appending(path: "it's a plan")
+      let arguments = ["plan", "r1", "--quant", "q4_K", "--cluster", small, "-p", "0", "-n", "1"]
+      let run = try Run(arguments + ["-o", folder.filePath])
+      #expect(run.status == 0, "\(run.errors)")
+      let placement = try Data(contentsOf: folder.appending(path: "placement.json"))
+      let lines = try String(contentsOf: folder.appending(path: "commands.txt"), encoding: .utf8).split(separator: "\n")
+      let copying = try #require(lines.first { $0.contains("ssh") })
+      #expect(lines.contains { $0.hasPrefix("flotilla prepare CHECKPOINT /models/PREPARED --quant q4_K") })
+      #expect(lines.contains { $0.hasPrefix("# -c caps the context") })
+      // A remote shell that joins its words and reads them again, as ssh does, on a node that has no such folder yet.
+      let tools = URL(filePath: path).appending(path: "bin")
+      try FileManager.default.createDirectory(at: tools, withIntermediateDirectories: true)
+      let script = "#!/bin/sh\nrm -r \"$PLAN\" || exit 1\nshift\nexec sh -c \"$*\"\n"
+      let remote = tools.appending(path: "ssh")
+      try Data(script.utf8).write(to: remote)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: remote.filePath)
+      let shell = Process()
+      shell.executableURL = URL(filePath: "/bin/sh")
+      shell.arguments = ["-c", String(copying)]
+      shell.environment = ["PATH": tools.filePath + ":/usr/bin:/bin", "PLAN": folder.filePath]
+      try shell.run()
+      shell.waitUntilExit()
+      #expect(shell.terminationStatus == 0, "\(copying)")
+      #expect(try Data(contentsOf: folder.appending(path: "placement.json")) == placement)
+    }
+  }
+
+  @Test("Nodes that are not used are named as a range")
+  func idle() throws {
+    let run = try Run(["plan", "mini", "--quant", "q8_0", "--cluster", small, "-p", "64", "-n", "8"])
+    #expect(run.text.contains("Not used, since that is no slower: node"), "\(run.text)")
+    #expect(run.text.contains(" to node7 ("), "\(run.text)")
+  }
+
+  @Test("A virtual run without a step of decode says nothing of decode")
+  func noSteps() throws {
+    let arguments = ["simulate", "mini", "--quant", "q8_0", "--cluster", small, "-p", "64", "-n", "0"]
+    let run = try Run(arguments)
+    #expect(run.status == 0 && run.text.contains("Prompt PREDICTED"), "\(run.errors)")
+    #expect(!run.text.contains("Decode") && !run.text.contains(" 0 s"), "\(run.text)")
+    let facts = try Run(arguments + ["--json"])
+    #expect(facts.status == 0 && !facts.text.contains("decode_tokens_per_second"), "\(facts.text)")
   }
 
   @Test("-o writes a placement that loads, a hostfile and lines to paste; never over an old plan")
@@ -34,7 +97,7 @@ struct PlanTests {
       _ = try Placement.load(folder.appending(path: "placement.json"), ranks: hosts.count, experts: 64)
       let lines = try String(contentsOf: folder.appending(path: "commands.txt"), encoding: .utf8)
       #expect(lines.contains("flotilla push ") && lines.contains("--map-by slot") && lines.contains("--placement"))
-      #expect(hosts.count == 1 || lines.contains("scp -q \(path)/placement.json \"$node\":"), "\(lines)")
+      #expect(hosts.count == 1 || lines.contains("< \(path)/placement.json; done"), "\(lines)")
       let again = try Run(arguments)
       #expect(again.status == 2 && again.errors.contains("placement.json"))
     }

@@ -93,6 +93,56 @@ struct ClusterTests {
     #expect(throws: CalibrationError.self) { try ClusterDescription.load(URL(filePath: "/no/such/file")) }
   }
 
+  @Test("What no machine has is refused: field by field")
+  func limits() throws {
+    typealias Change = (inout ClusterDescription) -> Void
+    let huge = [Calibration.ThreadSpeed(threads: 1, best: 1e300, median: 1)]
+    let changes: [(String, Change)] = [
+      ("nodes[0].sockets", { $0.nodes[0].sockets = 1 << 62 }), ("nodes[0].domains", { $0.nodes[0].domains = 1 << 62 }),
+      ("nodes[0].domains", { $0.nodes[0].domains = 100_000 }),
+      ("nodes[0].cores", { ($0.nodes[0].cores, $0.nodes[0].processors) = (1 << 62, 1 << 62) }),
+      ("nodes[1].processors", { $0.nodes[1].processors = 1 << 17 }),
+      ("nodes[0].memory_bytes.total", { $0.nodes[0].memoryBytes = .init(total: .max, available: .max) }),
+      ("nodes[0].read_bytes_per_second[0].best", { $0.nodes[0].readBytesPerSecond = huge }),
+      ("links.bytes_per_second[0][1]", { $0.links.bytesPerSecond[0][1] = 1e-300 }),
+      ("links.latency_seconds[1][0]", { $0.links.latencySeconds[1][0] = 1e6 }),
+      ("nodes[1].instruction_set", { $0.nodes[1].instructionSet = "zzz" }),
+      (
+        "nodes[0].products[0].streamed_bytes_per_second",
+        {
+          $0.nodes[0].products = [
+            .init(
+              format: .q4_K, threads: 1, streamedBytesPerSecond: 1e-9,
+              multiplyAdds: Calibration.ProductSpeed.rows.map { .init(rows: $0, perSecond: 1e9) })
+          ]
+        }
+      ),
+    ]
+    for (field, change) in changes {
+      var cluster = try small()
+      change(&cluster)
+      let data = try cluster.json()
+      let error = try #require(throws: CalibrationError.self) { try ClusterDescription.parse(data, file: "c") }
+      #expect(error.field == field, "\(error)")
+    }
+  }
+
+  @Test("Names that a hostfile or a command line would take for more than a name are refused")
+  func namesOfNodes() throws {
+    for name in ["two words", "a\nb slots=9", "-oProxyCommand=x", "a;b", "^n0", "a@b@c", "ü", "+n1"] {
+      var cluster = try small()
+      cluster.nodes[1].name = name
+      let data = try cluster.json()
+      let error = try #require(throws: CalibrationError.self) { try ClusterDescription.parse(data, file: "c") }
+      #expect(error.field == "nodes[1].name" && !error.found.contains("\n"), "\(error)")
+    }
+    for name in ["n1.lab", "me@n1", "10.0.0.7", "fe80::1", "node_7"] {
+      var cluster = try small()
+      cluster.nodes[1].name = name
+      #expect(try ClusterDescription.parse(cluster.json(), file: "c") == cluster)
+    }
+  }
+
   @Test("Damaged files give an error or a description that makes sense")
   func fuzz() throws {
     let bytes = Array(try small().json())

@@ -26,6 +26,35 @@ struct PlanTests {
     #expect(held + shortage.missingExperts == 256 && shortage.missingOnCoordinator == 0)
     // 665 GiB of weights in 8 nodes of 56 GiB.
     #expect((200 << 30..<260 << 30).contains(shortage.missingBytes))
+    // By node, and by what is needed, there and left over: the same.
+    #expect(shortage.nodes.allSatisfy { $0.missingBytes == $0.missingExperts * shortage.expertBytes })
+    #expect(Set(shortage.nodes.map(\.missingExperts)).count <= 2)
+    #expect(shortage.missingBytes == shortage.neededBytes - shortage.capacity + shortage.leftBytes)
+    #expect(!large.hasPlan && PlanSearch(costs(.r1), on: cluster, workload: Workload()).hasPlan)
+  }
+
+  @Test("Bytes on the network are those of the rows that cross it")
+  func wire() throws {
+    let workload = Workload(prompt: 0, generated: 128, sequences: 16)
+    let plan = try PlanSearch(costs(.r1), on: example("8-nodes-64GB-1GbE"), workload: workload).best()
+    let combine = try #require(plan.prediction.decode.phases.first { $0.kind == .combine })
+    // Rows of 7,168 f32 and 8 bytes; messages have 64 more.
+    let rows = plan.load.sums * 16 * 58 * (7168 * 4 + 8)
+    #expect((1..<1.001).contains(combine.wireBytes / rows), "\(combine.wireBytes) of \(rows)")
+    #expect(abs(combine.wireBytes / combine.wireSeconds / 116e6 - 1) < 0.01)
+    #expect(combine.hiddenSeconds > 0 && combine.hiddenSeconds < combine.wireSeconds)
+    let shared = try #require(plan.prediction.decode.phases.first { $0.kind == .shared })
+    #expect(shared.memoryBytes == plan.costs.shared.bytes * 58 && shared.hiddenSeconds > shared.seconds)
+  }
+
+  @Test("Why a node is idle")
+  func idle() throws {
+    let small = MadeUpNode(cpu: "small", gibibytes: 0.01)
+    let divided = MadeUpNode(cpu: "divided", domains: 70_000, gibibytes: 1e6)
+    let cluster = madeUpCluster([MadeUpNode(), MadeUpNode(), small, divided], bytesPerSecond: 1e6)
+    let plan = try PlanSearch(costs(.bench3B), on: cluster, workload: Workload()).best()
+    #expect(plan.nodesInOrder == [0] && plan.idleNodes == [1, 2, 3])
+    #expect(plan.idleNodes.map(plan.idleness) == [.isNoFaster, .isTooSmall, .hasTooManyDomains])
   }
 
   @Test("The parts that are added up are all that ranks hold")

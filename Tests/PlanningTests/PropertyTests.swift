@@ -51,7 +51,19 @@ struct PropertyTests {
         .init(plan.placement.json.utf8), file: "p", ranks: plan.placement.ranks, experts: 64) == plan.placement)
     let decode = plan.prediction.decode
     #expect(abs(decode.phases.reduce(0) { $0 + $1.seconds } - decode.secondsPerStep) < 1e-12)
-    #expect(decode.phases.allSatisfy { $0.seconds >= 0 })
+    #expect(decode.phases.allSatisfy { $0.seconds >= 0 && $0.hiddenSeconds >= 0 && $0.unhiddenSeconds >= -1e-12 })
+    for phase in decode.phases {
+      let work = max(phase.readingSeconds, phase.computingSeconds) + phase.unhiddenSeconds + phase.overheadSeconds
+      let way = phase.latencySeconds + phase.wireSeconds + phase.sharedMemorySeconds
+      let sum = work + way + phase.neighbourSeconds - phase.hiddenSeconds
+      #expect(abs(sum - phase.seconds) < 1e-9 * decode.secondsPerStep + 1e-12, "\(phase)")
+    }
+    let prefill = try #require(plan.prediction.prefill)
+    for resource in prefill.resources {
+      let parts = plan.promptParts.filter { $0.resource == resource.kind }
+      let sum = parts.reduce(0) { $0 + $1.phase.seconds }
+      #expect(abs(sum - resource.seconds) < 1e-9 * prefill.seconds, "\(resource)")
+    }
   }
 
   @Test("One more node never predicts slower", arguments: seeds)
@@ -64,6 +76,50 @@ struct PropertyTests {
       let after = try search.on(cluster.addingNode(like: model)).best()
       #expect(after.prediction.seconds <= before.prediction.seconds)
     }
+  }
+
+  @Test("One more node of another kind never predicts slower", arguments: seeds)
+  func moreKinds(seed: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(seed))
+    let cluster = randomCluster(&generator)
+    let search = search(cluster, 1 + seed % 4)
+    guard let before = try? search.best() else { return }
+    for gibibytes in [0.25, 2] {
+      var other = cluster.addingNode(like: 0)
+      let (bytes, last) = (Int(gibibytes * 0x1p30), cluster.nodes.count)
+      other.nodes[last].cpu = "another"
+      other.nodes[last].memoryBytes = .init(total: bytes, available: bytes)
+      let after = try search.on(other).best()
+      #expect(after.prediction.seconds <= before.prediction.seconds)
+    }
+  }
+
+  @Test("One more node takes no number of nodes away that was tried")
+  func choices() {
+    /// Nodes that hold so many experts each; 256 are needed.
+    func choices(_ counts: [Int], _ held: Int, adding more: Int? = nil) -> Set<[Int]> {
+      let order = counts.enumerated().flatMap { [Int](repeating: $0, count: $1) } + (more.map { [$0] } ?? [])
+      let kinds = NodeKinds(madeUpCluster(order.map { MadeUpNode(cpu: "kind \($0)") }))
+      return Set(kinds.choices(most: 258) { $0.reduce(0, +) * held >= 256 })
+    }
+    for held in [1, 4, 20, 256] {
+      for count in [1, 8, 9, 17, 24, 64, 65, 70, 71, 127, 300] where count * held >= 256 {
+        let some = choices([count], held)
+        #expect(!some.isEmpty && some.isSubset(of: choices([count + 1], held)), "\(count) of \(held)")
+        let padded = Set(some.map { $0 + [0] })
+        #expect(padded.isSubset(of: choices([count, 1], held)), "\(count) of \(held)")
+      }
+      for counts in [[9, 5], [17, 18], [24, 1], [40, 33]] where counts.reduce(0, +) * held >= 256 {
+        let some = choices(counts, held)
+        for kind in counts.indices {
+          #expect(some.isSubset(of: choices(counts, held, adding: kind)), "\(counts) of \(held)")
+        }
+        #expect(Set(some.map { $0 + [0] }).isSubset(of: choices(counts + [1], held)))
+      }
+    }
+    // What only all of them hold is found, however many there are.
+    for count in [65, 71, 101, 130, 255] { #expect(!choices([count], 256 / count + 1).isEmpty) }
+    #expect(choices([17, 20], 7) == [[17, 20]])
   }
 
   @Test("More bandwidth, arithmetic or less latency never predicts slower, for one node or all", arguments: seeds)

@@ -1,4 +1,6 @@
 import Foundation
+import Kernels
+import Nodes
 import StrictJSON
 
 extension ClusterDescription {
@@ -34,26 +36,38 @@ extension ClusterDescription {
       guard !node.name.isEmpty, names.insert(node.name).inserted else {
         throw file.wrong(path + ".name", "a name that no other node has", "\"\(node.name.prefix(80))\"")
       }
+      guard NodeName.isRight(node.name) else {
+        throw file.wrong(
+          path + ".name", "the name or address of a node, or user@name", String(node.name.prefix(80)).debugDescription)
+      }
       try verify(node, path, file)
     }
-    try verify(cluster.links.latencySeconds, cluster.nodes.count, "links.latency_seconds", file)
-    try verify(cluster.links.bytesPerSecond, cluster.nodes.count, "links.bytes_per_second", file)
+    let (latencies, bandwidths) = (cluster.links.latencySeconds, cluster.links.bytesPerSecond)
+    try verify(latencies, cluster.nodes.count, Limits.latencySeconds, "links.latency_seconds", file)
+    try verify(bandwidths, cluster.nodes.count, Limits.perSecond, "links.bytes_per_second", file)
     return cluster
   }
 
   private static func verify(
     _ node: Node, _ path: String, _ file: StrictFile<ClusterDescription>
   ) throws(CalibrationError) {
-    try file.atLeastOne(node.sockets, path + ".sockets")
-    try file.atLeastOne(node.domains, path + ".domains")
-    try file.atLeastOne(node.cores, path + ".cores")
+    try file.within(node.sockets, Limits.sockets, path + ".sockets")
+    try file.within(node.domains, Limits.domains, path + ".domains")
+    try file.within(node.cores, Limits.processors, path + ".cores")
     guard node.processors >= node.cores else {
       throw file.wrong(path + ".processors", "as many as cores (\(node.cores)) or more", "\(node.processors)")
     }
-    try file.atLeastOne(node.memoryBytes.total, path + ".memory_bytes.total")
+    try file.within(node.processors, Limits.processors, path + ".processors")
+    try file.within(node.memoryBytes.total, Limits.memoryBytes, path + ".memory_bytes.total")
     guard (0...node.memoryBytes.total).contains(node.memoryBytes.available) else {
       throw file.wrong(
         path + ".memory_bytes.available", "0 to the total, \(node.memoryBytes.total)", "\(node.memoryBytes.available)")
+    }
+    let sets = InstructionSet.allCases.map(\.rawValue)
+    guard sets.contains(node.instructionSet) else {
+      throw file.wrong(
+        path + ".instruction_set", "one of \(sets.joined(separator: ", "))",
+        String(node.instructionSet.prefix(80)).debugDescription)
     }
     let speeds = [
       (node.readBytesPerSecond, "read_bytes_per_second"),
@@ -62,18 +76,22 @@ extension ClusterDescription {
     ]
     for (list, name) in speeds {
       try file.verify(list, "\(path).\(name)")
+      try file.limit(list, "\(path).\(name)")
       for (index, pair) in zip(list, list.dropFirst()).enumerated() where pair.0.threads >= pair.1.threads {
         throw file.wrong(
           "\(path).\(name)[\(index + 1)].threads", "more than \(pair.0.threads), the one before", "\(pair.1.threads)")
       }
     }
     try file.verify(node.products, path + ".products")
+    try file.limit(node.products ?? [], path + ".products")
     try file.verify(node.costs, path + ".costs")
-    if let cache = node.cacheBytes { try file.atLeastOne(cache, path + ".cache_bytes") }
+    try file.limit(node.costs ?? [], path + ".costs")
+    if let cache = node.cacheBytes { try file.within(cache, ClusterDescription.Limits.memoryBytes, path + ".cache_bytes") }
   }
 
   private static func verify(
-    _ matrix: [[Double]], _ count: Int, _ path: String, _ file: StrictFile<ClusterDescription>
+    _ matrix: [[Double]], _ count: Int, _ range: ClosedRange<Double>, _ path: String,
+    _ file: StrictFile<ClusterDescription>
   ) throws(CalibrationError) {
     guard matrix.count == count else {
       throw file.wrong(path, "\(count) rows, one for each node", "\(matrix.count)")
@@ -84,7 +102,7 @@ extension ClusterDescription {
       }
       for (column, value) in values.enumerated() {
         if row != column {
-          try file.positive(value, "\(path)[\(row)][\(column)]")
+          try file.within(value, range, "\(path)[\(row)][\(column)]")
         } else if value != 0 {
           throw file.wrong("\(path)[\(row)][\(column)]", "0 from a node to itself", "\(value)")
         }

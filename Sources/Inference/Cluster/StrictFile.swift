@@ -79,6 +79,12 @@ struct StrictFile<Value: Codable> {
     if !(value > 0 && value.isFinite) { throw wrong(path, "a number above 0", "\(value)") }
   }
 
+  func within<Number: Comparable>(
+    _ value: Number, _ range: ClosedRange<Number>, _ path: String
+  ) throws(CalibrationError) {
+    if !range.contains(value) { throw wrong(path, "\(range.lowerBound) to \(range.upperBound)", "\(value)") }
+  }
+
   /// Speeds by number of threads.
   func verify(_ speeds: [Calibration.ThreadSpeed], _ path: String) throws(CalibrationError) {
     guard !speeds.isEmpty else { throw wrong(path, "at least one speed", "none") }

@@ -16,28 +16,34 @@ public struct LayerPipeline: Sendable {
     let rooms = MemoryRooms(costs, cluster, workload)
     let weights = costs.sizes.experts.reduce(costs.sizes.dense + costs.sizes.gates, +)
     let capacities = cluster.nodes.indices.map(rooms.capacity)
-    let speeds = cluster.nodes.map { RankSpeed($0, threads: $0.cores, plan.efficiency).read }
+    var known = KnownSpeed(plan.efficiency)
+    let speeds = cluster.nodes.map { known.speed($0, threads: $0.cores).read }
     guard let shares = Self.shares(weights, capacities, speeds) else {
       (decodeTokensPerSecond, batchTokensPerSecond, prefillTokensPerSecond) = (nil, nil, nil)
       return
     }
     let stages = shares.indices.filter { shares[$0] > 0 }
-    /// What a node alone would take, times its part.
-    func stage(_ node: Int, _ workload: Workload) -> (decode: Double, prefill: Double) {
-      guard
-        let alone = try? PlanSearch(
-          costs, on: cluster.alone(node), workload: workload, sample: plan.sample, efficiency: plan.efficiency
-        ).best().prediction
-      else { return (.infinity, .infinity) }
-      return (shares[node] * alone.decode.secondsPerStep, shares[node] * (alone.prefill?.seconds ?? 0))
+    /// What nodes alone would take, each times its part.
+    func times(_ workload: Workload) -> [(decode: Double, prefill: Double)] {
+      var last: (node: ClusterDescription.Node, prediction: Prediction?)?
+      return stages.map { stage in
+        let node = cluster.nodes[stage]
+        if last?.node.isAsFast(as: node) != true {
+          let alone = PlanSearch(
+            costs, on: cluster.alone(stage), workload: workload, sample: plan.sample, efficiency: plan.efficiency)
+          last = (node, try? alone.best().prediction)
+        }
+        guard let alone = last?.prediction else { return (.infinity, .infinity) }
+        return (shares[stage] * alone.decode.secondsPerStep, shares[stage] * (alone.prefill?.seconds ?? 0))
+      }
     }
     let hops = stages.count > 1 ? Self.hops(stages, cluster, costs.rowBytes) : 0
-    let one = stages.map { stage($0, workload.with(sequences: 1)) }
+    let one = times(workload.with(sequences: 1))
     decodeTokensPerSecond = 1 / (one.reduce(0) { $0 + $1.decode } + hops)
 
     let groups = min(workload.sequences, stages.count)
     let each = (workload.sequences + groups - 1) / groups
-    let many = each == 1 ? one : stages.map { stage($0, workload.with(sequences: each)) }
+    let many = each == 1 ? one : times(workload.with(sequences: each))
     let round = many.reduce(0) { $0 + $1.decode } + hops * Double(each)
     let slowest = (many.map(\.decode).max() ?? 0) * Double(groups)
     batchTokensPerSecond = Double(workload.sequences) / max(round, slowest)
@@ -46,7 +52,7 @@ public struct LayerPipeline: Sendable {
     let parts = Double(max(1, min(stages.count, workload.prompt / 64)))
     var cut = workload.with(sequences: 1)
     cut.prefillChunk = max(1, Int((Double(workload.prompt) / parts).rounded(.up)))
-    let longest = stages.map { stage($0, cut).prefill / parts }.max() ?? 0
+    let longest = times(cut).map { $0.prefill / parts }.max() ?? 0
     let seconds = (parts + Double(stages.count) - 1) * longest + hops * Double(workload.prompt) / parts
     prefillTokensPerSecond = workload.prompt > 0 ? Double(workload.prompt) / seconds : nil
   }

@@ -12,6 +12,8 @@ public struct RankLayout: Sendable {
   public private(set) var speeds: [RankSpeed]
   /// `[nodes of the cluster]`: of all its ranks together.
   public private(set) var nodeSpeeds: [RankSpeed]
+  /// Whether several ranks run on a node.
+  let hasNeighbours: Bool
   private let efficiency: Efficiency
 
   /// - Parameter threads: of each rank; nil: the cores of its node, divided.
@@ -21,16 +23,18 @@ public struct RankLayout: Sendable {
     let threads = threads ?? nodes.map { max(1, cluster.nodes[$0].cores / counts[$0]) }
     var used = [Int](repeating: 0, count: cluster.nodes.count)
     for (node, count) in zip(nodes, threads) { used[node] += count }
+    var known = KnownSpeed(efficiency)
     nodeSpeeds = cluster.nodes.indices.map { index in
       let node = cluster.nodes[index]
-      return RankSpeed(node, threads: min(node.cores, max(1, used[index])), efficiency)
+      return known.speed(node, threads: min(node.cores, max(1, used[index])))
     }
     speeds = zip(nodes, threads).map { [nodeSpeeds] index, count in
       let node = cluster.nodes[index]
       // Several ranks keep to NUMA domains of their own.
-      return RankSpeed(node, threads: min(count, node.cores), efficiency)
+      return known.speed(node, threads: min(count, node.cores))
         .limited(to: nodeSpeeds[index], part: min(counts[index], node.domains))
     }
+    hasNeighbours = counts.contains { $0 > 1 }
     self.cluster = cluster
     self.nodes = nodes
     self.threads = threads

@@ -22,6 +22,7 @@ struct ExchangeModel {
     finishTimes(&hosts, loads, tokens: tokens, includesShared: includesShared)
     exchange.busiestHost = hosts.filter { $0.rank != coordinator }.map(\.time.seconds).max() ?? 0
     takeBack(hosts, loads, gated: gated, sharedDone: sharedDone, &exchange)
+    if includesShared { exchange.explainShared(Phase(.shared, costs.shared, rows: tokens, sharedTime(tokens))) }
     return exchange
   }
 
@@ -37,13 +38,14 @@ struct ExchangeModel {
   /// `[nodes of the cluster]`: seconds of all experts of a node's ranks, on all it has.
   func nodeTimes(_ loads: HostLoads) -> [Double] {
     var times = [Double](repeating: 0, count: layout.nodeSpeeds.count)
-    for (rank, node) in layout.nodes.enumerated() where loads.tokens[rank] > 0 {
+    for rank in loads.reached {
+      let node = layout.nodes[rank]
       times[node] += expertTime(loads, rank: rank, on: layout.nodeSpeeds[node]).time.seconds
     }
     return times
   }
 
-  private func expertTime(_ loads: HostLoads, rank: Int, on speed: RankSpeed) -> (work: Work, time: RooflineTime) {
+  func expertTime(_ loads: HostLoads, rank: Int, on speed: RankSpeed) -> (work: Work, time: RooflineTime) {
     let pairs = Double(loads.pairs[rank])
     var work = Work(
       weights: costs.expert.weights * Double(loads.experts[rank]), multiplyAdds: costs.expert.multiplyAdds,
@@ -60,14 +62,17 @@ struct ExchangeModel {
     var way = Phase(.toRouter)
     if router != coordinator {
       way.messages = 1
+      way.handlingSeconds = efficiency.secondsPerMessage
       way.latencySeconds = layout.latency(from: coordinator, to: router) + efficiency.secondsPerMessage
       let bytes = Double(tokens) * costs.rowBytes + ModelCosts.headerBytes
-      way.wireSeconds = bytes / layout.bytesPerSecond(from: coordinator, to: router)
-      if !layout.shareNode(coordinator, router) {
-        way.wireBytes = bytes
-        exchange.portOutOfCoordinator = way.wireSeconds
+      let seconds = bytes / layout.bytesPerSecond(from: coordinator, to: router)
+      if layout.shareNode(coordinator, router) {
+        way.sharedMemorySeconds = seconds
+      } else {
+        (way.wireBytes, way.wireSeconds) = (bytes, seconds)
+        exchange.portOutOfCoordinator = seconds
       }
-      way.seconds = way.latencySeconds + way.wireSeconds
+      way.seconds = way.latencySeconds + seconds
     }
     var gate = Phase(
       .gate, costs.gate, rows: tokens, layout.speeds[router].duration(costs.gate, rows: tokens, efficiency))
@@ -83,15 +88,13 @@ struct ExchangeModel {
   struct Host {
     let rank: Int
     /// When its rows are there, and when it begins.
-    let arrival: Double
+    var arrival: Double
     var start: Double
     var time = RooflineTime()
     var work = Work()
     var finish = 0.0
-    /// Of the messages that left the router's port up to its own.
-    var bytesBefore = 0.0
-    var latency = 0.0
-    var wire = 0.0
+    /// How its rows got there, behind those of other hosts.
+    var way = Phase(.dispatch)
   }
 
   /// The router sends to one host after the other through one port.
@@ -101,53 +104,57 @@ struct ExchangeModel {
     let router = placement.router
     var (written, port, sent) = (0.0, 0.0, 0.0)
     var hosts: [Host] = []
-    for rank in loads.tokens.indices where loads.tokens[rank] > 0 {
+    for rank in loads.reached {
       written += efficiency.secondsPerMessage
       guard rank != router else {
         hosts.append(Host(rank: rank, arrival: gated, start: gated))
         continue
       }
+      var way = Phase(.dispatch)
       let bytes = Double(loads.tokens[rank]) * costs.dispatchBytes + ModelCosts.headerBytes
       let seconds = bytes / layout.bytesPerSecond(from: router, to: rank)
-      let latency = layout.latency(from: router, to: rank) + written
-      var host: Host
+      (way.messages, way.handlingSeconds) = (1, written)
+      way.latencySeconds = layout.latency(from: router, to: rank) + written
       if layout.shareNode(router, rank) {
-        host = Host(rank: rank, arrival: gated + latency + seconds, start: 0)
-        (host.latency, host.wire) = (latency, seconds)
+        way.sharedMemorySeconds = seconds
       } else {
         port += seconds
         sent += bytes
-        host = Host(rank: rank, arrival: gated + latency + port, start: 0)
-        (host.latency, host.wire, host.bytesBefore) = (latency, port, sent)
+        (way.wireBytes, way.wireSeconds) = (sent, port)
       }
-      host.start = rank == placement.coordinator ? max(host.arrival, sharedDone) : host.arrival
-      hosts.append(host)
+      way.seconds = way.latencySeconds + way.sharedMemorySeconds + way.wireSeconds
+      let arrival = gated + way.seconds
+      let start = rank == placement.coordinator ? max(arrival, sharedDone) : arrival
+      hosts.append(Host(rank: rank, arrival: arrival, start: start, way: way))
     }
     for index in hosts.indices where hosts[index].rank == router {
-      hosts[index].start = gated + written
-      hosts[index].latency = written
+      (hosts[index].arrival, hosts[index].start) = (gated + written, gated + written)
+      (hosts[index].way.seconds, hosts[index].way.latencySeconds) = (written, written)
+      hosts[index].way.handlingSeconds = written
       if router == placement.coordinator { hosts[index].start = max(hosts[index].start, sharedDone) }
     }
-    exchange.portOutOfRouter = port
+    (exchange.portOutOfRouter, exchange.bytesOutOfRouter) = (port, sent)
     exchange.routerBusy += written
     return hosts
   }
 
   /// Ranks of a node share its memory and cores: none is done before all of their work so far could be.
   private func finishTimes(_ hosts: inout [Host], _ loads: HostLoads, tokens: Int, includesShared: Bool) {
+    for index in hosts.indices {
+      (hosts[index].work, hosts[index].time) = expertTime(loads, rank: hosts[index].rank)
+      hosts[index].finish = hosts[index].start + hosts[index].time.seconds
+    }
+    guard layout.hasNeighbours else { return }
     var begin = [Double](repeating: .infinity, count: layout.nodeSpeeds.count)
     var together = [Double](repeating: 0, count: layout.nodeSpeeds.count)
-    for index in hosts.indices {
-      let rank = hosts[index].rank
-      let node = layout.nodes[rank]
-      (hosts[index].work, hosts[index].time) = expertTime(loads, rank: rank)
-      together[node] += expertTime(loads, rank: rank, on: layout.nodeSpeeds[node]).time.seconds
-      begin[node] = min(begin[node], hosts[index].start)
+    for host in hosts {
+      let node = layout.nodes[host.rank]
+      together[node] += expertTime(loads, rank: host.rank, on: layout.nodeSpeeds[node]).time.seconds
+      begin[node] = min(begin[node], host.start)
     }
     for index in hosts.indices {
-      let host = hosts[index]
-      let node = layout.nodes[host.rank]
-      hosts[index].finish = max(host.start + host.time.seconds, begin[node] + together[node])
+      let node = layout.nodes[hosts[index].rank]
+      hosts[index].finish = max(hosts[index].finish, begin[node] + together[node])
     }
   }
 
@@ -156,41 +163,61 @@ struct ExchangeModel {
     _ hosts: [Host], _ loads: HostLoads, gated: Double, sharedDone: Double, _ exchange: inout ExchangeTime
   ) {
     let coordinator = placement.coordinator
-    let order = hosts.map { host in
+    let order = hosts.indices.map { place in
+      let host = hosts[place]
       let latency = host.rank == coordinator ? 0 : layout.latency(from: host.rank, to: coordinator)
-      return (host: host, ready: host.finish + latency)
-    }.sorted { ($0.ready, $0.host.rank) < ($1.ready, $1.host.rank) }
-    var (port, last, lastHost, sums) = (0.0, gated, Host?.none, 0)
-    for (host, ready) in order {
-      var arrival = ready
-      let bytes = Double(loads.sums[host.rank]) * (costs.rowBytes + 8) + ModelCosts.headerBytes
-      sums += loads.sums[host.rank]
-      if host.rank != coordinator {
-        let seconds = bytes / layout.bytesPerSecond(from: host.rank, to: coordinator)
-        if layout.shareNode(host.rank, coordinator) {
-          arrival += seconds
+      return Arrival(host: place, rank: host.rank, ready: host.finish + latency)
+    }.sorted { ($0.ready, $0.rank) < ($1.ready, $1.rank) }
+    var (port, bytes, sums) = (0.0, 0.0, 0)
+    var last: Arrival?
+    for var arrival in order {
+      let rank = arrival.rank
+      let size = Double(loads.sums[rank]) * (costs.rowBytes + 8) + ModelCosts.headerBytes
+      sums += loads.sums[rank]
+      if rank != coordinator {
+        let seconds = size / layout.bytesPerSecond(from: rank, to: coordinator)
+        if layout.shareNode(rank, coordinator) {
+          arrival.sharedMemory = seconds
         } else {
-          port = max(port, ready) + seconds
+          port = max(port, arrival.ready) + seconds
+          bytes += size
           exchange.portIntoCoordinator += seconds
-          arrival = port
+          arrival.wire = port - arrival.ready
         }
       }
-      if lastHost == nil || arrival >= last { (last, lastHost) = (arrival, host) }
+      if arrival.seconds >= last?.seconds ?? 0 { last = arrival }
     }
     let speed = layout.speeds[coordinator].read * efficiency.memory
-    let adding = Double(sums) * costs.rowBytes * 2 / speed + (hosts.isEmpty ? 0 : efficiency.secondsPerMessage)
-    exchange.adding = adding
-    exchange.total = max(last, sharedDone) + adding
-    guard let host = lastHost else { return }
-    exchange.explain(host, last: last, gated: gated, sharedDone: sharedDone, adding: adding)
-    if host.rank != coordinator {
-      exchange.combine.messages = 1
-      exchange.combine.latencySeconds = layout.latency(from: host.rank, to: coordinator) + efficiency.secondsPerMessage
-      exchange.combine.wireSeconds = max(0, exchange.combine.seconds - exchange.combine.latencySeconds)
-      exchange.combine.wireBytes =
-        layout.shareNode(host.rank, coordinator)
-        ? 0 : exchange.combine.wireSeconds * layout.bytesPerSecond(from: host.rank, to: coordinator)
-    }
+    var adding = Phase(.combine, Work(otherBytes: Double(sums) * costs.rowBytes * 2), rows: 0, RooflineTime())
+    (adding.readingSeconds, adding.longerSeconds) = (adding.memoryBytes / speed, adding.memoryBytes / speed)
+    adding.handlingSeconds = hosts.isEmpty ? 0 : efficiency.secondsPerMessage
+    adding.seconds = adding.readingSeconds + adding.handlingSeconds
+    adding.latencySeconds = adding.handlingSeconds
+    exchange.addingPhase = adding
+    exchange.total = max(last?.seconds ?? gated, sharedDone) + adding.seconds
+    guard let last else { return }
+    exchange.combine = adding
+    exchange.combine.messages = last.rank == coordinator ? 0 : 1
+    exchange.combine.latencySeconds += last.ready - hosts[last.host].finish
+    (exchange.combine.wireBytes, exchange.combine.wireSeconds) = (bytes, exchange.portIntoCoordinator)
+    exchange.combine.sharedMemorySeconds = last.sharedMemory
+    // All rows pass the port, most of them while the last host computes.
+    exchange.combine.hiddenSeconds = max(0, exchange.portIntoCoordinator - last.wire)
+    exchange.explain(hosts[last.host], last: last.seconds, sharedDone: sharedDone, adding: adding.seconds)
+  }
+
+  /// When a host's rows are on the coordinator.
+  private struct Arrival {
+    /// A place in the list of hosts, and its rank.
+    let host: Int
+    let rank: Int
+    /// At the coordinator's port.
+    let ready: Double
+    /// From there on: through it, behind others' rows, or in shared memory.
+    var wire = 0.0
+    var sharedMemory = 0.0
+
+    var seconds: Double { ready + wire + sharedMemory }
   }
 }
 
@@ -208,25 +235,30 @@ struct ExchangeTime {
   var busiestHost = 0.0
   var portOutOfCoordinator = 0.0
   var portOutOfRouter = 0.0
+  var bytesOutOfRouter = 0.0
   var portIntoCoordinator = 0.0
-  /// On the coordinator.
-  var adding = 0.0
+  /// Rows that have come back; on the coordinator.
+  var addingPhase = Phase(.combine)
+  var adding: Double { addingPhase.seconds }
 
   var phases: [Phase] { [toRouter, gate, dispatch, experts, combine, shared] }
 
   /// The way of the host that the layer waits for.
-  fileprivate mutating func explain(
-    _ host: ExchangeModel.Host, last: Double, gated: Double, sharedDone: Double, adding: Double
-  ) {
-    dispatch.messages = host.latency > 0 ? 1 : 0
-    dispatch.latencySeconds = host.latency
-    dispatch.wireSeconds = host.wire
-    dispatch.wireBytes = host.bytesBefore
-    let ready = max(host.arrival, gated + host.latency)
-    dispatch.seconds = ready - gated
+  fileprivate mutating func explain(_ host: ExchangeModel.Host, last: Double, sharedDone: Double, adding: Double) {
+    dispatch = host.way
     experts = Phase(.experts, host.work, rows: 1, host.time)
     experts.seconds = host.finish - host.start
+    experts.neighbourSeconds = max(0, experts.seconds - host.time.seconds)
     combine.seconds = last - host.finish + adding
-    shared.seconds = max(0, host.start - ready) + max(0, sharedDone - last)
+    // On the coordinator's rank its own experts come behind the shared ones.
+    shared.seconds = host.start - host.arrival + max(0, sharedDone - last)
+  }
+
+  /// - Parameter whole: without anything to hide it.
+  fileprivate mutating func explainShared(_ whole: Phase) {
+    let seconds = shared.seconds
+    shared = whole
+    shared.seconds = seconds
+    shared.hiddenSeconds = max(0, whole.seconds - seconds)
   }
 }

@@ -1,4 +1,7 @@
 /// A stretch of a decode step's time, and what it is the sum of. Of one step, all layers together.
+///
+/// `seconds` is ``longerSeconds`` + ``lostSeconds`` + ``overheadSeconds`` + ``latencySeconds`` + ``wireSeconds`` +
+/// ``sharedMemorySeconds`` + ``neighbourSeconds`` - ``hiddenSeconds``.
 public struct Phase: Sendable, Equatable {
   /// In the order of a layer.
   public enum Kind: String, Sendable, CaseIterable, Codable {
@@ -30,16 +33,25 @@ public struct Phase: Sendable, Equatable {
   /// Of these: in f32.
   public var floatMultiplyAdds = 0.0
   public var floatSeconds = 0.0
-  /// Of reading and computing, what does not overlap.
+  /// Of reading and computing: the longer one, and what of the shorter one it does not hide, layer by layer.
+  public var longerSeconds = 0.0
   public var lostSeconds = 0.0
   /// Starting jobs, choosing experts.
   public var overheadSeconds = 0.0
   /// Messages one after the other, and their latencies.
   public var messages = 0.0
   public var latencySeconds = 0.0
+  /// Of latencies: to write messages, to notice and to check them.
+  public var handlingSeconds = 0.0
   /// Through a port of the network, and what that takes.
   public var wireBytes = 0.0
   public var wireSeconds = 0.0
+  /// Between ranks of a node.
+  public var sharedMemorySeconds = 0.0
+  /// For other ranks of the same node, which share its memory and cores.
+  public var neighbourSeconds = 0.0
+  /// Of all that, what goes on while something longer does: to be taken off.
+  public var hiddenSeconds = 0.0
 
   init(_ kind: Kind) { self.kind = kind }
 
@@ -53,9 +65,13 @@ public struct Phase: Sendable, Equatable {
     computingSeconds = time.computing
     floatMultiplyAdds = Double(rows) * work.multiplyAdds.float
     floatSeconds = time.floating
+    longerSeconds = max(time.reading, time.computing)
     lostSeconds = time.lost
     overheadSeconds = time.starting
   }
+
+  /// What the longer of all reading and of all computing does not hide.
+  public var unhiddenSeconds: Double { lostSeconds + longerSeconds - max(readingSeconds, computingSeconds) }
 
   /// Work on one rank.
   mutating func add(_ work: Work, rows: Int, _ time: RooflineTime, times: Double = 1) {
@@ -70,12 +86,17 @@ public struct Phase: Sendable, Equatable {
     computingSeconds += other.computingSeconds * times
     floatMultiplyAdds += other.floatMultiplyAdds * times
     floatSeconds += other.floatSeconds * times
+    longerSeconds += other.longerSeconds * times
     lostSeconds += other.lostSeconds * times
     overheadSeconds += other.overheadSeconds * times
     messages += other.messages * times
     latencySeconds += other.latencySeconds * times
+    handlingSeconds += other.handlingSeconds * times
     wireBytes += other.wireBytes * times
     wireSeconds += other.wireSeconds * times
+    sharedMemorySeconds += other.sharedMemorySeconds * times
+    neighbourSeconds += other.neighbourSeconds * times
+    hiddenSeconds += other.hiddenSeconds * times
   }
 }
 

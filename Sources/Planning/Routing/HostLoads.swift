@@ -12,6 +12,8 @@ struct HostLoads {
   private var classes: [Int]
   /// `[ranks]`: partial sums that come back.
   private(set) var sums: [Int]
+  /// Ranks that tokens reach, ascending.
+  private(set) var reached: [Int] = []
   private var rowsOfExpert: [Int]
   private var lastToken: [Int]
 
@@ -20,7 +22,7 @@ struct HostLoads {
     self.experts = tokens
     pairs = tokens
     sums = tokens
-    lastToken = tokens
+    lastToken = [Int](repeating: -1, count: ranks)
     classes = [Int](repeating: 0, count: ranks * RankSpeed.rowClasses)
     rowsOfExpert = [Int](repeating: 0, count: experts)
   }
@@ -35,10 +37,12 @@ struct HostLoads {
   /// - Parameter range: of the sample's tokens.
   mutating func fill(_ sample: RoutingSample, _ range: Range<Int>, _ placement: Placement) {
     let owners = placement.owners
-    for rank in tokens.indices {
+    // Of many ranks a token reaches few.
+    for rank in reached {
       (tokens[rank], experts[rank], pairs[rank], sums[rank], lastToken[rank]) = (0, 0, 0, 0, -1)
+      for row in 0..<RankSpeed.rowClasses { classes[rank * RankSpeed.rowClasses + row] = 0 }
     }
-    for place in classes.indices { classes[place] = 0 }
+    reached.removeAll(keepingCapacity: true)
     for expert in rowsOfExpert.indices { rowsOfExpert[expert] = 0 }
     let tree = SummationTree(experts: placement.experts)
     let k = sample.expertsPerToken
@@ -49,6 +53,7 @@ struct HostLoads {
           rowsOfExpert[Int(id)] += 1
           let owner = owners[Int(id)]
           if lastToken[owner] != token {
+            if tokens[owner] == 0 { reached.append(owner) }
             lastToken[owner] = token
             tokens[owner] += 1
           }
@@ -56,6 +61,7 @@ struct HostLoads {
         tree.subtrees(of: ids, owner: { owners[Int(ids[$0])] }) { owner, _ in sums[owner] += 1 }
       }
     }
+    reached.sort()
     for (expert, rows) in rowsOfExpert.enumerated() where rows > 0 {
       let owner = owners[expert]
       experts[owner] += 1
@@ -79,9 +85,9 @@ public struct PlacementLoad: Sendable, Equatable {
     var (busiest, hosts, sums) = (0, 0, 0)
     for token in 0..<sample.tokens {
       loads.fill(sample, token..<token + 1, placement)
-      busiest += loads.pairs.max() ?? 0
-      hosts += loads.tokens.reduce(0, +)
-      sums += loads.sums.reduce(0, +) - loads.sums[placement.coordinator]
+      busiest += loads.reached.reduce(0) { max($0, loads.pairs[$1]) }
+      hosts += loads.reached.reduce(0) { $0 + loads.tokens[$1] }
+      sums += loads.reached.reduce(0) { $0 + loads.sums[$1] } - loads.sums[placement.coordinator]
     }
     let count = Double(max(sample.tokens, 1))
     self.busiest = Double(busiest) / count

@@ -52,8 +52,8 @@ struct MemoryRooms {
   /// What each node that has ranks would hold.
   func fits(_ placement: Placement, _ layout: RankLayout) -> [NodeFit] {
     let plan = plan(placement, threads: layout.threads[placement.coordinator])
-    return Set(layout.nodes).sorted().map { node in
-      let ranks = layout.nodes.indices.filter { layout.nodes[$0] == node }
+    let ranksOfNode = Dictionary(grouping: layout.nodes.indices) { layout.nodes[$0] }
+    return ranksOfNode.sorted { $0.key < $1.key }.map { node, ranks in
       let isCoordinator = ranks.contains(placement.coordinator)
       let experts = ranks.reduce(0) { $0 + placement.experts(of: $1).reduce(0) { $0 + costs.sizes.experts[$1] } }
       let gates = ranks.contains(placement.router) ? costs.sizes.gates : 0
@@ -86,45 +86,29 @@ public struct NodeFit: Sendable, Equatable {
   public var bytes: Int { expertBytes + denseBytes + gateBytes + cacheBytes + bufferBytes }
 }
 
-/// What a cluster lacks to hold a model.
-public struct Shortage: Error, Sendable, Equatable {
-  public struct Node: Sendable, Equatable {
-    /// Index into the cluster's.
-    public let node: Int
-    public let capacity: Int
-    /// Everything but experts.
-    public let fixedBytes: Int
-    /// Of each layer that fit beside that.
-    public let experts: Int
+/// How many experts the nodes of a choice hold, at most.
+struct GroupRooms {
+  /// `[kinds, nodes of it]`: experts that the first so many hold.
+  private let sums: [[Int]]
+  /// `[kinds]`: how many more the first one holds where it does not coordinate; nil where it cannot.
+  private let costs: [Int?]
+  private let experts: Int
+
+  init(_ rooms: MemoryRooms, _ kinds: NodeKinds) {
+    experts = rooms.costs.configuration.routedExperts
+    let held = kinds.kinds.map { nodes in
+      nodes.map { max(0, rooms.experts($0, isCoordinator: false, isRouter: false)) }
+    }
+    sums = held.map { $0.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) } }
+    costs = zip(kinds.kinds, held).map { nodes, held in
+      let coordinating = rooms.experts(nodes[0], isCoordinator: true, isRouter: false)
+      return coordinating < 0 ? nil : held[0] - coordinating
+    }
   }
 
-  /// The coordinator's node first.
-  public let nodes: [Node]
-  /// Bytes of one expert, all layers.
-  public let expertBytes: Int
-  /// Experts of each layer that fit nowhere.
-  public let missingExperts: Int
-  /// Bytes by which the dense part, cache and buffers are too large for the coordinator's node.
-  public let missingOnCoordinator: Int
-
-  public var missingBytes: Int { missingExperts * expertBytes + missingOnCoordinator }
-
-  /// With every node used, and the one with most memory coordinating.
-  init(_ rooms: MemoryRooms) {
-    let cluster = rooms.cluster
-    let most = cluster.nodes.indices.map(rooms.capacity).max() ?? 0
-    let coordinator = cluster.nodes.indices.first { rooms.capacity($0) == most } ?? 0
-    let order = [coordinator] + cluster.nodes.indices.filter { $0 != coordinator }
-    nodes = order.enumerated().map { place, node in
-      let isRouter = place == min(1, order.count - 1)
-      return Node(
-        node: node, capacity: rooms.capacity(node),
-        fixedBytes: rooms.fixedBytes(node, isCoordinator: place == 0, isRouter: isRouter),
-        experts: max(0, rooms.experts(node, isCoordinator: place == 0, isRouter: isRouter)))
-    }
-    expertBytes = rooms.costs.largestExpertBytes
-    let held = nodes.reduce(0) { $0 + $1.experts }
-    missingExperts = max(0, rooms.costs.configuration.routedExperts - held)
-    missingOnCoordinator = max(0, nodes[0].fixedBytes - nodes[0].capacity)
+  /// - Parameter choice: nodes of each kind.
+  func mayHold(_ choice: [Int]) -> Bool {
+    let sum = zip(sums, choice).reduce(0) { $0 + $1.0[$1.1] }
+    return zip(costs, choice).contains { cost, count in count > 0 && cost.map { sum - $0 >= experts } ?? false }
   }
 }

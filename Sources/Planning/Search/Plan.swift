@@ -19,11 +19,31 @@ public struct Plan: Sendable {
 
   /// Nodes in the order of their first ranks.
   public var nodesInOrder: [Int] {
-    layout.nodes.enumerated().filter { layout.nodes.firstIndex(of: $0.element) == $0.offset }.map(\.element)
+    var seen: Set<Int> = []
+    return layout.nodes.filter { seen.insert($0).inserted }
   }
 
   /// Nodes of the cluster that get nothing to do.
-  public var idleNodes: [Int] { cluster.nodes.indices.filter { !layout.nodes.contains($0) } }
+  public var idleNodes: [Int] {
+    let used = Set(layout.nodes)
+    return cluster.nodes.indices.filter { !used.contains($0) }
+  }
+
+  /// Why a node gets nothing to do.
+  public enum Idleness: Sendable {
+    /// Not even one expert of every layer fits beside the buffers.
+    case isTooSmall
+    /// A rank in each of its domains would be more than a placement has.
+    case hasTooManyDomains
+    case isNoFaster
+  }
+
+  public func idleness(of node: Int) -> Idleness {
+    if MemoryRooms(costs, cluster, workload).experts(node, isCoordinator: false, isRouter: false) <= 0 {
+      return .isTooSmall
+    }
+    return layout.ranks + cluster.nodes[node].domains > Placement.mostRanks ? .hasTooManyDomains : .isNoFaster
+  }
 
   public var isAligned: Bool { spread == 1 }
 

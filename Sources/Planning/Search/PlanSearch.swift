@@ -46,12 +46,34 @@ public struct PlanSearch {
   /// - Throws: ``Shortage`` where no placement fits.
   public func best() throws(Shortage) -> Plan {
     var best: Scored?
-    let kinds = NodeKinds(cluster)
-    for choice in kinds.choices {
-      for group in groups(kinds, choice) { search(group, &best) }
+    forEachCandidate {
+      consider($0, &best)
+      return true
     }
     guard let best else { throw Shortage(rooms) }
     return plan(best)
+  }
+
+  /// Whether any placement fits.
+  public var hasPlan: Bool {
+    var found = false
+    forEachCandidate { _ in
+      found = true
+      return false
+    }
+    return found
+  }
+
+  /// All that fit, until the body returns false.
+  private func forEachCandidate(_ body: (Candidate) -> Bool) {
+    let kinds = NodeKinds(cluster)
+    let rooms = GroupRooms(rooms, kinds)
+    let choices = kinds.choices(most: costs.configuration.routedExperts + 2) { rooms.mayHold($0) }
+    for choice in choices {
+      for group in groups(kinds, choice) {
+        guard search(group, body) else { return }
+      }
+    }
   }
 
   private struct Scored {
@@ -72,6 +94,9 @@ public struct PlanSearch {
     /// `[nodes]`, an index of those that are used.
     let kinds: [Int]
     let kindCount: Int
+
+    /// Of more nodes than that, one has so few experts that shares and spreads between hardly differ.
+    var isLarge: Bool { nodes.count > 24 }
   }
 
   private func groups(_ kinds: NodeKinds, _ choice: [Int]) -> [Group] {
@@ -80,19 +105,20 @@ public struct PlanSearch {
     return used.map { kind in
       let coordinator = kinds.kinds[kind][0]
       let order = [coordinator] + nodes.filter { $0 != coordinator }
-      let kindOf = order.map { node in used.firstIndex { kinds.kinds[$0].contains(node) } ?? 0 }
+      let kindOf = order.map { used.firstIndex(of: kinds.kindOf[$0]) ?? 0 }
       return Group(nodes: order, kinds: kindOf, kindCount: used.count)
     }
   }
 
-  private func search(_ group: Group, _ best: inout Scored?) {
+  /// - Returns: whether to go on.
+  private func search(_ group: Group, _ body: (Candidate) -> Bool) -> Bool {
     let room = group.nodes.enumerated().reduce(0) {
       $0 + max(0, rooms.experts($1.element, isCoordinator: $1.offset == 0, isRouter: false))
     }
     let count = costs.configuration.routedExperts
-    guard room >= count, rooms.experts(group.nodes[0], isCoordinator: true, isRouter: false) >= 0 else { return }
+    guard room >= count, rooms.experts(group.nodes[0], isCoordinator: true, isRouter: false) >= 0 else { return true }
     let ranks = group.nodes.flatMap { [Int](repeating: $0, count: cluster.nodes[$0].domains) }
-    guard ranks.count <= Placement.mostRanks else { return }
+    guard ranks.count <= Placement.mostRanks else { return true }
     let layout = RankLayout(cluster: cluster, nodes: ranks, efficiency: efficiency)
     var seen: Set<[Int]> = []
     for router in routers(group) {
@@ -104,10 +130,11 @@ public struct PlanSearch {
             let placement = try? Placement(owners: owners, ranks: ranks.count, coordinator: 0, router: router)
           else { continue }
           let candidate = Candidate(placement: placement, layout: layout, spread: spread)
-          if fits(candidate) { consider(candidate, &best) }
+          if fits(candidate), !body(candidate) { return false }
         }
       }
     }
+    return true
   }
 
   /// Nothing that exceeds a node's memory is ever looked at.
@@ -145,7 +172,7 @@ extension PlanSearch {
   /// Routing groups that a rank's experts come from.
   private func spreads(_ group: Group) -> [Int] {
     let all = ExpertShares.spreads(costs.configuration)
-    return group.kindCount == 1 ? all : Array(Set([all[0], all[all.count - 1]])).sorted()
+    return group.kindCount == 1 && !group.isLarge ? all : Array(Set([all[0], all[all.count - 1]])).sorted()
   }
 
   /// `[nodes]`: the weight of each in the sharing, and the coordinator's own share of that.
@@ -155,10 +182,10 @@ extension PlanSearch {
   }
 
   private func weights(_ group: Group) -> [Weights] {
-    let ratios: [Double] = group.kindCount == 1 ? [] : [0, 0.25, 0.5, 0.75, 1, 4.0 / 3, 2, 4]
+    let ratios: [Double] = group.isLarge ? [0, 0.5, 1, 2] : [0, 0.25, 0.5, 0.75, 1, 4.0 / 3, 2, 4]
     var combinations: [[Double]] = [[1]]
     for _ in 1..<max(1, group.kindCount) { combinations = combinations.flatMap { list in ratios.map { list + [$0] } } }
-    let own: [Double] = group.kindCount == 1 ? [1, 0.75, 0.5, 0.25, 0] : [1, 0.5, 0]
+    let own: [Double] = group.isLarge ? [1, 0] : group.kindCount == 1 ? [1, 0.75, 0.5, 0.25, 0] : [1, 0.5, 0]
     return combinations.flatMap { combination in
       own.map { Weights(nodes: group.kinds.map { combination[$0] }, coordinator: $0) }
     }

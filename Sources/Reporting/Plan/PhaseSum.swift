@@ -16,35 +16,46 @@ enum PhaseSum {
     return table
   }
 
+  /// The sum; what would not show in its last digit is left out.
   static func text(_ phase: Phase) -> String {
-    if phase.kind == .shared { return "what the routed experts do not hide" }
-    var parts: [String] = []
-    if phase.readingSeconds > 0 || phase.computingSeconds > 0 {
-      if phase.readingSeconds >= phase.computingSeconds {
-        parts.append("\(bytes(phase.memoryBytes)) / \(bytes(phase.memoryBytes / phase.readingSeconds))/s")
-      } else {
-        let block = phase.multiplyAdds - phase.floatMultiplyAdds
-        let sums = [
-          ("int8", block, phase.computingSeconds - phase.floatSeconds),
-          ("f32", phase.floatMultiplyAdds, phase.floatSeconds),
-        ]
-        for (kind, work, seconds) in sums where work > 0.5 && seconds > 0 {
-          parts.append("\(count(work)) \(kind) multiply-adds / \(count(work / seconds))/s")
-        }
-      }
+    let least = (phase.seconds + phase.hiddenSeconds) * 0.000_5
+    func parts(_ parts: [(Double, String)]) -> [String] {
+      parts.filter { $0.0 > least }.map { "\(Format.seconds($0.0)) \($0.1)" }
     }
-    if phase.lostSeconds > 0.000_05 { parts.append("\(Format.seconds(phase.lostSeconds)) that do not overlap") }
+    let work = work(phase) + parts([(phase.unhiddenSeconds, "that do not overlap")])
+    let adding = phase.kind == .combine ? work.map { $0 + " to add them up" } : []
+    var sum = phase.kind == .combine ? [] : work
     if phase.messages > 0 {
-      parts.append(
-        "\(Format.significant(phase.messages)) messages x \(Format.seconds(phase.latencySeconds / phase.messages))")
+      let each = (phase.latencySeconds - phase.handlingSeconds) / phase.messages
+      sum.append("\(Format.significant(phase.messages)) messages x \(Format.seconds(each))")
     }
-    if phase.wireBytes > 0, phase.wireSeconds > 0 {
-      parts.append("\(bytes(phase.wireBytes)) / \(bytes(phase.wireBytes / phase.wireSeconds))/s")
-    } else if phase.wireSeconds > 0 {
-      parts.append("\(Format.seconds(phase.wireSeconds)) in shared memory")
+    sum += parts([(phase.handlingSeconds, "to handle them")])
+    if phase.wireSeconds > 0 {
+      sum.append("\(bytes(phase.wireBytes)) / \(bytes(phase.wireBytes / phase.wireSeconds))/s")
     }
-    if phase.overheadSeconds > 0.000_05 { parts.append("\(Format.seconds(phase.overheadSeconds)) beside") }
-    return parts.joined(separator: " + ")
+    sum += parts([
+      (phase.sharedMemorySeconds, "in shared memory"), (phase.neighbourSeconds, "for other ranks of its node"),
+      (phase.overheadSeconds, "beside"),
+    ])
+    let longer = phase.kind == .combine ? "busiest host" : "routed experts"
+    let hidden = parts([(phase.hiddenSeconds, "hidden behind the \(longer)")])
+    return ([(sum + adding).joined(separator: " + ")] + hidden).joined(separator: " − ")
+  }
+
+  /// What takes longer of reading and computing.
+  private static func work(_ phase: Phase) -> [String] {
+    guard phase.readingSeconds < phase.computingSeconds else {
+      guard phase.readingSeconds > 0 else { return [] }
+      return ["\(bytes(phase.memoryBytes)) / \(bytes(phase.memoryBytes / phase.readingSeconds))/s"]
+    }
+    let block = phase.multiplyAdds - phase.floatMultiplyAdds
+    let sums = [
+      ("int8", block, phase.computingSeconds - phase.floatSeconds),
+      ("f32", phase.floatMultiplyAdds, phase.floatSeconds),
+    ]
+    return sums.filter { $0.1 > 0.5 && $0.2 > 0 }.map { kind, work, seconds in
+      "\(count(work)) \(kind) multiply-adds / \(count(work / seconds))/s"
+    }
   }
 
   /// In powers of 1000, as bandwidths are.

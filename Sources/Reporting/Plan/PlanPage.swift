@@ -74,14 +74,24 @@ public struct PlanPage {
           + [fit.expertBytes, fit.denseBytes, fit.gateBytes, fit.cacheBytes, fit.bufferBytes, fit.bytes, fit.capacity]
           .map { $0 == 0 ? Format.none : Format.bytes($0) })
     }
-    let idle = plan.idleNodes.map { printable(cluster.nodes[$0].name, limit: 64) }
-    let note = idle.isEmpty ? "" : " Not used, since that is no slower: \(idle.joined(separator: ", "))."
     return [
       .heading("It fits"), .table(table),
       .text(
         "Bytes in powers of 1024. \"of\": what was available, less a twentieth that stays free. Experts: of each of the "
-          + "\(plan.costs.expertLayers) layers that have \(plan.costs.configuration.routedExperts)." + note),
+          + "\(plan.costs.expertLayers) layers that have \(plan.costs.configuration.routedExperts)." + idle),
     ]
+  }
+
+  /// Nodes that are not used, by reason.
+  private var idle: String {
+    let byReason = Dictionary(grouping: plan.idleNodes, by: plan.idleness)
+    let reasons: [(Plan.Idleness, String)] = [
+      (.isNoFaster, "since that is no slower"), (.isTooSmall, "since not one expert fits"),
+      (.hasTooManyDomains, "since there would be more than \(Placement.mostRanks) ranks"),
+    ]
+    return reasons.map { reason, text in
+      byReason[reason].map { " Not used, \(text): \(FitGroup.ranges($0, cluster))." } ?? ""
+    }.joined()
   }
 
   private var experts: [PageBlock] {
@@ -132,7 +142,10 @@ public struct PlanPage {
         "At depth \(decode.depth). Bandwidths and peaks are those of the cluster times what Flotilla reaches of them (below). "
           + "The busiest host is the one that a layer waits for: "
           + "\(Format.significant(decode.expertsOnBusiestHost)) experts in the mean, "
-          + "\(PhaseSum.bytes(plan.costs.expert.bytes)) each."),
+          + "\(PhaseSum.bytes(plan.costs.expert.bytes)) each in \(plan.costs.expertLayers) layers. A row of "
+          + "\(Format.exact(Int(plan.costs.dispatchBytes))) bytes goes to each host that a token reaches, up to the busiest "
+          + "one's; rows of \(Format.exact(Int(plan.costs.rowBytes) + 8)) come back, which the coordinator's port takes as "
+          + "they get ready, most before the busiest host is done."),
     ]
   }
 
@@ -148,11 +161,21 @@ public struct PlanPage {
       ])
     }
     table.append(["all", Format.none, Format.significant(prefill.seconds)])
+    var sums = TextTable([
+      .init("Takes part", .left), .init("With", .left), .init("s PREDICTED"), .init("Sum", .left),
+    ])
+    for part in plan.promptParts {
+      sums.append([
+        part.resource.rawValue, part.name, Format.significant(part.phase.seconds), PhaseSum.text(part.phase),
+      ])
+    }
     return [
       .heading("Where the time of a prompt goes"), .table(table),
       .text(
-        "\(workload.prompt) tokens in chunks of \(workload.prefillChunk), each in \(workload.microBatches) parts that overlap: "
-          + "in every layer what is busiest decides."),
+        "\(workload.prompt) tokens in chunks of \(workload.prefillChunk), each in up to \(workload.microBatches) parts "
+          + "that overlap: in every layer what is busiest decides; the last part's experts are waited for alone, once a chunk. What "
+          + "each is busy with:"),
+      .table(sums),
     ]
   }
 
@@ -206,31 +229,44 @@ public struct PlanPage {
       .text(
         verdicts.joined(separator: " ")
           + " Layers in a row are computed in their favour: cut anywhere, every node at Flotilla's own speed, always at "
-          + "work where there are streams enough."),
+          + "work where there are streams enough. A stream takes each node's part of what that node would take alone, and a "
+          + "row of \(Format.exact(Int(plan.costs.rowBytes))) bytes from each to the next. \(servers)"),
     ]
+  }
+
+  /// What the machines to compare with are taken to have.
+  private var servers: String {
+    let server = ReferenceServer.cluster.nodes[0]
+    let best = [server.readBytesPerSecond, server.multiplyAddsInt8PerSecond, server.multiplyAddsF32PerSecond]
+      .map { $0.map(\.best).max() ?? 0 }
+    return "One node is the fastest of these, one rank with all its cores. The server is made up, not measured: it "
+      + "reads \(PhaseSum.bytes(best[0])) and does \(PhaseSum.count(best[1])) int8 and \(PhaseSum.count(best[2])) f32 "
+      + "multiply-adds a second, of which Flotilla reaches the same parts as of peaks elsewhere (below)."
   }
 
   private var paste: [PageBlock] { commands.isEmpty ? [] : [.heading("To run it"), .code(commands)] }
 
   private var small: [PageBlock] {
-    let efficiency = Efficiency()
-    let attention = "\(Format.significant(efficiency.attention)) in attention"
-    let rest =
-      "; \(Format.seconds(efficiency.secondsPerMessage)) to handle a message. Sources: "
-      + "Sources/Planning/Cost/Efficiency.swift."
-    if plan.cluster.nodes.allSatisfy({ $0.products?.isEmpty == false }) {
-      return [
-        .text(
-          "Products as fast as calibrated, format by format. Assumed: \(Format.significant(efficiency.memory)) of the memory "
-            + "bandwidth for the cache; of the f32 peak \(attention)" + rest)
-      ]
-    }
+    let assumed = Assumptions(cluster)
+    let efficiency = assumed.efficiency
     let products = efficiency.blockProducts.map { Format.significant($0) }.joined(separator: ", ")
+    let wide = assumed.wideProducts.map {
+      " (\(Format.significant($0)) of that with AVX2 and codes of 6 or 8 bits)"
+    }
+    let peaks =
+      "Products are predicted from peaks, of which are reached: \(products) of the int8 peak with 1, 2, 3, 4 or more rows"
+      + "\(wide ?? ""); \(Format.significant(efficiency.floatProducts)) of the f32 peak. Held against runs, predictions "
+      + "from peaks alone were off by 26 % in the median, by half in q8_0 and bf16 (Documentation/Planning.md). "
     return [
       .text(
-        "Assumed of the calibrated peaks: \(Format.significant(efficiency.memory)) of the memory bandwidth; \(products) of the "
-          + "int8 peak with 1, 2, 3, 4 or more rows; \(Format.significant(efficiency.floatProducts)) of the f32 peak, "
-          + attention + rest)
+        (assumed.usesPeaks ? peaks : "Products as fast as calibrated, format by format. ")
+          + "Of each calibrated speed the best counts, not the median. Assumed: \(Format.significant(efficiency.memory)) of "
+          + "the memory bandwidth; \(Format.significant(efficiency.attention)) of the f32 peak in attention; "
+          + "\(Format.significant(assumed.overlapLoss)) of the shorter one of reading and computing does not overlap, where "
+          + "there are more rows than one; \(Format.seconds(efficiency.secondsPerMessage)) to handle a message, "
+          + "\(Format.seconds(efficiency.secondsPerJob)) to start a product, "
+          + "\(Format.significant(efficiency.secondsPerScore * 1e9)) ns for a score. Sources: "
+          + "Sources/Planning/Cost/Efficiency.swift.")
     ]
   }
 }

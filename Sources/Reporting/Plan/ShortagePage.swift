@@ -10,45 +10,58 @@ public struct ShortagePage {
   public init(_ shortage: Shortage, on cluster: ClusterDescription, name: String, formats: String) {
     self.shortage = shortage
     self.cluster = cluster
-    title = "\(name), weights in \(formats), does not fit on \(cluster.nodes.count) nodes"
+    let count = cluster.nodes.count
+    title = "\(name), weights in \(formats), does not fit on \(count) node\(count == 1 ? "" : "s")"
   }
 
   public var text: String { PageBlock.text(blocks) }
 
   public func markdown(level: Int = 1) -> String { PageBlock.markdown(blocks, level: level) }
 
-  /// What is missing, in a sentence.
+  /// What is wrong, in a sentence.
   public var summary: String {
     var parts: [String] = []
     if shortage.missingOnCoordinator > 0 {
       let name = printable(cluster.nodes[shortage.nodes[0].node].name, limit: 64)
-      parts.append("\(Format.bytes(shortage.missingOnCoordinator)) on \(name) for the coordinator's part")
+      parts.append("the coordinator's part is \(Format.bytes(shortage.missingOnCoordinator)) too large for \(name)")
     }
-    if shortage.missingExperts > 0 {
-      let count = shortage.missingExperts
+    let missing = shortage.missingExperts
+    if missing > 0 {
       parts.append(
-        "\(Format.bytes(count * shortage.expertBytes)) for \(count) expert\(count == 1 ? "" : "s") of every layer")
+        "\(missing) of \(shortage.experts) experts of every layer \(missing == 1 ? "has" : "have") no place")
     }
-    return parts.isEmpty ? "no division of the experts fits" : parts.joined(separator: " and ") + " missing"
+    guard !parts.isEmpty else { return "no division of the experts over the nodes that fits" }
+    return "\(Format.bytes(shortage.missingBytes)) too little: " + parts.joined(separator: ", and ")
   }
 
   private var blocks: [PageBlock] {
     var table = TextTable([
-      .init("Node", .left), .init("May take"), .init("Besides experts"), .init("Experts that fit"), .init("Missing"),
+      .init("Node", .left), .init("May take"), .init("Besides experts"), .init("Experts that fit"),
+      .init("without a place"), .init("Missing"),
     ])
-    for (place, node) in shortage.nodes.enumerated() {
-      let missing = max(0, node.fixedBytes - node.capacity)
-      table.append([
-        printable(cluster.nodes[node.node].name, limit: 40) + (place == 0 ? " (coordinator)" : ""),
-        Format.bytes(node.capacity), Format.bytes(node.fixedBytes), "\(node.experts)",
-        missing > 0 ? Format.bytes(missing) : Format.none,
-      ])
+    func append(_ name: String, _ bytes: [Int], _ experts: Int, _ missing: Int, _ missingBytes: Int) {
+      table.append(
+        [name] + bytes.map { Format.bytes($0) } + [
+          "\(experts)", missing > 0 ? "\(missing)" : Format.none,
+          missingBytes > 0 ? Format.bytes(missingBytes) : Format.none,
+        ])
     }
+    for (place, node) in shortage.nodes.enumerated() {
+      append(
+        printable(cluster.nodes[node.node].name, limit: 40) + (place == 0 ? " (coordinator)" : ""),
+        [node.capacity, node.fixedBytes], node.experts, node.missingExperts, node.missingBytes)
+    }
+    append(
+      "all", [shortage.capacity, shortage.nodes.reduce(0) { $0 + $1.fixedBytes }],
+      shortage.nodes.reduce(0) { $0 + $1.experts }, shortage.missingExperts, shortage.missingBytes)
+    let left = shortage.leftBytes
     return [
       .title(title), .table(table),
       .text(
-        "An expert of every layer takes \(Format.bytes(shortage.expertBytes)). Missing in all: "
-          + "\(Format.bytes(shortage.missingBytes)): \(summary)."),
+        "Needs \(Format.bytes(shortage.neededBytes)), of which an expert of every layer takes "
+          + "\(Format.bytes(shortage.expertBytes)). The nodes may take \(Format.bytes(shortage.capacity))"
+          + (left > 0 ? ", of which \(Format.bytes(left)) are left over in parts too small for an expert" : "")
+          + ". That is \(summary). Experts without a place are shared out evenly over the nodes."),
     ]
   }
 }

@@ -21,17 +21,22 @@ public struct VirtualPage {
   private var blocks: [PageBlock] {
     let workload = run.workload
     let nodes = Set(layout.nodes).count
-    let prompt = run.prefill.map { Format.rate($0.tokensPerSecond) } ?? Format.none
-    let (median, late) = (run.stepSeconds(share: 0.5), run.stepSeconds(share: 0.99))
+    let prompt = run.prefill.map { "Prompt PREDICTED: \(Format.rate($0.tokensPerSecond)). " } ?? ""
     return [
       .title("\(printable(name, limit: 200)), weights in \(format), on modelled nodes: PREDICTED"),
       .text(
         "\(run.placement.ranks) ranks on \(nodes) nodes; \(workload.sequences) x (\(workload.prompt) + "
           + "\(workload.generated)) tokens. A virtual clock by the cluster's description; nothing was run. Experts: \(source)."
       ),
+    ] + (run.steps.isEmpty ? [.text(prompt)] : decode(prompt))
+  }
+
+  private func decode(_ prompt: String) -> [PageBlock] {
+    let (median, late) = (run.stepSeconds(share: 0.5), run.stepSeconds(share: 0.99))
+    return [
       .text(
         "Decode PREDICTED: \(Format.rate(run.tokensPerSecond)); a step takes \(Format.seconds(median)) in the median, "
-          + "\(Format.seconds(late)) at the 99th of a hundred. Prompt PREDICTED: \(prompt). Of a token's experts of a layer "
+          + "\(Format.seconds(late)) at the 99th of a hundred. \(prompt)Of a token's experts of a layer "
           + "\(Format.significant(run.expertsOnBusiestRank)) are on the busiest rank."),
       .heading("Where the time of a step goes, in the mean"), .table(parts),
       .heading("Busiest ranks"), .table(ranks),

@@ -193,10 +193,10 @@ struct PlanCommand: ParsableCommand {
     _ shortage: Shortage, _ search: PlanSearch, _ subject: Subject, _ cluster: ClusterDescription
   ) throws -> any Error {
     let format = search.costs.formats.description
-    let smaller: [WeightFormat] = [.q8_0, .q6_K, .q4_1, .q4_K]
+    let smaller: [WeightFormat] = [.q4_K, .q4_1, .q6_K, .q8_0]
     let fitting = smaller.filter {
       let costs = ModelCosts(search.costs.configuration, WeightFormats($0), cacheFormat: cacheType.format)
-      return PlanSearch(costs, on: cluster, workload: search.workload, sample: search.sample).shortage == nil
+      return PlanSearch(costs, on: cluster, workload: search.workload, sample: search.sample).hasPlan
     }.map(\.rawValue)
     let page = ShortagePage(shortage, on: cluster, name: subject.name, formats: format)
     if json {
@@ -205,7 +205,9 @@ struct PlanCommand: ParsableCommand {
     } else {
       try StandardOutput.write(markdown ? page.markdown() : page.text)
     }
-    let hint = fitting.isEmpty ? "more nodes, or more memory in them" : "it fits with --quant \(fitting[0])"
+    let hint =
+      fitting.isEmpty
+      ? "more nodes, or more memory in them" : "it fits with --quant \(fitting.joined(separator: ", or --quant "))"
     return UsageError("--cluster: expected room for the model in \(format), found \(page.summary)", hint: hint)
   }
 }

@@ -57,11 +57,16 @@ struct PlanFacts: Encodable {
     let readingSeconds: Double
     let multiplyAdds: Double
     let computingSeconds: Double
+    let notOverlappingSeconds: Double
     let overheadSeconds: Double
     let messages: Double
     let latencySeconds: Double
+    let handlingSeconds: Double
     let wireBytes: Double
     let wireSeconds: Double
+    let sharedMemorySeconds: Double
+    let neighbourSeconds: Double
+    let hiddenSeconds: Double
 
     init(_ phase: Phase) {
       part = phase.kind.rawValue
@@ -70,11 +75,16 @@ struct PlanFacts: Encodable {
       readingSeconds = phase.readingSeconds
       multiplyAdds = phase.multiplyAdds
       computingSeconds = phase.computingSeconds
+      notOverlappingSeconds = phase.unhiddenSeconds
       overheadSeconds = phase.overheadSeconds
       messages = phase.messages
       latencySeconds = phase.latencySeconds
+      handlingSeconds = phase.handlingSeconds
       wireBytes = phase.wireBytes
       wireSeconds = phase.wireSeconds
+      sharedMemorySeconds = phase.sharedMemorySeconds
+      neighbourSeconds = phase.neighbourSeconds
+      hiddenSeconds = phase.hiddenSeconds
     }
   }
 
@@ -162,6 +172,8 @@ struct ShortageFacts: Encodable {
     let mayTake: Int
     let bytesWithoutExperts: Int
     let experts: Int
+    let missingExperts: Int
+    let missingBytes: Int
   }
 
   let fits = false
@@ -169,6 +181,8 @@ struct ShortageFacts: Encodable {
   let format: String
   let nodes: [Node]
   let expertBytes: Int
+  let neededBytes: Int
+  let mayTake: Int
   let missingExperts: Int
   let missingOnCoordinator: Int
   let missingBytes: Int
@@ -181,9 +195,10 @@ struct ShortageFacts: Encodable {
     nodes = shortage.nodes.map {
       Node(
         name: cluster.nodes[$0.node].name, mayTake: $0.capacity, bytesWithoutExperts: $0.fixedBytes,
-        experts: $0.experts)
+        experts: $0.experts, missingExperts: $0.missingExperts, missingBytes: $0.missingBytes)
     }
     expertBytes = shortage.expertBytes
+    (neededBytes, mayTake) = (shortage.neededBytes, shortage.capacity)
     missingExperts = shortage.missingExperts
     missingOnCoordinator = shortage.missingOnCoordinator
     missingBytes = shortage.missingBytes

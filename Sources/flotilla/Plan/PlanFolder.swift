@@ -8,8 +8,8 @@ import Reporting
 struct PlanFolder {
   let folder: URL
   private let plan: Plan
-  /// The prepared model's folder on the nodes.
-  private let prepared: String
+  /// The prepared model's folder on the nodes; nil: a path to be edited.
+  private let prepared: String?
 
   static let names = ["placement.json", "hostfile", "plan.md", "commands.txt"]
 
@@ -17,7 +17,7 @@ struct PlanFolder {
   init(_ path: String, _ plan: Plan, prepared: String?) {
     folder = URL(filePath: path).standardizedFileURL
     self.plan = plan
-    self.prepared = prepared ?? "/models/PREPARED"
+    self.prepared = prepared
   }
 
   /// Decided before the work: what is there may have been edited.
@@ -40,23 +40,32 @@ struct PlanFolder {
     func path(_ name: String) -> String { folder.appending(path: name).path(percentEncoded: false) }
     let first = plan.cluster.nodes[plan.nodesInOrder[0]].name
     let nodes = ["--hostfile", path("hostfile"), "--map-by", "slot"]
-    var launch = ["flotilla", "launch"] + nodes + ["--", "generate", prepared, "--placement", path("placement.json")]
+    let model = prepared ?? "/models/PREPARED"
+    var launch = ["flotilla", "launch"] + nodes + ["--", "generate", model, "--placement", path("placement.json")]
     launch += ["-c", "\(plan.workload.context)"]
     if plan.workload.sequences > 1 { launch += ["--parallel", "\(plan.workload.sequences)"] }
     let others = plan.nodesInOrder.dropFirst().map { plan.cluster.nodes[$0].name }
+    let preparing = [
+      "# Put the checkpoint's folder or GGUF file for CHECKPOINT, and a folder of yours for \(model), here and below.",
+      ShellText.line(["flotilla", "prepare", "CHECKPOINT", model, "--quant", plan.costs.formats.description]),
+    ]
     return [
       "# On \(printable(first)), whose rank 0 coordinates; placement.json must lie at the same path on every node."
     ]
+      + (prepared == nil ? preparing : [])
       + (others.isEmpty ? [] : [copying(path("placement.json"), to: others)]) + [
-        ShellText.line(["flotilla", "push", prepared] + nodes + ["--placement", path("placement.json")]),
+        ShellText.line(["flotilla", "push", model] + nodes + ["--placement", path("placement.json")]),
+        "# -c caps the context at what the plan has room for: the tokens of a sequence, its prompt included.",
         ShellText.line(launch) + " -p \"…\"",
       ]
   }
 
+  /// The far shell reads its command once more: quoted for it first, then for the one here.
   private func copying(_ file: String, to nodes: [String]) -> String {
-    let folder = folder.path(percentEncoded: false)
-    return "for node in \(ShellText.line(nodes)); do ssh \"$node\" \(ShellText.line(["mkdir", "-p", folder])) && "
-      + "scp -q \(ShellText.line([file])) \"$node\":\(ShellText.line([folder])); done"
+    let folder = ShellText.quoted(folder.path(percentEncoded: false))
+    let far = "mkdir -p \(folder) && cat > \(ShellText.quoted(file))"
+    return "for node in \(ShellText.line(nodes)); do ssh \"$node\" \(ShellText.quoted(far)) < "
+      + "\(ShellText.quoted(file)); done"
   }
 
   /// - Parameter page: Markdown.

@@ -91,11 +91,11 @@ private struct VirtualFacts: Encodable {
   let experts: String
   let workload: Workload
   let ranks: Int
-  let decodeTokensPerSecond: Double
+  let decodeTokensPerSecond: Double?
   let prefillTokensPerSecond: Double?
-  let stepSecondsMedian: Double
-  let stepSecondsP99: Double
-  let expertsOnBusiestRank: Double
+  let stepSecondsMedian: Double?
+  let stepSecondsP99: Double?
+  let expertsOnBusiestRank: Double?
   /// Of all steps.
   let parts: [Part]
   let expertSeconds: [Double]
@@ -104,10 +104,12 @@ private struct VirtualFacts: Encodable {
   init(_ run: VirtualRun, model: String, _ formats: WeightFormats, _ source: String) {
     (self.model, format, experts, workload) = (model, formats.description, source, run.workload)
     ranks = run.placement.ranks
-    decodeTokensPerSecond = run.tokensPerSecond
+    let hasSteps = !run.steps.isEmpty
+    decodeTokensPerSecond = hasSteps ? run.tokensPerSecond : nil
     prefillTokensPerSecond = run.prefill?.tokensPerSecond
-    (stepSecondsMedian, stepSecondsP99) = (run.stepSeconds(share: 0.5), run.stepSeconds(share: 0.99))
-    expertsOnBusiestRank = run.expertsOnBusiestRank
+    stepSecondsMedian = hasSteps ? run.stepSeconds(share: 0.5) : nil
+    stepSecondsP99 = hasSteps ? run.stepSeconds(share: 0.99) : nil
+    expertsOnBusiestRank = hasSteps ? run.expertsOnBusiestRank : nil
     parts = run.phases.map { Part(part: $0.kind.rawValue, seconds: $0.seconds) }
     (expertSeconds, timesBusiest) = (run.expertSeconds, run.timesBusiest)
   }

@@ -1,0 +1,157 @@
+import ExpertParallel
+
+/// What of its time something spends on what, while a prompt is read: ``PrefillPrediction/resources`` as sums.
+public struct PromptPart: Sendable {
+  public let resource: PrefillPrediction.Resource.Kind
+  /// In words.
+  public let name: String
+  /// Of the whole prompt.
+  public fileprivate(set) var phase: Phase
+
+  /// Resource by resource; the parts of one add up to its seconds.
+  static func all(_ model: RunModel, _ workload: Workload) -> [PromptPart] {
+    var parts = PromptParts(model, workload)
+    for first in stride(from: 0, to: workload.prompt, by: workload.prefillChunk) {
+      parts.addChunk(first..<min(first + workload.prefillChunk, workload.prompt))
+    }
+    parts.add(.coordinator, Phase(.head, model.costs.head, rows: 1, on: model.coordinatorSpeed, model.efficiency))
+    let order = PrefillPrediction.Resource.Kind.allCases
+    return order.flatMap { kind in parts.parts.filter { $0.resource == kind && $0.phase.seconds > 0 } }
+  }
+}
+
+extension Plan {
+  /// What a prompt's time goes to; none without a prompt.
+  public var promptParts: [PromptPart] {
+    PromptPart.all(RunModel(costs, placement, layout, sample, efficiency), workload)
+  }
+}
+
+extension Phase {
+  fileprivate init(_ kind: Kind, _ work: Work, rows: Int, on speed: RankSpeed, _ efficiency: Efficiency) {
+    self.init(kind, work, rows: rows, speed.duration(work, rows: rows, efficiency))
+  }
+
+  /// Of bytes through a port.
+  fileprivate init(_ kind: Kind, bytes: Double, seconds: Double) {
+    self.init(kind)
+    (self.seconds, wireBytes, wireSeconds) = (seconds, bytes, seconds)
+  }
+}
+
+/// Adds up a prompt's chunks.
+private struct PromptParts {
+  let model: RunModel
+  let workload: Workload
+  var parts: [PromptPart] = []
+
+  init(_ model: RunModel, _ workload: Workload) {
+    (self.model, self.workload) = (model, workload)
+  }
+
+  mutating func add(
+    _ resource: PrefillPrediction.Resource.Kind, _ phase: Phase, times: Double = 1, as name: String? = nil
+  ) {
+    let name = name ?? phase.kind.rawValue
+    let known = parts.firstIndex { $0.resource == resource && $0.name == name }
+    if known == nil { parts.append(PromptPart(resource: resource, name: name, phase: Phase(phase.kind))) }
+    parts[known ?? parts.count - 1].phase.add(phase, times: times)
+  }
+
+  mutating func addChunk(_ chunk: Range<Int>) {
+    let costs = model.costs
+    let cut = PromptCut(chunk, workload, model.placement)
+    let (count, layers) = (Double(cut.parts), Double(costs.expertLayers))
+    let node = model.layout.nodes[model.placement.coordinator]
+    let (speed, nodeSpeed) = (model.coordinatorSpeed, model.layout.nodeSpeeds[node])
+    let attention = attention(cut, speed)
+    add(.coordinator, attention, times: Double(costs.configuration.layers))
+    let dense = Phase(.dense, costs.dense, rows: cut.rows, on: speed, model.efficiency)
+    add(.coordinator, dense, times: count)
+    let shared = Phase(.shared, costs.shared, rows: cut.rows, on: speed, model.efficiency)
+    add(.coordinator, shared, times: count * layers)
+    add(.way, attention, times: layers / count)
+    var nodes = Dictionary(uniqueKeysWithValues: Set(model.layout.nodes).map { ($0, Phase(.experts)) })
+    var batches: [HostLoads] = []
+    model.forEachBatch(of: cut.rows, most: 4) { batches.append($0) }
+    for loads in batches { addExchange(loads, cut, times: count * layers / Double(batches.count), &nodes) }
+    let sharedOfNode = Phase(.shared, costs.shared, rows: cut.rows, on: nodeSpeed, model.efficiency)
+    let attentionOfNode = self.attention(cut, nodeSpeed)
+    let own = (sharedOfNode.seconds * count + attentionOfNode.seconds) * layers
+    func seconds(_ entry: (key: Int, value: Phase)) -> Double { entry.value.seconds + (entry.key == node ? own : 0) }
+    guard let busiest = nodes.max(by: { (seconds($0), $1.key) < (seconds($1), $0.key) }) else { return }
+    add(.node, busiest.value, as: "experts of its ranks")
+    guard busiest.key == node else { return }
+    add(.node, attentionOfNode, times: layers)
+    add(.node, sharedOfNode, times: count * layers)
+  }
+
+  /// A layer's experts, of one batch of the sample.
+  private mutating func addExchange(_ loads: HostLoads, _ cut: PromptCut, times: Double, _ nodes: inout [Int: Phase]) {
+    let (placement, exchange) = (model.placement, model.exchange)
+    let time = exchange.time(loads, tokens: cut.rows, includesShared: false)
+    func experts(_ rank: Int) -> Phase {
+      let own = exchange.expertTime(loads, rank: rank)
+      return Phase(.experts, own.work, rows: 1, own.time)
+    }
+    let router: PrefillPrediction.Resource.Kind = placement.router == placement.coordinator ? .coordinator : .router
+    var gate = time.gate
+    gate.handlingSeconds = time.routerBusy - gate.seconds
+    (gate.latencySeconds, gate.seconds) = (gate.handlingSeconds, time.routerBusy)
+    add(router, gate, times: times)
+    add(.coordinator, experts(placement.coordinator), times: times, as: "its own experts")
+    add(.coordinator, time.addingPhase, times: times, as: "rows that come back")
+    let hosts = loads.reached.filter { $0 != placement.coordinator }.map(experts)
+    if let busiest = hosts.max(by: { $0.seconds < $1.seconds }) { add(.host, busiest, times: times, as: "its experts") }
+    let ports: [(PrefillPrediction.Resource.Kind, Phase)] = [
+      (.portIntoCoordinator, Phase(.combine, bytes: time.combine.wireBytes, seconds: time.portIntoCoordinator)),
+      (.portOutOfRouter, Phase(.dispatch, bytes: time.bytesOutOfRouter, seconds: time.portOutOfRouter)),
+      (.portOutOfCoordinator, Phase(.toRouter, bytes: time.toRouter.wireBytes, seconds: time.portOutOfCoordinator)),
+    ]
+    for (port, phase) in ports { add(port, phase, times: times, as: "rows") }
+    let alone = cut.parts > 1 ? time : exchange.time(loads, tokens: cut.rows, includesShared: true)
+    for phase in alone.phases { add(.way, phase, times: times / Double(cut.parts)) }
+    for rank in loads.reached {
+      let node = model.layout.nodes[rank]
+      let share = exchange.expertTime(loads, rank: rank, on: model.layout.nodeSpeeds[node])
+      nodes[node]?.add(Phase(.experts, share.work, rows: 1, share.time), times: times)
+    }
+  }
+
+  /// Of one layer, all parts.
+  private func attention(_ cut: PromptCut, _ speed: RankSpeed) -> Phase {
+    let (costs, efficiency) = (model.costs, model.efficiency)
+    var sum = Phase(.attention)
+    for positions in cut.positions {
+      sum.add(Phase(.attention, costs.attention, rows: positions.count, on: speed, efficiency), times: 1)
+      // Keys and values of all positions so far are expanded again.
+      sum.add(Phase(.attention, costs.expanded, rows: positions.upperBound, on: speed, efficiency), times: 1)
+      let pairs = Double(positions.count) * Double(positions.lowerBound + positions.upperBound + 1) / 2
+      var own = Phase(.attention)
+      own.multiplyAdds = pairs * costs.expandedMultiplyAdds
+      own.seconds = speed.expanded.seconds(
+        pairs: pairs * Double(costs.configuration.heads), multiplyAdds: own.multiplyAdds)
+      (own.computingSeconds, own.floatSeconds, own.longerSeconds) = (own.seconds, own.seconds, own.seconds)
+      own.floatMultiplyAdds = own.multiplyAdds
+      sum.add(own, times: 1)
+    }
+    return sum
+  }
+}
+
+/// How a chunk is cut into parts that overlap, as ``PrefillPrediction`` has it.
+private struct PromptCut {
+  let positions: [Range<Int>]
+  /// Of the largest part.
+  let rows: Int
+  var parts: Int { positions.count }
+
+  init(_ chunk: Range<Int>, _ workload: Workload, _ placement: Placement) {
+    let most = placement.hosts == [placement.coordinator] ? 1 : workload.microBatches
+    // Parts of fewer than 64 rows are not made.
+    let parts = max(1, min(most, chunk.count / 64))
+    rows = (chunk.count + parts - 1) / parts
+    let cuts = (0...parts).map { chunk.lowerBound + $0 * chunk.count / parts }
+    positions = zip(cuts, cuts.dropFirst()).map { $0..<$1 }
+  }
+}
