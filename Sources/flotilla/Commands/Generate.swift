@@ -54,11 +54,11 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let record = try output.recordFile()
+    let record = try output.recordOutput()
     if let path = journal.resume { try resume(path, record) } else { try begin(record) }
   }
 
-  private func begin(_ record: RecordFile?) throws {
+  private func begin(_ record: RecordOutput?) throws {
     var options = try RunOptions(model, sequences, placement)
     options.parallel = min(options.parallel, max(1, prompt.count))
     try DistributedRun.perform(timeout: options.timeout, hub: options.coordinator) { fleet in

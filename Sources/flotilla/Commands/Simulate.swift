@@ -100,7 +100,7 @@ struct Simulate: ParsableCommand {
 
   func run() throws {
     if let cluster { return try VirtualSimulation(self).run(on: cluster) }
-    let record = try output.recordFile()
+    let record = try output.recordOutput()
     let simulation = Simulation(prompt: prompt, generated: generated, parallel: parallel, seed: seed)
     try DistributedRun.perform(try options(simulation), isQuiet: output.quiet) { session in
       let progress = ProgressLine("Simulating", .tokens, isQuiet: output.quiet)

@@ -51,7 +51,8 @@ struct Trace: ParsableCommand {
   func run() throws {
     try DistributedRun.perform(RunOptions(model, sequences, placement), isQuiet: quiet) { session in
       guard let engine = session.engine, let fabric = session.fabric else { return }
-      if let output { try Self.checkFolder(of: output) }
+      // On the coordinator's host, which writes.
+      if let output { try OutputFile(option: "--output", path: output).checkFolder() }
       let prompts = try prompts()
       for prompt in prompts { try engine.verify(prompt: prompt, continuation: greedy) }
       fabric.wantsLogits = true
@@ -61,19 +62,6 @@ struct Trace: ParsableCommand {
       if sha256 { try StandardOutput.write(TraceFile.hash(traces) + "\n") }
       _ = try session.finish()
     }
-  }
-
-  /// Before anything is computed: on the coordinator's host, which writes.
-  private static func checkFolder(of output: String) throws {
-    let parent = NSString(string: output).deletingLastPathComponent
-    let folder = parent.isEmpty ? "." : parent
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
-    guard !exists || !isFolder.boolValue || !FileManager.default.isWritableFile(atPath: folder) else { return }
-    throw UsageError(
-      "--output \(output): expected a folder \(folder) to write to, found "
-        + (!exists ? "nothing" : isFolder.boolValue ? "one that may not be written to" : "a file"),
-      hint: "Name a file in a folder that exists and may be written to")
   }
 
   private func prompts() throws -> [[Int]] {

@@ -26,7 +26,7 @@ extension Generate {
   }
 
   /// Goes on with a journal, which only the coordinator needs to see.
-  func resume(_ path: String, _ record: RecordFile?) throws {
+  func resume(_ path: String, _ record: RecordOutput?) throws {
     // Where the model lies is known when the journal has been read.
     var options = try RunOptions(model, sequences, placement, at: URL(filePath: path))
     try DistributedRun.perform(timeout: options.timeout, hub: options.coordinator) { fleet in

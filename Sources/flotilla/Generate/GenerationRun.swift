@@ -8,7 +8,7 @@ struct GenerationRun {
   let engine: Engine
   let printer: any GenerationPrinter
   let journal: JournalWriter?
-  let record: RecordFile?
+  let record: RecordOutput?
 
   func perform() throws {
     // A step may take longer than those wait who want us to end.
