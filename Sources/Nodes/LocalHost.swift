@@ -33,6 +33,11 @@ public final class LocalHost: Sendable {
     return answer
   }
 
+  /// Whether two names are of one node.
+  func isSame(_ first: String, _ second: String) -> Bool {
+    Self.node(first) == Self.node(second) || isNamed(first) && isNamed(second)
+  }
+
   /// What tells nodes apart: the name without user and domain, or the address.
   static func node(_ host: String) -> String {
     let bare = NodeName.host(host)

@@ -16,6 +16,14 @@ public struct NodeError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
+/// What went wrong, of all nodes.
+public struct NodeFailures: Error, Sendable {
+  /// At least one.
+  public let errors: [NodeError]
+
+  public init(errors: [NodeError]) { self.errors = errors }
+}
+
 /// The user asked to end.
 public struct NodeInterrupted: Error {
   package init() {}

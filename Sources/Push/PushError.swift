@@ -7,6 +7,4 @@ public typealias PushError = NodeError
 public typealias PushInterrupted = NodeInterrupted
 
 /// What went wrong, of all nodes.
-public struct PushFailures: Error, Sendable {
-  public let errors: [PushError]
-}
+public typealias PushFailures = NodeFailures

@@ -53,6 +53,17 @@ public struct PushRequest: Sendable {
     ] + (bundles.isEmpty ? [] : [command(host, bundles.map(\.fileName), .size)])
   }
 
+  /// The same for people: the folder here once, and how many of its files.
+  public func summaries(_ host: String, _ bundles: [BundleName]) -> [String] {
+    commands(host, bundles).map { words in
+      guard let end = words.firstIndex(of: "--"), case let files = words[(end + 1)...].dropLast(), files.count > 1
+      else { return Self.line(words) }
+      let noun = files.allSatisfy { $0.hasSuffix(".bundle") } ? "bundles" : "files"
+      let folder = sourcePath.count > 1 && sourcePath.hasSuffix("/") ? String(sourcePath.dropLast()) : sourcePath
+      return Self.line(Array(words[...end]) + [folder]) + "/{\(files.count) \(noun)} " + Self.line(words.suffix(1))
+    }
+  }
+
   func command(
     _ host: String, _ files: [String], _ comparison: Rsync.Comparison, toStage: Bool = false
   ) -> [String] {
@@ -65,5 +76,5 @@ public struct PushRequest: Sendable {
 
 extension PushRequest {
   /// A command line to paste.
-  public static func line(_ command: [String]) -> String { ShellText.line(command) }
+  public static func line(_ command: some Collection<String>) -> String { ShellText.line(Array(command)) }
 }

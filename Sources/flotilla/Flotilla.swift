@@ -55,10 +55,9 @@ struct Flotilla: ParsableCommand {
     let process = ProcessRank.current
     var command: any ParsableCommand
     do {
-      try CommandNames(of: Self.configuration).check(Array(CommandLine.arguments.dropFirst()))
-      command = try parseAsRoot()
+      command = try parse(Array(CommandLine.arguments.dropFirst()))
     } catch {
-      end(parsing: unknownOption(Array(CommandLine.arguments.dropFirst()), error), process)
+      end(parsing: error, process)
     }
     do {
       try command.run()
@@ -68,13 +67,26 @@ struct Flotilla: ParsableCommand {
     }
   }
 
-  /// The error that names an unknown option, where there is one; else the parser's.
-  private static func unknownOption(_ arguments: [String], _ error: any Error) -> any Error {
-    guard exitCode(for: error) != .success, let command = arguments.first,
-      let unknown = OptionNames(of: Self.self, subcommand: command)?.unknown(in: arguments.dropFirst())
-    else { return error }
-    let advice = unknown.meant.map { "Did you mean \($0)?" } ?? "flotilla \(command) --help lists them."
-    return UsageError("no option \"\(printable(unknown.option, limit: 40))\". \(advice)")
+  /// Reads a command line, here and behind `launch`.
+  ///
+  /// - Parameter arguments: without the program's name.
+  /// - Throws: what is wrong, in the words that help most; the parser's own for help and version too.
+  static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+    try CommandNames(of: configuration).check(arguments)
+    do {
+      return try parseAsRoot(arguments)
+    } catch  where exitCode(for: error) != .success {
+      guard let command = arguments.first, let names = OptionNames(of: Self.self, subcommand: command) else {
+        throw error
+      }
+      if let unknown = names.unknown(in: arguments.dropFirst()) {
+        let advice = unknown.meant.map { "Did you mean \($0)?" } ?? "flotilla \(command) --help lists them."
+        throw UsageError("no option \"\(printable(unknown.option, limit: 40))\". \(advice)")
+      }
+      let joined = [command] + names.joiningNegatives(in: arguments.dropFirst())
+      guard joined != arguments else { throw error }
+      return try parseAsRoot(joined)
+    }
   }
 
   /// Every rank of a job reads the same command line: rank 0 speaks for all. The others leave with 0, since the

@@ -44,11 +44,19 @@ struct CalibrateTests {
     }
   }
 
-  @Test("A file that cannot be written: exit code 2 and what to do")
-  func unwritable() throws {
-    let run = try Run(Self.quick + ["-o", "/dev/null/x", "-q"])
-    #expect(run.status == 2)
-    #expect(run.errors.hasPrefix("error: /dev/null/x: file: expected to write it, found "))
-    #expect(run.errors.hasSuffix("hint: name another one with -o\n"))
+  @Test(
+    "A folder that is not there: known before anything is measured, exit code 2, and not made",
+    arguments: [[], ["--hosts", "localhost"]])
+  func unwritable(_ nodes: [String]) throws {
+    try withTemporaryPath { folder in
+      for (file, found) in [("/dev/null/x", "/dev/null to write to, found a file"), ("\(folder)/x", "found nothing")] {
+        // A buffer that takes minutes.
+        let run = try Run(["calibrate", "--buffer", "4096", "-r", "1000", "-o", file, "-q"] + nodes, limit: 60)
+        #expect(run.status == 2 && run.errors.hasPrefix("error: --output \(file): expected a folder "))
+        #expect(run.errors.contains(found), "\(run.errors)")
+        #expect(run.errors.hasSuffix("hint: Name a file in a folder that exists and may be written to\n"))
+      }
+      #expect(!FileManager.default.fileExists(atPath: folder))
+    }
   }
 }

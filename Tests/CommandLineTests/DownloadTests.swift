@@ -22,8 +22,12 @@ struct DownloadTests {
       commands(facts) == [
         "hf download deepseek-ai/DeepSeek-R1 --local-dir DeepSeek-R1",
         "flotilla prepare DeepSeek-R1 DeepSeek-R1-prepared --quant q4_K",
+        "flotilla push DeepSeek-R1-prepared --hostfile hosts --to /models/DeepSeek-R1-prepared",
+        "flotilla launch --hostfile hosts -- generate /models/DeepSeek-R1-prepared -p Hello",
         "hf download unsloth/DeepSeek-R1-GGUF --include 'DeepSeek-R1-Q4_K_M/*' --local-dir DeepSeek-R1-GGUF",
-        "flotilla generate DeepSeek-R1-GGUF/DeepSeek-R1-Q4_K_M -p Hello",
+        "flotilla prepare DeepSeek-R1-GGUF/DeepSeek-R1-Q4_K_M DeepSeek-R1-GGUF-prepared",
+        "flotilla push DeepSeek-R1-GGUF-prepared --hostfile hosts --to /models/DeepSeek-R1-GGUF-prepared",
+        "flotilla launch --hostfile hosts -- generate /models/DeepSeek-R1-GGUF-prepared -p Hello",
       ])
     let prepared = facts["prepared"] as! [String: Any]
     let ranks = prepared["bytes_by_rank"] as! [Int]
@@ -31,11 +35,22 @@ struct DownloadTests {
     #expect(ranks.count == 8 && ranks.reduce(0, +) + mtp == prepared["bytes"] as! Int)
   }
 
+  @Test("One rank needs no nodes; roles go with the lines for several")
+  func starts() throws {
+    let one = commands(try download(["deepseek-r1", "--quant", "q4_K"]))
+    #expect(one.count == 5 && one[2] == "flotilla generate DeepSeek-R1-prepared -p Hello")
+    #expect(one[4] == "flotilla generate DeepSeek-R1-GGUF/DeepSeek-R1-Q4_K_M -p Hello")
+    let roles = ["--coordinator-experts", "32"]
+    let lines = commands(try download(["deepseek-r1", "--quant", "q4_K", "--placement-for", "8"] + roles))
+    #expect(lines.count { $0.hasPrefix("flotilla push ") && $0.hasSuffix(" --coordinator-experts 32") } == 2)
+    #expect(lines.count { $0.contains("-- generate ") && $0.hasSuffix(" --coordinator-experts 32 -p Hello") } == 2)
+  }
+
   @Test("As it is published: no GGUF")
   func official() throws {
     let facts = try download(["--like", "R1-0528"])
     #expect(facts["format"] as? String == "fp8")
-    #expect(commands(facts).count == 2 && commands(facts)[1].hasSuffix(" DeepSeek-R1-0528-prepared"))
+    #expect(commands(facts).count == 3 && commands(facts)[1].hasSuffix(" DeepSeek-R1-0528-prepared"))
   }
 
   @Test("Text: lines to paste, and no word about fetching for a shape that is not published")
@@ -43,6 +58,10 @@ struct DownloadTests {
     let run = try Run(["inspect", "DeepSeek-V2-Lite", "--quant", "q4_K"])
     #expect(run.lines.contains("    hf download deepseek-ai/DeepSeek-V2-Lite --local-dir DeepSeek-V2-Lite"))
     #expect(run.lines.filter { $0.count > 100 } == [])
+    #expect(run.lines.contains("    python3 -m venv ~/hf && ~/hf/bin/pip install huggingface_hub"))
+    #expect(!run.text.contains("hosts:"))
+    let spread = try Run(["inspect", "DeepSeek-V2-Lite", "--quant", "q4_K", "--placement-for", "4"])
+    #expect(spread.lines.last == "  hosts: a file with a line NAME slots=1 for each rank's node, 4 in all.")
     #expect(run.lines.contains { $0.hasPrefix("  Of the safetensors, prepare writes ") })
     #expect(!(try Run(["inspect", "--like", "mini"]).text.contains("fetch")))
   }

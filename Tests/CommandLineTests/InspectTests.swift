@@ -72,7 +72,23 @@ struct InspectTests {
       let none = try Run(["inspect", path])
       #expect(none.status == 0 && none.lines.contains("  tokenizer    none: token ids only (flotilla trace)"))
       #expect(try Run(["inspect", path, "--json"]).text.contains(#""tokenizer" : "none""#))
+      let warning = "warning: no tokenizer.json in \(URL(filePath: path).lastPathComponent): generate, chat and "
+      #expect(none.errors.hasPrefix(warning))
+      for (option, isSaid) in [("--force", true), ("-q", false)] {
+        let prepared = try Run(["prepare", path, path + "/prepared", option])
+        #expect(prepared.status == 0 && prepared.errors.hasPrefix(warning) == isSaid, "\(prepared.errors)")
+      }
     }
+  }
+
+  @Test("One number for the cache of a token: that of the formats that would run", arguments: ["auto", "q8_0"])
+  func cache(_ quant: String) throws {
+    let run = try Run(["inspect", Self.tiny, "--quant", quant, "--placement-for", "2", "--json"])
+    let json = try JSONSerialization.jsonObject(with: Data(run.output)) as? [String: [String: Any]]
+    // 4 layers of 32 latents in 4 or 2 bytes and 8 rotary numbers in 4.
+    let expected = quant == "auto" ? 640 : 384
+    #expect(json?["checkpoint"]?["cache_bytes_per_token"] as? Int == expected)
+    #expect(json?["placement"]?["cache_bytes_per_token"] as? Int == expected)
   }
 
   @Test("A placement that was written is one that is read")

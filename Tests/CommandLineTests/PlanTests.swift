@@ -125,6 +125,15 @@ struct PlanTests {
     #expect(run.status == 2 && run.errors.contains(expected), "\(run.errors)")
   }
 
+  @Test("README.md has the figures that its line gives")
+  func readme() throws {
+    let text = try String(contentsOf: Self.root.appending(path: "README.md"), encoding: .utf8)
+    #expect(text.contains("flotilla plan r1 --quant q4_K --cluster Cluster/examples/8-nodes-64GB-1GbE.json"))
+    let run = try Run(["plan", "r1", "--quant", "q4_K", "--cluster", small])
+    let line = try #require(run.lines.first { $0.hasPrefix("        1  ") }).split(separator: " ")
+    #expect(text.contains("prompts at \(line[1]) tokens/s, one stream of decode at \(line[2]) tokens/s"), "\(line)")
+  }
+
   @Test("Documentation/Planning.md has what the planner says")
   func pages() throws {
     let page = try String(contentsOf: Self.root.appending(path: "Documentation/Planning.md"), encoding: .utf8)

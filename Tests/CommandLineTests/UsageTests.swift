@@ -90,7 +90,7 @@ struct UsageTests {
       ),
       (
         ["inspect", "--quant", "Q4_0"],
-        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, Q4_K_S, found \"Q4_0\"; "
+        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, found \"Q4_0\"; "
           + "use q4_K or q4_1"
       ),
       (
@@ -108,12 +108,12 @@ struct UsageTests {
       (["generate", "-p", "--promt", "-n", "-2"], "--max-tokens: expected -1 to 16777216, found -2"),
       (
         ["generate", "-p", "a", "--quant", "q4"],
-        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, Q4_K_S, found \"q4\"; "
+        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, found \"q4\"; "
           + "did you mean q4_K?"
       ),
       (
         ["generate", "-p", "a", "--quant", "q4k"],
-        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, Q4_K_S, found \"q4k\"; "
+        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, found \"q4k\"; "
           + "did you mean q4_K?"
       ),
       (
@@ -131,12 +131,56 @@ struct UsageTests {
       ),
       (["bench", "--quant", "head=q4_K,HEAD=q8_0"], "--quant: format of head: expected one, found two"),
       (["calibrate", "-r", "0"], "--repetitions: expected 1 to 1000, found 0"),
+      // A negative number is a value, also where none is right.
+      (["generate", "-p", "a", "--temp", "-1"], "--temp: expected 0 to 100, found -1.0"),
+      (["generate", "--temp", "-.5", "-p", "a"], "--temp: expected 0 to 100, found -0.5"),
+      (["generate", "-p", "a", "-c", "-5"], "--ctx-size: expected 1 to 16777216, found -5"),
+      (["simulate", "tiny", "--skew", "-1"], "--skew: expected 0 to 4, found -1.0"),
+      (["launch", "-n", "-2", "--", "generate", "-p", "a"], "--np: expected 1 to 4096, found -2"),
+      (["launch", "-n", "2", "--", "generate", "-p", "a", "--temp", "-1"], "--temp: expected 0 to 100, found -1.0"),
+      (["generate", "-p", "a", "--temp", "-x"], "Missing value for '--temp <temp>'"),
+      (["launch", "-n", "2", "--", "generate", "--promt", "x"], "no option \"--promt\". Did you mean --prompt?"),
+      (["launch", "-n", "2", "--", "genrate", "-p", "x"], "no command \"genrate\". Did you mean generate?"),
+      (
+        ["launch", "-n", "2", "--", "inspect"],
+        "command: expected one that runs on several ranks (generate, chat, trace, bench, perplexity, calibrate, "
+          + "simulate), found \"inspect\""
+      ),
+      (
+        ["chat", "-p", "What is 1 + 1?"],
+        "-p: chat takes questions after it has started; flotilla generate -p \"…\" answers one."
+      ),
+      (["chat", "What is 1 + 1?"], "\"What is 1 + 1?\" was read as MODEL, and there is no such file or folder"),
+      (["chat", "Hello"], "\"Hello\" was read as MODEL, and there is no such file or folder"),
+      (
+        ["push", InspectTests.tiny, "--hostfile", "/nonexistent"],
+        "PREPARED: expected a prepared model, found a checkpoint: \(InspectTests.tiny)"
+      ),
     ])
   func wrongOptions(_ arguments: [String], _ error: String) throws {
     let run = try Run(arguments)
     #expect(run.status == 2)
     #expect(run.output == [])
     #expect(run.errors.split(separator: "\n").first.map(String.init) == "error: " + error)
+  }
+
+  @Test("What helps: the line that prepares a checkpoint, what chat is for, clusters to plan on")
+  func hints() throws {
+    let push = try Run(["push", InspectTests.tiny, "--hostfile", "h"])
+    #expect(push.errors.contains("hint: flotilla prepare \(InspectTests.tiny) tiny-f32-prepared makes one"))
+    let chat = try Run(["chat", "What is 8 / 2?"])
+    #expect(
+      chat.errors.hasSuffix("hint: chat takes questions after it has started; flotilla generate -p \"…\" answers one\n")
+    )
+    // A path is told as in every command.
+    #expect(try Run(["chat", "/nonexistent"]).errors.contains("/nonexistent: checkpoint: expected"))
+    #expect(try Run(["plan", "r1"]).errors.contains("Cluster/examples/"))
+  }
+
+  @Test("Words that end other programs are questions where nobody types them")
+  func farewell() throws {
+    let run = try Run(["chat", "-n", "1", "-q"], text: "quit\nexit\n")
+    #expect(run.status == 0 && run.lines.count == 2 && !run.text.contains("/quit"), "\(run.text)")
   }
 
   @Test("A path that leads nowhere: error, hint, exit code 2", arguments: ["inspect", "generate"])
@@ -301,7 +345,7 @@ struct UsageTests {
       process.waitUntilExit()
       #expect(process.terminationStatus == 1)
       #expect(text == "error: standard output: Bad file descriptor\n")
-      #expect(try Data(contentsOf: URL(filePath: path)).isEmpty)
+      #expect(!FileManager.default.fileExists(atPath: path))
     }
   }
 

@@ -130,6 +130,7 @@ struct DoctorTests {
       let (job, report) = try lab.doctor(["--like", "r1", "--quant", "q4_K", "--no-links", "-c", "1"])
       #expect(job.status == 1 && red(report).contains("n1 memory"), "\(job.output)")
       #expect(text(report, "n1", "memory").contains("missing"))
+      #expect(text(report, "n1", "disk").hasSuffix(" GiB of bundles for its ranks"))
     }
   }
 
@@ -201,6 +202,10 @@ struct DoctorTests {
       }
       #expect(stopped.status == 130 && stopped.survivors == [], "\(stopped.errors) \(stopped.survivors)")
       #expect(!FileManager.default.fileExists(atPath: file.filePath))
+      try lab.setAgent("echo 'ssh: connect to host there port 22: No route to host' >&2; exit 255")
+      let down = try calibrate([])
+      #expect(down.status == 1 && down.complaints.count == 2, "\(down.errors)")
+      #expect(["n0", "n1"].allSatisfy { node in down.complaints.contains { $0.contains("\(node): reached: ") } })
     }
   }
 }

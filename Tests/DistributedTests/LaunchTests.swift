@@ -37,13 +37,18 @@ struct LaunchTests {
     for (arguments, text) in [
       (["launch", "-n", "2", "--", "generate"], "no prompt"),
       (["launch", "-n", "2", "--", "inspect", "x"], "inspect runs by itself"),
-      (["launch", "-n", "2", "--", "generat", "-p", "x"], "expected one that runs on several ranks"),
+      (["launch", "-n", "2", "--", "generat", "-p", "x"], "Did you mean generate?"),
       (["launch", "-n", "2"], "it stands behind --"),
       (["launch", "-n", "2", "--mpirun", "/no/mpirun", "--", "generate", "-p", "x"], "install openmpi-bin"),
       (["launch", "-n", "2", "--mpirun", "/bin/true", "--", "generate", "-p", "x"], "expected Open MPI 4 or later"),
       (["launch", "-n", "2", "--", "generate", "/no/model", "-p", "x"], "/no/model"),
       (["launch", "--hosts", "a,,b", "--", "generate", "-p", "x"], "--hosts: expected names"),
-      (["launch", "--hosts", "a,b", "--rsh", "/bin/false", "--", "generate", "-p", "x"], "not reachable"),
+      (["launch", "--hosts", "a,b", "--rsh", "/bin/false", "--", "generate", "-p", "x"], "error: a: not reachable"),
+      (["launch", "--hosts", "a,b", "--rsh", "/bin/false", "--", "generate", "-p", "x"], "error: b: not reachable"),
+      (
+        ["launch", "--hosts", "localhost,127.0.0.1", "--", "generate", "-p", "x"],
+        "--hosts: expected each machine once, found localhost and 127.0.0.1, which are the same; localhost:2 for two"
+      ),
     ] {
       let job = try flotilla(arguments, ranks: nil)
       #expect(job.status == 2, "\(arguments): \(job.errors)")
@@ -69,6 +74,17 @@ struct LaunchTests {
       #expect(!line.contains("pml") && !line.contains("--mca btl "), "nothing forces TCP")
       let asked = try String(contentsOfFile: log, encoding: .utf8)
       #expect(asked.split(separator: "\n").sorted() == ["127.0.0.2", "127.0.0.3"])
+    }
+  }
+
+  @Test("Ranks for which the nodes have no place: a note says how many are started")
+  func surplus() throws {
+    for (ranks, isSaid) in [("5", true), ("2", false)] {
+      let arguments = ["--hosts", "localhost:2", "-n", ranks, "--dry-run"]
+      let loud = try launch(arguments, Self.sum)
+      #expect(loud.status == 0 && loud.output[0].contains(" -n 2 "), "\(loud.output)")
+      #expect(loud.errors.contains("note: 5 ranks on 2 slots of localhost: 2 are started") == isSaid, "\(loud.errors)")
+      #expect(try launch(arguments + ["-q"], Self.sum).errors == [])
     }
   }
 
@@ -161,6 +177,18 @@ struct LaunchTests {
     }
   }
 
+  @Test("What is loaded is counted in bytes, where it takes long enough to be shown")
+  func loading() throws {
+    try withBusyModel { model, _ in
+      let screen = try Screen(
+        "flotilla", ["generate", model, "--quant", "q4_K", "-t", "1", "-p", "a", "--raw", "-n", "1"],
+        environment: ["FLOTILLA_ISA": "scalar"])
+      #expect(try screen.end() == 0)
+      let shown = screen.text.components(separatedBy: "Loading: ").dropFirst().map { $0.prefix { $0 != "\r" } }
+      #expect(shown.allSatisfy { $0.contains("B of ") && $0.contains("iB") }, "\(shown)")
+    }
+  }
+
   @Test("A chat at the launcher's terminal: editing, reasoning dim, commands, Ctrl-C, Ctrl-D", arguments: [0, 2])
   func chat(coordinator: Int) throws {
     let screen = try Screen(
@@ -182,10 +210,14 @@ struct LaunchTests {
     try screen.wait(for: "more from the cache); answer: ")
     screen.type("/nonsense\r")
     try screen.wait(for: "no such command")
+    for word in ["exit", " Quit "] {
+      screen.type(word + "\r")
+      try screen.wait(for: "/quit ends; so does Ctrl-D.")
+    }
     // Ctrl-C at the prompt drops the line and goes on; the arrow up brings the question back.
     screen.type("abc\u{3}/reset\r")
     try screen.wait(for: "begins anew")
-    screen.type("\u{1B}[A\u{1B}[A\u{1B}[A\u{1B}[A\r")
+    screen.type(String(repeating: "\u{1B}[A", count: 6) + "\r")
     try screen.wait(for: "11110")
     try screen.wait(for: "> ")
     screen.type("\u{4}")

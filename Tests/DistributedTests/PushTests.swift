@@ -32,6 +32,12 @@ struct PushTests {
       let dry = try lab.push(["--dry-run", "--coordinator-experts", "2"])
       #expect(dry.status == 0 && dry.output.contains { $0.contains("rsync --times --checksum") }, "\(dry.errors)")
       #expect((0..<3).allSatisfy { lab.names($0) == [] })
+      // The folder once, and how many; JSON has each file.
+      let counts = ["3 bundles", "8 bundles", "7 bundles"]
+      for count in counts { #expect(dry.output.count { $0.contains("/{\(count)} 'n") } == 1, "\(dry.output)") }
+      #expect(!dry.output.contains { $0.contains("expert-") })
+      let whole = try lab.push(["--dry-run", "--coordinator-experts", "2", "--json"])
+      #expect(whole.output.contains { $0.contains("expert-001.bundle") && !$0.contains("{8 bundles}") })
 
       let first = try lab.push(["--coordinator-experts", "2"])
       #expect(first.status == 0 && first.survivors == [], "\(first.errors)")

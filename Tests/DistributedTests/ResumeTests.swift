@@ -160,9 +160,10 @@ struct ResumeTests {
       #expect(job.status == 2 && job.complaints.count == 1, "\(job.errors)")
       let line = try #require(job.complaints.first)
       #expect(
-        line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (0.3 MiB) in \(first)"), "\(line)")
+        line.hasPrefix("error: rank 0 on host \(host): bundles: expected expert 4-7 (304.0 KiB) in \(first)"), "\(line)"
+      )
       #expect(
-        line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 (0.5 MiB) in \(second)"), "\(line)")
+        line.contains("; rank 1 on host \(host): bundles: expected expert 9-15 (532.0 KiB) in \(second)"), "\(line)")
       #expect(
         job.errors.contains {
           $0.hasPrefix(

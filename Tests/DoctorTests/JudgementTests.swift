@@ -275,6 +275,23 @@ struct JudgementTests {
     #expect(red.last?.advice.contains("24.0 MiB") == true, "\(red)")
   }
 
+  @Test("Of a shape: the disk is held against the bundles that a node's ranks will read")
+  func roomForBundles() {
+    var examination = MadeUp.cluster()
+    examination.model?.path = nil
+    for index in 0..<3 { examination.nodes[index].need.files = [] }
+    examination.nodes[1].need.diskBytes = 120 << 30
+    examination.nodes[2].need.diskBytes = 60 << 30
+    let disks = Diagnosis(of: examination).findings.filter { $0.subject == .disk }
+    #expect(disks.map(\.grade) == [.green, .red, .green])
+    #expect(
+      disks.map(\.text) == [
+        "100 GiB free", "100 GiB free, 120 GiB of bundles for its ranks",
+        "100 GiB free, 60.0 GiB of bundles for its ranks",
+      ])
+    #expect(disks[1].advice.contains("20.0 GiB") && disks[1].advice.contains("--at"), "\(disks[1])")
+  }
+
   @Test("What keeps ranks apart is told from what is wrong on a node")
   func fabric() {
     for fault in Self.nodeFaults + Self.fileFaults + Self.networkFaults {

@@ -154,7 +154,7 @@ struct CalibrationFileTests {
       #expect(sample.hosts[0].readByAllRanks?.best == 3e10 && sample.hosts[0].machine.hugePages == "madvise")
       #expect(sample.links[0].messages[0].p99Seconds == 2e-6)
       let other = file.deletingLastPathComponent().appending(path: "new/folder/other.json")
-      try sample.write(to: other)
+      try sample.write(to: other, makesFolders: true)
       #expect(try Calibration.load(other) == sample)
     }
   }
@@ -210,7 +210,11 @@ struct CalibrationFileTests {
       #expect(missing?.field == "file")
       let sample = try load(Self.sample, from: file)
       let unwritable = #expect(throws: CalibrationError.self) { try sample.write(to: file.appending(path: "x")) }
-      #expect(unwritable?.file == file.path + "/x")
+      #expect(unwritable?.file == file.path + "/x" && unwritable?.isFailure == false)
+      // A folder that somebody named is not made.
+      let folder = file.deletingLastPathComponent().appending(path: "none")
+      #expect(throws: CalibrationError.self) { try sample.write(to: folder.appending(path: "x")) }
+      #expect(!FileManager.default.fileExists(atPath: folder.path))
     }
   }
 

@@ -91,6 +91,34 @@ struct HostfileTests {
   }
 
   @Test(
+    "A list of nodes in an option",
+    arguments: [
+      ("a", "a:0"), ("a,b:2,c", "a:0 b:2 c:0"), ("a,vm:2", "vm:2 a:0"), ("::1,root@b", "::1:0 root@b:0"),
+      ("localhost:3,b.lab", "localhost:3 b.lab:0"),
+    ])
+  func list(_ text: String, _ expected: String) throws {
+    let hosts = try Hostfile.hosts(list: text, machine: Self.machine)
+    #expect(hosts.map { "\($0.name):\($0.slots)" }.joined(separator: " ") == expected)
+  }
+
+  @Test(
+    "A list that is none: no word of lines, columns and slots that nobody wrote",
+    arguments: [
+      ("a,,b", "names separated by commas", "\"a,,b\""), ("", "names separated by commas", "\"\""),
+      ("a:0", "names separated by commas", "\"a:0\""), ("a:x", "names separated by commas", "\"a:x\""),
+      ("a:99999999", "names separated by commas", "\"a:99999999\""), ("-x", "the name or address of a node", "\"-x\""),
+      ("a#b", "the name of a node", "\"a#b\""), ("a b", "slots=N", "\"b\""), ("a,a", "each machine once", "a twice"),
+      ("a.x,a:2", "each machine once", "a.x and a, which are the same"),
+      ("localhost,vm", "each machine once", "localhost and vm, which are the same"),
+      ("alias,10.0.0.5", "each machine once", "alias and 10.0.0.5, which are the same"),
+    ])
+  func badList(_ text: String, _ expected: String, _ found: String) throws {
+    let error = try #require(throws: NodeError.self) { try Hostfile.hosts(list: text, machine: Self.machine) }
+    #expect(error.text.hasPrefix("expected \(expected)") && error.text.hasSuffix("found \(found)"), "\(error)")
+    #expect(error.isUsage && !error.hint.isEmpty && !error.description.contains("line "))
+  }
+
+  @Test(
     "Slots of one machine under two names", arguments: ["vm slots=2\nlocalhost slots=3", "a.x slots=2\na slots=1"])
   func twice(_ text: String) throws {
     let error = try #require(throws: HostfileError.self) { try hosts(text) }

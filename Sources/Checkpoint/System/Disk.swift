@@ -23,10 +23,13 @@ package enum Disk {
       found: text(free), hint: "Free \(text(bytes + reserve - free)) or choose a folder on another disk.")
   }
 
-  /// "24.0 MiB", "1.20 GiB".
+  /// "1.5 KiB", "24.0 MiB", "1.20 GiB".
   static func text(_ bytes: Int) -> String {
-    bytes < 1 << 30
-      ? String(format: "%.1f MiB", Double(bytes) / 0x1p20) : String(format: "%.2f GiB", Double(bytes) / 0x1p30)
+    switch bytes {
+    case ..<(1 << 20): String(format: "%.1f KiB", Double(bytes) / 0x1p10)
+    case ..<(1 << 30): String(format: "%.1f MiB", Double(bytes) / 0x1p20)
+    default: String(format: "%.2f GiB", Double(bytes) / 0x1p30)
+    }
   }
 
   /// Puts a file with new contents in the place of `url` in one step, synced.
@@ -70,8 +73,9 @@ package enum Disk {
   }
 
   static func failure(_ url: URL, _ action: String, _ code: Int32) -> CheckpointError {
-    CheckpointError(
-      file: url.lastPathComponent, subject: "file", expected: "to \(action)", found: String(cString: strerror(code)),
-      hint: code == ENOSPC ? "The disk is full." : "Check the folder and its permissions.")
+    let refusal = WriteRefusal(code)
+    return CheckpointError(
+      file: url.lastPathComponent, subject: refusal.isFull ? "disk" : "file", expected: "to \(action)",
+      found: refusal.found, hint: refusal.hint(else: "Check the folder and its permissions") + ".")
   }
 }

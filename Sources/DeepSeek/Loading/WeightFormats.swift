@@ -83,7 +83,7 @@ public struct WeightFormats: Sendable, Equatable {
     let lowercased = name.lowercased()
     if let format = WeightFormat.allCases.first(where: { $0.rawValue.lowercased() == lowercased }) { return format }
     let single = WeightFormat.allCases.map(\.rawValue)
-    let names = part == nil ? ["auto"] + single + ["Q4_K_M", "Q4_K_S"] : single
+    let names = part == nil ? ["auto"] + single + ["Q4_K_M"] : single
     throw WeightFormatsError(
       subject: part.map { "format of \($0.rawValue)" } ?? "format", expected: "one of " + names.joined(separator: ", "),
       found: "\"\(name)\"" + advice(lowercased))

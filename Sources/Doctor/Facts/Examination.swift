@@ -165,14 +165,18 @@ public struct NodeNeed: Codable, Sendable, Equatable {
   public var files: [ShellFacts.File]
   /// The bundles among them, as people list them; nil where the model is not a prepared one.
   public var bundles: String?
+  /// Of a shape without weights: what their bundles will take on the disk.
+  public var diskBytes: Int?
 
   public init(
-    ranks: [Int], roles: [String] = [], memoryBytes: Int? = nil, files: [ShellFacts.File] = [], bundles: String? = nil
+    ranks: [Int], roles: [String] = [], memoryBytes: Int? = nil, files: [ShellFacts.File] = [], bundles: String? = nil,
+    diskBytes: Int? = nil
   ) {
     self.ranks = ranks
     self.roles = roles
     self.memoryBytes = memoryBytes
     self.files = files
     self.bundles = bundles
+    self.diskBytes = diskBytes
   }
 }

@@ -17,7 +17,7 @@ public struct ClusterCalibration: Sendable {
   /// - Parameters:
   ///   - options: of `calibrate`, for the ranks of the job.
   ///   - progress: what is being done.
-  /// - Throws: `NodeError` where a node does not answer or the job fails, `NodeInterrupted`.
+  /// - Throws: `NodeFailures` with all nodes that cannot take part, `NodeError` where the job fails, `NodeInterrupted`.
   public func run(options: [String], limit: Double, progress: @escaping @Sendable (String) -> Void) throws
     -> ClusterDescription
   {
@@ -26,10 +26,13 @@ public struct ClusterCalibration: Sendable {
     let diagnosis = Diagnosis(
       of: Examination(
         date: "", command: request.command, here: request.here, model: nil, nodes: nodes))
-    if let first = diagnosis.findings.first(where: { $0.grade == .red }) {
-      throw NodeError(
-        "\(first.subject.rawValue): \(first.text)", node: first.node ?? "",
-        hint: (first.advice.isEmpty ? "" : "\(first.advice); ") + "flotilla doctor with the same hostfile tells more")
+    var failures = diagnosis.findings.filter { $0.grade == .red }.map { finding in
+      NodeError("\(finding.subject.rawValue): \(finding.text)", node: finding.node ?? "", hint: finding.advice)
+    }
+    if let last = failures.indices.last {
+      let advice = failures[last].hint
+      failures[last].hint = (advice.isEmpty ? "" : "\(advice); ") + "flotilla doctor with the same nodes tells more"
+      throw NodeFailures(errors: failures)
     }
     progress("measuring")
     let job = NodeJob(

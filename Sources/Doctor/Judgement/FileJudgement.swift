@@ -53,7 +53,17 @@ struct FileJudgement {
 
   private func disk(_ missing: Int) -> Finding? {
     guard let free = shell.diskFree else { return nil }
-    let text = "\(Amount.bytes(free)) free"
+    var text = "\(Amount.bytes(free)) free"
+    if let bundles = need.diskBytes {
+      text += ", \(Amount.bytes(bundles)) of bundles for its ranks"
+      if free < bundles {
+        return Finding(
+          .red, .disk, text,
+          advice:
+            "make room for \(Amount.bytes(bundles - free)) there, or name a folder on another disk with --at; if they "
+            + "lie there already, name the model in place of --like")
+      }
+    }
     if free < missing {
       return Finding(
         .red, .disk, "\(text), \(Amount.bytes(missing)) still to come",

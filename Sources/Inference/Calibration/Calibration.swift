@@ -1,3 +1,4 @@
+import Checkpoint
 import Foundation
 
 /// What the machines of a job can do at most, as `flotilla calibrate` measures and keeps it.
@@ -145,17 +146,18 @@ extension Calibration {
     return try encoder.encode(self) + Data("\n".utf8)
   }
 
-  /// Writes the file and the folders that lead to it; the old one stays until the new one is whole.
+  /// Writes the file; the old one stays until the new one is whole.
   ///
+  /// - Parameter makesFolders: whether the folders that lead to it are made too.
   /// - Throws: ``CalibrationError``.
-  public func write(to url: URL) throws {
+  public func write(to url: URL, makesFolders: Bool = false) throws {
     do {
-      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      if makesFolders {
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      }
       try json().write(to: url, options: .atomic)
     } catch let error as CocoaError {
-      throw CalibrationError(
-        file: url.path(percentEncoded: false), field: "file", expected: "to write it",
-        found: error.localizedDescription, hint: "name another one with -o")
+      throw CalibrationError(writing: url, error)
     }
   }
 }
@@ -168,6 +170,21 @@ public struct CalibrationError: Error, Equatable, CustomStringConvertible {
   public let expected: String
   public let found: String
   public let hint: String
+  /// The system refused: the same command may work later.
+  public private(set) var isFailure = false
+
+  init(file: String, field: String, expected: String, found: String, hint: String) {
+    (self.file, self.field, self.expected, self.found, self.hint) = (file, field, expected, found, hint)
+  }
+
+  /// A file that cannot be written.
+  init(writing url: URL, _ error: CocoaError) {
+    let refusal = WriteRefusal(error)
+    self.init(
+      file: url.path(percentEncoded: false), field: "file", expected: "to write it", found: refusal.found,
+      hint: refusal.hint(else: "name another one with -o"))
+    isFailure = !refusal.isOfPath
+  }
 
   public var description: String { "\(file): \(field): expected \(expected), found \(found). Hint: \(hint)" }
 }

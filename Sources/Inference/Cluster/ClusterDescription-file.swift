@@ -130,9 +130,7 @@ extension ClusterDescription {
     do {
       try json().write(to: url, options: .atomic)
     } catch let error as CocoaError {
-      throw CalibrationError(
-        file: url.path(percentEncoded: false), field: "file", expected: "to write it",
-        found: error.localizedDescription, hint: "name another one with -o")
+      throw CalibrationError(writing: url, error)
     }
   }
 }

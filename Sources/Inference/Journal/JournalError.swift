@@ -1,3 +1,4 @@
+import Checkpoint
 import Foundation
 
 /// What is wrong with a journal: the file, the line and field, what was expected, what was found, what to do.
@@ -26,12 +27,13 @@ public struct JournalError: Error, CustomStringConvertible, Equatable {
   }
 
   package static func system(_ path: String, _ action: String, _ code: Int32, hint: String? = nil) -> JournalError {
-    JournalError(
-      path: path, subject: "journal", expected: "to \(action) it", found: String(cString: strerror(code)),
-      hint: hint
-        ?? (code == ENOSPC
-          ? "The disk is full: free some of it, then go on with --resume." : "Check the folder and its permissions."),
-      isFailure: code != ENOENT && code != ENOTDIR && code != EACCES)
+    let refusal = WriteRefusal(code)
+    let usual =
+      refusal.isFull
+      ? WriteRefusal.room + ", then go on with --resume." : "Check the folder and its permissions."
+    return JournalError(
+      path: path, subject: "journal", expected: "to \(action) it", found: refusal.found, hint: hint ?? usual,
+      isFailure: !refusal.isOfPath)
   }
 
   public var description: String {

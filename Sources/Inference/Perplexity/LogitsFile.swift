@@ -197,9 +197,12 @@ public final class LogitsFile {
       let moved = call(done, off_t(offset + done))
       if moved < 0, errno == EINTR { continue }
       guard moved > 0 else {
-        throw LogitsFileError(
+        let refusal = moved == 0 ? nil : WriteRefusal(errno)
+        var error = LogitsFileError(
           file: name, field: "position \(offset + done)", expected: "\(count - done) bytes more",
-          found: moved == 0 ? "the end" : String(cString: strerror(errno)))
+          found: refusal?.found ?? "the end")
+        if refusal?.isFull == true { (error.hint, error.isFailure) = (WriteRefusal.room, true) }
+        throw error
       }
       done += moved
     }
@@ -213,6 +216,8 @@ public struct LogitsFileError: Error, Equatable, CustomStringConvertible {
   public let expected: String
   public let found: String
   public var hint = "--kl-base FORMAT with --logits FILE writes the logits of that format anew"
+  /// The system refused: the same command may work later.
+  public var isFailure = false
 
   public var description: String { "\(file): \(field): expected \(expected), found \(found). Hint: \(hint)" }
 }

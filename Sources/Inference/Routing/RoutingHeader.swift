@@ -107,6 +107,17 @@ public struct RoutingHeader: Sendable, Equatable {
 /// What is wrong with a routing record.
 public struct RoutingRecordError: Error, Sendable, Equatable, CustomStringConvertible {
   public let description: String
+  /// The system refused: the same command may work later.
+  public private(set) var isFailure = false
+
+  /// - Parameters:
+  ///   - action: what was to be done with the file.
+  ///   - hint: what helps where the disk is not full.
+  init(_ file: String, _ action: String, _ refusal: WriteRefusal, hint: String) {
+    self.init(
+      file, "routing record", expected: "to \(action)", found: refusal.found, hint: refusal.hint(else: hint))
+    isFailure = !refusal.isOfPath
+  }
 
   init(_ file: String, _ field: String, expected: String, found: String, hint: String = "") {
     description = "\(file): \(field): expected \(expected), found \(found)" + (hint.isEmpty ? "" : ". Hint: \(hint)")

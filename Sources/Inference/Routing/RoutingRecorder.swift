@@ -1,3 +1,4 @@
+import Checkpoint
 import DeepSeek
 import Foundation
 import Glibc
@@ -82,24 +83,31 @@ public final class RoutingRecorder: RoutingTap {
 public final class RoutingOutput {
   public let path: String
   private let descriptor: Int32
+  private static let place = "--record-routing names a new file in a folder that exists and may be written to"
 
+  /// One that stays empty goes again.
+  ///
   /// - Throws: ``RoutingRecordError``, also where there is something already.
   public init(path: String) throws(RoutingRecordError) {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor < 0 else { return }
     let code = errno
+    guard code == EEXIST else {
+      throw RoutingRecordError(path, "make a new file", WriteRefusal(code), hint: Self.place)
+    }
     throw RoutingRecordError(
-      path, "routing record", expected: "to make a new file",
-      found: code == EEXIST ? "one that is there" : String(cString: strerror(code)),
-      hint: "--record-routing names a new file in a folder that exists and may be written to")
+      path, "routing record", expected: "to make a new file", found: "one that is there", hint: Self.place)
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    if lseek(descriptor, 0, SEEK_END) == 0 { unlink(path) }
+    close(descriptor)
+  }
 
   func write(_ bytes: [UInt8]) throws(RoutingRecordError) {
     let code = Descriptor.write(bytes, to: descriptor)
     guard code != 0 else { return }
-    throw RoutingRecordError(path, "routing record", expected: "to write", found: String(cString: strerror(code)))
+    throw RoutingRecordError(path, "write", WriteRefusal(code), hint: "Check its folder")
   }
 }

@@ -8,6 +8,20 @@ public enum OwnProgram {
   /// Absolute; nil where the system does not tell.
   public static var path: String? { try? FileManager.default.destinationOfSymbolicLink(atPath: link) }
 
+  /// What a person here types to start it: its name where the PATH leads to this very file, else its path.
+  public static func typed(
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> String? {
+    guard let path else { return nil }
+    let name = (path as NSString).lastPathComponent
+    for folder in (environment["PATH"] ?? "").split(separator: ":") where folder.hasPrefix("/") {
+      let file = "\(folder)/\(name)"
+      guard access(file, X_OK) == 0 else { continue }
+      return URL(filePath: file).resolvingSymlinksInPath().path(percentEncoded: false) == path ? name : path
+    }
+    return path
+  }
+
   /// SHA-256 in hexadecimal; nil where it cannot be read.
   public static var hash: String? { (try? Digest(contentsOf: URL(filePath: link)))?.description }
 

@@ -58,6 +58,8 @@ struct Opened {
   let lacks: [String]
   /// For the person; nil where there is nothing to say.
   let memoryNote: String?
+  /// Of this rank.
+  let weightBytes: Int
   /// Whether weights of a prepared model are copied into huge pages.
   let copiesPrepared: Bool
 
@@ -97,6 +99,7 @@ struct Opened {
       configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
+    weightBytes = plan.weightBytes(rank: fleet.rank)
     // What a phantom's matrices share is not in the plan.
     let (ranks, available) = (fleet.ranksOnThisHost(), checkpoint.isPhantom ? nil : MachineMemory.available())
     func budget(mapsWeights: Bool) -> MemoryBudget {

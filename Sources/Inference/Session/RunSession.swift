@@ -43,7 +43,7 @@ public final class RunSession {
 
   /// Opens everything, agrees with the other ranks and loads this rank's roles.
   ///
-  /// - Parameter progress: weights loaded so far, and in all, on this rank.
+  /// - Parameter progress: bytes of weights loaded so far, and in all, on this rank.
   /// - Throws: what is wrong, in words; the same on no two ranks (see ``isSaidElsewhere(_:)``).
   public init(_ options: RunOptions, fleet: Fleet, progress: ((Int, Int) -> Void)? = nil) throws {
     self.options = options
@@ -68,7 +68,7 @@ public final class RunSession {
     compute.pool.betweenTiles = { [exchange = fleet.exchange] in exchange.progress() }
     threadsByRank = handshake.agreements.map { $0?.threads ?? 0 }
     instructionSets = handshake.agreements.map { $0?.instructionSet ?? "" }
-    try load(progress)
+    try load(found.weightBytes, progress)
     try handshake.ready()
     fleet.hasStarted()
     loadSeconds = MonotonicClock.seconds() - start
@@ -117,7 +117,8 @@ public final class RunSession {
 // MARK: - Loading
 
 extension RunSession {
-  private func load(_ progress: ((Int, Int) -> Void)?) throws {
+  /// - Parameter bytes: of this rank's weights.
+  private func load(_ bytes: Int, _ progress: ((Int, Int) -> Void)?) throws {
     try checkpoint.prepared?.run(options.checks, placement.bundles(of: fleet.rank), compute.pool) { done, total in
       progress?(done, total)
       if Fleet.isInterrupted { throw Interrupted() }
@@ -126,7 +127,7 @@ extension RunSession {
     loader.copiesPrepared = copiesPrepared
     let total = parametersOnThisRank()
     loader.progress = { done in
-      progress?(done, total)
+      progress?(Int(Double(bytes) * min(1, Double(done) / Double(total))), bytes)
       if Fleet.isInterrupted { throw Interrupted() }
     }
     let rank = fleet.rank

@@ -11,7 +11,7 @@ public struct NodeSurvey: Sendable, Equatable {
   public var program: String?
   public var runtime: MPIRuntime?
   /// Why nothing could be asked.
-  public var failure: String?
+  public var failure: NodeError?
 
   init(host: String) { self.host = host }
 
@@ -54,8 +54,10 @@ public struct NodeSurvey: Sendable, Equatable {
       var survey = NodeSurvey(host: hosts[index])
       do {
         survey = NodeSurvey(host: hosts[index], try link.lines(script(program: program)))
+      } catch let error as NodeError {
+        survey.failure = error
       } catch {
-        survey.failure = "\(error)"
+        survey.failure = NodeError("no answer in time", node: hosts[index])
       }
       found.withLock { [survey] in $0[index] = survey }
     }

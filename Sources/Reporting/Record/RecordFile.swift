@@ -2,37 +2,63 @@ import Foundation
 
 /// A file of run records, one JSON line each, that several runs may append to.
 ///
-/// Open it before the run: a path that cannot be written to is known before the work, not after it.
+/// Make it before the run: a path that cannot be written to is known before the work, not after it. The file itself is
+/// made when there is something to write, so that a run that fails leaves none.
 public final class RecordFile {
   public let path: String
-  private let descriptor: Int32
+  private var descriptor: Int32 = -1
   /// Where this run's last word of how far it is lies.
   private var word: Range<off_t>?
 
-  /// Opens the file for appending, and makes it where there is none.
+  /// Tries whether the file can be written to.
   ///
   /// - Throws: ``RecordError``.
   public init(path: String) throws(RecordError) {
     self.path = path
+    let tried = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard tried < 0 else {
+      close(tried)
+      unlink(path)
+      return
+    }
+    try prepare()
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  private func prepare() throws(RecordError) {
+    guard descriptor < 0 else { return }
     descriptor = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
     if descriptor < 0 { throw RecordError(path: path, action: "open", code: errno) }
   }
 
-  deinit { close(descriptor) }
-
   /// Appends a line, in the place of the last word of how far the run is; on return it is on the disk.
   public func append(_ record: RunRecord) throws {
-    try locked {
-      try takeBackWord()
-      _ = try append(try record.jsonLine())
+    do {
+      try prepare()
+      try locked {
+        try takeBackWord()
+        _ = try append(try record.jsonLine())
+      }
+      // A pipe or a terminal has nothing to flush.
+      if fsync(descriptor) != 0, errno != EINVAL, errno != EROFS { try check(-1, "flush") }
+    } catch {
+      if hasNoLine { unlink(path) }
+      throw error
     }
-    // A pipe or a terminal has nothing to flush.
-    if fsync(descriptor) != 0, errno != EINVAL, errno != EROFS { try check(-1, "flush") }
+  }
+
+  /// Whether there is a plain file that holds no whole record.
+  private var hasNoLine: Bool {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
+    return FileManager.default.contents(atPath: path)?.contains(10) == false
   }
 
   /// Appends how far a run is, in the place of what it said last; it may be lost with the machine. What is no file on a
   /// disk gets none: nothing could take it back there.
   func append(_ progress: RunProgress) throws {
+    try prepare()
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
     let line = try progress.jsonLine()

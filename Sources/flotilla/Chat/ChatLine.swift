@@ -9,21 +9,30 @@ enum ChatLine: Equatable {
   case stats
   case help
   case quit
+  /// A word that ends other programs, and is no question.
+  case farewell
   /// A word behind "/" that is no command.
   case unknown(String)
   case nothing
 
   static let helpText = """
     /reset          forget the conversation
-    /system TEXT    another system message (none without TEXT), and a new conversation
+    /system TEXT    another system message, and a new conversation
+    /system         the same without one
     /stats          speed of the last answer, tokens of the context in use
     /quit           end; so does Ctrl-D
-    Ctrl-C stops an answer. A line that ends in \\ goes on in the next one. // at the beginning is a /.
+    Ctrl-C stops an answer. A line that ends in \\ goes on in the next one.
+    // at the beginning is a /.
 
     """
 
-  init(_ line: String) {
+  /// - Parameter isTyped: whether a person typed it, and sees what is said to it.
+  init(_ line: String, isTyped: Bool) {
     let text = line.trimmingCharacters(in: .whitespacesAndNewlines)
+    if isTyped, ["exit", "quit"].contains(text.lowercased()) {
+      self = .farewell
+      return
+    }
     guard text.hasPrefix("/") else {
       self = text.isEmpty ? .nothing : .message(line)
       return

@@ -35,13 +35,14 @@ final class ChatRoom {
   func run() throws {
     if isInteractive { try say(greeting + "/help lists what else there is; Ctrl-D ends.\n\n") }
     while let line = try nextLine() {
-      switch ChatLine(line) {
+      switch ChatLine(line, isTyped: isInteractive) {
       case .message(let text): try respond(to: text)
       case .reset: try begin(system: thread.system, "The conversation begins anew.\n")
       case .system(let text): try begin(system: text, "The conversation begins anew, with that system message.\n")
       case .stats: try say(answer.text(thread, engine) + "\n")
       case .help: try say(ChatLine.helpText)
       case .unknown(let word): try say("\(word): no such command; /help lists them.\n")
+      case .farewell: try say("/quit ends; so does Ctrl-D.\n")
       case .quit: return
       case .nothing: break
       }

@@ -86,6 +86,7 @@ struct Calibrate: ParsableCommand {
       let rank = CalibrationRank(
         exchange: fleet.exchange, kernels: try KernelTable.selected(), isInterrupted: { Fleet.isInterrupted })
       guard fleet.rank == fleet.coordinator else { return try rank.serve() }
+      try checkOutput()
       let progress = ProgressLine("Measuring", .steps, isQuiet: quiet)
       defer { progress.finish() }
       let calibrator = Calibrator(rank, options: options) { progress.update($0, of: $1, now: $2) }
@@ -101,16 +102,22 @@ struct Calibrate: ParsableCommand {
       // Limits of the cache must not become what every bench is compared with.
       let unfit = output == nil ? calibration.hostThatReadCache : nil
       let file = output.map { URL(filePath: $0) } ?? Calibration.defaultFile(host: fleet.hostName)
-      if unfit == nil { try calibration.write(to: file) }
+      if unfit == nil { try calibration.write(to: file, makesFolders: output == nil) }
       try show(calibration, unfit == nil ? file : nil)
       if let unfit { warn(notKept(unfit)) }
     }
+  }
+
+  /// Before anything is measured.
+  private func checkOutput() throws {
+    if let output { try OutputFile(option: "--output", path: output).checkFolder() }
   }
 
   /// Measures a cluster from outside.
   private func describe() throws {
     guard ProcessRank.current.isFirst else { return }
     TerminationSignal.install()
+    try checkOutput()
     let hosts = try nodes.nodes()
     let needs = RankOrder.node.ranks(of: hosts.hosts).map { NodeNeed(ranks: $0) }
     let request = nodes.request(hosts, needs: needs, command: NodeOptions.commandLine)

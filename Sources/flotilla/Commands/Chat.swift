@@ -40,8 +40,14 @@ struct Chat: ParsableCommand {
   var record: String?
   @Flag(name: .shortAndLong, help: "Nothing but answers: no hints, no progress.")
   var quiet = false
+  /// As generate has it: for an answer to those who try it here.
+  @Option(name: .shortAndLong, parsing: .unconditionalSingleValue, help: .hidden)
+  var prompt: [String] = []
+
+  private static let later = "chat takes questions after it has started; flotilla generate -p \"…\" answers one"
 
   func validate() throws {
+    guard prompt.isEmpty else { throw ValidationError("-p: \(Self.later).") }
     try check("--ctx-size", contextSize, 1...(1 << 24))
     try check("--max-tokens", maxTokens, 1...(1 << 24))
     try check("--reasoning-budget", reasoningBudget, 0...(1 << 24))
@@ -52,15 +58,28 @@ struct Chat: ParsableCommand {
     var options = try RunOptions(model, placement)
     options.contextSize = contextSize
     options.parallel = 1
-    try DistributedRun.perform(options, isQuiet: quiet) { session in
-      guard let engine = session.engine else { return }
-      engine.hashesLogits = record != nil
-      let makeRequest = makeRequest(session)
-      try room(session, engine, makeRequest).run()
-      let sampling = RunRecord.Sampling(makeRequest([]))
-      let finished = try RunRecord(of: session, sampling: sampling, id: nil, isKept: record != nil)
-      try record?.append(finished)
+    try DistributedRun.perform(timeout: options.timeout, hub: options.coordinator) { fleet in
+      if fleet.rank == fleet.coordinator { try refuseQuestion() }
+      try DistributedRun.run(options, on: fleet, isQuiet: quiet) { session in
+        guard let engine = session.engine else { return }
+        engine.hashesLogits = record != nil
+        let makeRequest = makeRequest(session)
+        try room(session, engine, makeRequest).run()
+        let sampling = RunRecord.Sampling(makeRequest([]))
+        let finished = try RunRecord(of: session, sampling: sampling, id: nil, isKept: record != nil)
+        try record?.append(finished)
+      }
     }
+  }
+
+  /// What looks more like a question than like a path, and leads nowhere. On the coordinator's host: a launcher's own
+  /// need not have the model.
+  private func refuseQuestion() throws {
+    guard let text = model.argument.path, text != BuiltInModel.name, text.contains(" ") || !text.contains("/"),
+      !FileManager.default.fileExists(atPath: text), ModelArgument.absence(text) == nil
+    else { return }
+    throw UsageError(
+      "\"\(printable(text, limit: 60))\" was read as MODEL, and there is no such file or folder", hint: Self.later)
   }
 
   private func makeRequest(_ session: RunSession) -> ([Int]) -> GenerationRequest {
@@ -84,8 +103,13 @@ struct Chat: ParsableCommand {
       session, engine, thread, lines: lines, terminal: Terminal(STDOUT_FILENO, color: color),
       isInteractive: isTerminal && !quiet,
       greeting: isBuiltIn
-        ? "\(BuiltInModel.name) does sums, as \"What is 478 + 256?\", each by itself: it knows of no question before.\n"
-        : "", makeRequest: makeRequest)
+        ? """
+        \(BuiltInModel.name) does sums of exactly these forms, N a whole number of up to four digits:
+          What is N + N?   What is N - N?   What is N * N?   or   N + N = ?   N - N = ?   N * N = ?
+        The second factor has one digit, and no difference is below 0; anything else gives nonsense.
+        Each question is taken by itself.
+
+        """ : "", makeRequest: makeRequest)
   }
 
   /// Whoever types, or a file.

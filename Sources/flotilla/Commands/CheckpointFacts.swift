@@ -60,7 +60,8 @@ struct CheckpointFacts: Encodable {
   /// Of a prepared model: how many bundles are not here, and which; nil where all are.
   let missingBundles: String?
 
-  init(_ checkpoint: Checkpoint, _ run: RunFacts?, _ tokenizer: TokenizerState) {
+  /// - Parameter formats: in which it would run.
+  init(_ checkpoint: Checkpoint, _ run: RunFacts?, _ formats: WeightFormats, _ tokenizer: TokenizerState) {
     self.run = run
     missingBundles = checkpoint.prepared?.missingText
     self.tokenizer = tokenizer
@@ -75,11 +76,7 @@ struct CheckpointFacts: Encodable {
     fileFormat = checkpoint.prepared != nil ? "prepared" : checkpoint.metadata == nil ? "safetensors" : "GGUF"
     parts = Self.parts(checkpoint)
     bytes = checkpoint.tensorBytes
-    cacheBytesPerToken = LatentCache.bytesPerPosition(
-      layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
-      format: .automatic(
-        for: run?.formats ?? (try? WeightFormats(quant: "auto", for: checkpoint))
-          ?? WeightFormats(checkpoint.naturalFormat)))
+    cacheBytesPerToken = Self.cacheBytesPerToken(model, formats)
     surplus = checkpoint.surplus
     skipped = checkpoint.skipped.count
     assumedFields = model.assumedFields
@@ -104,12 +101,16 @@ struct CheckpointFacts: Encodable {
         Part(part: part.rawValue, tensors: $0.tensors, parameters: $0.parameters, bytes: nil, formats: [])
       }
     }
-    cacheBytesPerToken = LatentCache.bytesPerPosition(
-      layers: configuration.layers, latentRank: configuration.latentRank, rotarySize: configuration.ropeDimension,
-      format: .automatic(for: formats))
+    cacheBytesPerToken = Self.cacheBytesPerToken(configuration, formats)
     surplus = []
     skipped = tensors[.mtp]?.tensors ?? 0
     assumedFields = configuration.assumedFields
+  }
+
+  private static func cacheBytesPerToken(_ model: ModelConfiguration, _ formats: WeightFormats) -> Int {
+    LatentCache.bytesPerPosition(
+      layers: model.layers, latentRank: model.latentRank, rotarySize: model.ropeDimension,
+      format: .automatic(for: formats))
   }
 
   private static func parts(_ checkpoint: Checkpoint) -> [Part] {

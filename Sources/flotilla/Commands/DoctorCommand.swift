@@ -31,8 +31,8 @@ struct DoctorCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "In place of MODEL: a config.json, or the name of a model or shape, for the memory it needs.", valueName: "config"
-    ))
+      "In place of MODEL: a config.json, or the name of a model or shape, for the memory and the disk it needs.",
+      valueName: "config"))
   var like: String?
 
   @OptionGroup(title: "NODES") var nodes: NodeOptions
@@ -54,7 +54,9 @@ struct DoctorCommand: ParsableCommand {
 
   @Option(
     name: .customLong("at"),
-    help: ArgumentHelp("Path of the model on the nodes. Default: that of MODEL here.", valueName: "path"))
+    help: ArgumentHelp(
+      "Path of the model on the nodes. Default: that of MODEL here; with --like the login folder's disk is looked at.",
+      valueName: "path"))
   var destination: String?
 
   @Flag(help: "Compare the hashes of the bundles of a prepared model on every node.")
@@ -104,6 +106,7 @@ struct DoctorCommand: ParsableCommand {
     guard ProcessRank.current.isFirst else { return }
     TerminationSignal.install()
     if thisNode { return try answer() }
+    if let bundle { try OutputFile(option: "--bundle", path: bundle).checkFolder() }
     let hosts = try nodes.nodes()
     let request = try request(hosts)
     let line = ProgressLine("Looking at", .steps, isQuiet: quiet)
@@ -172,10 +175,8 @@ struct DoctorCommand: ParsableCommand {
   private func write(_ report: DoctorReport, to path: String) throws {
     do {
       try Data(JSONLines.indented(report)).write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw UsageError(
-        "--bundle: expected to write \(path), found \(error.localizedDescription)",
-        hint: "Name a file in a folder that exists and may be written to")
+    } catch let error as CocoaError {
+      throw OutputFile(option: "--bundle", path: path).error(error)
     }
     note("kept in \(path)" + (redact ? "" : "; it names hosts, addresses and paths: --redact hides them"))
   }

@@ -3,6 +3,7 @@ import DeepSeek
 import ExpertParallel
 import Foundation
 import Kernels
+import Nodes
 import Reporting
 
 /// What `inspect` says about a published model that is not here: what to fetch for a format, and how large all is.
@@ -43,21 +44,42 @@ struct DownloadFacts: Encodable {
   let sources: [Source]
   let prepared: Prepared
 
-  init(_ model: PublishedModel, _ quant: String, _ formats: WeightFormats, _ placement: Placement?) {
+  /// - Parameter roles: of the placement, as they were given.
+  init(
+    _ model: PublishedModel, _ quant: String, _ formats: WeightFormats, _ placement: Placement?, _ roles: RoleOptions
+  ) {
     self.model = model.name
     format = formats.description
-    var sources = [Source(official: model, quant, formats)]
+    let isSpread = (placement?.ranks ?? 1) > 1
+    func start(_ folder: String) -> [String] {
+      isSpread ? Self.pushed(folder, roles) : ["flotilla generate \(folder) -p Hello"]
+    }
+    var sources = [Source(official: model, quant, formats, start: start)]
     let experts = formats.format(.experts, columns: 256)
     if experts == .q4_K || experts == .q4_1, let quantised = model.quantised {
-      sources.append(Source(quantised, of: model))
+      sources.append(Source(quantised, of: model, isSpread: isSpread, start: start))
     }
     self.sources = sources
     prepared = Prepared(PreparedSizes(model.configuration, formats, plain: .bf16), placement)
   }
 }
 
+extension DownloadFacts {
+  /// Lines that bring a prepared model to the nodes of a hostfile and run it there.
+  private static func pushed(_ folder: String, _ roles: RoleOptions) -> [String] {
+    let (nodes, there) = (["--hostfile", "hosts"], "/models/\(folder)")
+    return [
+      ShellText.line(["flotilla", "push", folder] + nodes + ["--to", there] + roles.words),
+      ShellText.line(["flotilla", "launch"] + nodes + ["--", "generate", there] + roles.words + ["-p", "Hello"]),
+    ]
+  }
+}
+
 extension DownloadFacts.Source {
-  fileprivate init(official model: PublishedModel, _ quant: String, _ formats: WeightFormats) {
+  /// - Parameter start: lines that run the prepared model of a folder.
+  fileprivate init(
+    official model: PublishedModel, _ quant: String, _ formats: WeightFormats, start: (String) -> [String]
+  ) {
     let stored = ParameterInventory(model.configuration).storedTensors()
     var byType: [String: Int] = [:]
     for tensor in stored { byType[tensor.type.rawValue, default: 0] += tensor.bytes }
@@ -69,17 +91,21 @@ extension DownloadFacts.Source {
       commands: [
         "hf download \(model.repository) --local-dir \(model.name)",
         "flotilla prepare \(model.name) \(model.name)-prepared\(option)",
-      ], quant: formats.description)
+      ] + start("\(model.name)-prepared"), quant: formats.description)
   }
 
-  fileprivate init(_ quantised: PublishedModel.Quantised, of model: PublishedModel) {
+  /// - Parameter isSpread: whether it is prepared first, so that each node gets its part.
+  fileprivate init(
+    _ quantised: PublishedModel.Quantised, of model: PublishedModel, isSpread: Bool, start: (String) -> [String]
+  ) {
+    let file = "\(model.name)-GGUF/\(quantised.path)"
+    let folder = "\(model.name)-GGUF-prepared"
     self.init(
       kind: "GGUF", repository: quantised.repository, files: quantised.count,
       bytes: quantised.tensorBytes(model.configuration), publishedBytes: nil, bytesByType: [:], mtpBytes: 0,
       commands: [
-        "hf download \(quantised.repository) --include '\(quantised.files)' --local-dir \(model.name)-GGUF",
-        "flotilla generate \(model.name)-GGUF/\(quantised.path) -p Hello",
-      ],
+        "hf download \(quantised.repository) --include '\(quantised.files)' --local-dir \(model.name)-GGUF"
+      ] + (isSpread ? ["flotilla prepare \(file) \(folder)"] + start(folder) : start(file)),
       quant: quantised.mix.rawValue)
   }
 }
@@ -105,7 +131,13 @@ extension DownloadFacts {
     var lines = ["What to fetch to run \(model) in \(format)"]
     for source in sources { lines += [""] + source.lines.map { "  " + $0 } }
     lines += [""] + prepared.lines.map { "  " + $0 }
-    lines += ["", "  Paste what you want: flotilla fetches nothing. hf: pip install huggingface_hub."]
+    lines += [
+      "", "  Paste what you want: flotilla fetches nothing. For hf:",
+      "    python3 -m venv ~/hf && ~/hf/bin/pip install huggingface_hub", "    PATH=~/hf/bin:$PATH",
+    ]
+    if let ranks = prepared.bytesByRank?.count, ranks > 1 {
+      lines.append("  hosts: a file with a line NAME slots=1 for each rank's node, \(ranks) in all.")
+    }
     return lines.joined(separator: "\n") + "\n"
   }
 }

@@ -111,14 +111,14 @@ struct Inspect: ParsableCommand {
     }
     let facts = subject.facts(run, formats, tokenizer?.state)
     let plan = placement.map { PlacementFacts($0, configuration, formats) }
-    let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement) }
+    let download = subject.published.map { DownloadFacts($0, quant.text, formats, placement, roles) }
     if let placement, let writePlacement { try PlacementOutput.write(placement, to: writePlacement) }
     if json {
       try StandardOutput.write(JSONLines.indented(Report(checkpoint: facts, placement: plan, download: download)))
     } else {
       try StandardOutput.write([facts.text, plan?.text, download?.text].compactMap(\.self).joined(separator: "\n"))
     }
-    if let warning = subject.warning { warn(warning) }
+    for text in [subject.warning, tokenizer?.state.warning(subject.name)].compactMap(\.self) { warn(text) }
     for text in subject.notes + [placement?.idleNote].compactMap(\.self) { note(text) }
     if let error = run?.error { throw error }
     if let error = tokenizer?.error { throw error }

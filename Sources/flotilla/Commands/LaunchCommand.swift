@@ -99,6 +99,7 @@ struct LaunchCommand: ParsableCommand {
     var launched = try LaunchedNodes(nodes, program: path)
     let installer: (([String]) throws -> Void)? = install ? { hosts in try bring(to: hosts) } : nil
     let place = try launched.all(install: installer)
+    if !quiet, let text = nodes.surplusNote(place) { note(text) }
     let runtime = try MPIRuntime(program: mpirun)
     if dryRun || verbose {
       try show(
@@ -138,14 +139,16 @@ struct LaunchCommand: ParsableCommand {
     let allowed: [any ParsableCommand.Type] = [
       Generate.self, Chat.self, Trace.self, BenchCommand.self, Perplexity.self, Calibrate.self, Simulate.self,
     ]
+    let names = CommandNames(of: Flotilla.configuration)
+    try names.check(command)
     guard allowed.contains(where: { $0._commandName == command[0] }) else {
-      let names = allowed.map { $0._commandName }.joined(separator: ", ")
-      let others = Flotilla.configuration.subcommands.map { $0._commandName }
+      let list = allowed.map { $0._commandName }.joined(separator: ", ")
       throw UsageError(
-        "command: expected one that runs on several ranks (\(names)), found \"\(command[0])\"",
-        hint: others.contains(command[0]) ? "\(command[0]) runs by itself: leave out launch and its options" : nil)
+        "command: expected one that runs on several ranks (\(list)), found \"\(command[0])\"",
+        hint: names.names.contains(command[0])
+          ? "\(command[0]) runs by itself: leave out launch and its options" : nil)
     }
-    _ = try Flotilla.parseAsRoot(command)
+    _ = try Flotilla.parse(command)
   }
 
   /// - Parameter processors: of the smallest node; nil: of this machine.

@@ -33,7 +33,10 @@ struct PlanCommand: ParsableCommand {
       valueName: "model"))
   var model: String
 
-  @Option(help: ArgumentHelp("Description of the cluster, as flotilla calibrate -o writes it.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Description of the cluster, as flotilla calibrate -o writes it; the sources hold three in Cluster/examples/.",
+      valueName: "file"))
   var cluster: String
 
   @Option(help: Quantization.help)

@@ -59,7 +59,9 @@ struct Prepare: ParsableCommand {
   func run() throws {
     guard ProcessRank.current.isFirst else { return }
     let checkpoint = try Checkpoint.open(try ModelArgument.url(model))
-    if let warning = checkpoint.warning, !quiet { warn(warning) }
+    let name = checkpoint.location.standardizedFileURL.lastPathComponent
+    let warnings = [checkpoint.warning, TokenizerState.of(checkpoint).state.warning(name)].compactMap(\.self)
+    if !quiet { warnings.forEach(warn) }
     let formats = try WeightFormats(quant: quant.text, requantizes: requantize, for: checkpoint)
     TerminationSignal.install()
     let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount

@@ -95,7 +95,7 @@ struct PushCommand: ParsableCommand {
     let folder = URL(filePath: prepared).standardizedFileURL
     let checkpoint = try Checkpoint.open(folder)
     guard let store = checkpoint.prepared else {
-      throw UsageError("PREPARED: expected a prepared model, found another", hint: "flotilla prepare makes one")
+      throw notPrepared(checkpoint)
     }
     let hosts = try Hostfile(file: URL(filePath: hostfile))
     let placement = try roles.placement(ranks: hosts.slots, checkpoint.configuration)
@@ -123,10 +123,18 @@ struct PushCommand: ParsableCommand {
     } catch let failures as PushFailures {
       output.finish()
       run.release()
-      try StandardOutput.flush()
-      for error in failures.errors { StandardError.write(Failure.message(error)) }
-      throw ExitCode(ExitStatus.failure.rawValue)
+      throw failures
     }
+  }
+
+  private func notPrepared(_ checkpoint: Checkpoint) -> UsageError {
+    let found = checkpoint.metadata == nil ? "a checkpoint" : "a GGUF model"
+    var name = checkpoint.location.standardizedFileURL.lastPathComponent
+    if name.hasSuffix(".gguf") { name.removeLast(5) }
+    let line = PushRequest.line(["flotilla", "prepare", prepared, name + "-prepared"])
+    return UsageError(
+      "PREPARED: expected a prepared model, found \(found): \(prepared)",
+      hint: "\(line) makes one, with --quant q4_K in 4 bits; push that")
   }
 
   private func perform(_ run: PushRun, _ output: PushOutput) throws {
@@ -166,14 +174,10 @@ struct PushCommand: ParsableCommand {
   /// The line that runs the model as it was pushed; nil where nobody here knows the folder's whole path there.
   private func launchLine(_ folder: String) -> String? {
     guard folder.hasPrefix("/") else { return nil }
-    var words = [OwnProgram.path ?? "flotilla", "launch", "--hostfile", hostfile, "--map-by", mapBy.rawValue]
+    var words = [OwnProgram.typed() ?? "flotilla", "launch", "--hostfile", hostfile, "--map-by", mapBy.rawValue]
     if let rsh { words += ["--rsh", rsh] }
     words += ["--", "generate", folder]
-    if let file = roles.placement { words += ["--placement", file] }
-    if let rank = roles.coordinatorRank { words += ["--coordinator-rank", "\(rank)"] }
-    if let count = roles.coordinatorExperts { words += ["--coordinator-experts", "\(count)"] }
-    if let rank = roles.routerRank { words += ["--router-rank", "\(rank)"] }
-    return PushRequest.line(words) + " -p \"…\""
+    return PushRequest.line(words + roles.words) + " -p \"…\""
   }
 }
 

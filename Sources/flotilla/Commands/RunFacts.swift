@@ -96,6 +96,14 @@ enum TokenizerState: String, Encodable {
   case none
   case unusable = "not usable"
 
+  /// Says that text cannot be run; nil where it can, or where an error says more.
+  ///
+  /// - Parameter name: of the model, for people.
+  func warning(_ name: String) -> String? {
+    guard self == .none else { return nil }
+    return "no tokenizer.json in \(name): generate, chat and perplexity need one; trace takes token ids"
+  }
+
   /// With what is wrong with it.
   static func of(_ checkpoint: Checkpoint) -> (state: TokenizerState, error: (any Error)?) {
     do {

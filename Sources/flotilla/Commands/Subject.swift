@@ -87,7 +87,7 @@ enum Subject {
 
   func facts(_ run: RunFacts?, _ formats: WeightFormats, _ tokenizer: TokenizerState?) -> CheckpointFacts {
     switch self {
-    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run, tokenizer ?? .none)
+    case .checkpoint(let checkpoint): CheckpointFacts(checkpoint, run, formats, tokenizer ?? .none)
     case .shape(let shape, _): CheckpointFacts(shape, formats)
     }
   }

@@ -51,7 +51,8 @@ struct Trace: ParsableCommand {
   func run() throws {
     try DistributedRun.perform(RunOptions(model, sequences, placement), isQuiet: quiet) { session in
       guard let engine = session.engine, let fabric = session.fabric else { return }
-      if let output { try OutputFile.checkFolder(of: output, option: "--output") }
+      // On the coordinator's host, which writes.
+      if let output { try OutputFile(option: "--output", path: output).checkFolder() }
       let prompts = try prompts()
       for prompt in prompts { try engine.verify(prompt: prompt, continuation: greedy) }
       fabric.wantsLogits = true

@@ -11,7 +11,7 @@ struct DoctorModel {
   let model: Examination.Model
   let needs: [NodeNeed]
 
-  /// - Parameter path: of the model on the nodes; nil: as here.
+  /// - Parameter path: of the model on the nodes; nil: as here, or of a shape the login folder.
   init(
     _ subject: DoctorSubject, nodes: Hostfile, order: RankOrder, roles: RoleOptions, quant: String, contextSize: Int,
     parallel: Int, path: String?
@@ -22,6 +22,7 @@ struct DoctorModel {
     let plan = MemoryPlan(
       configuration: configuration, formats: formats, cacheFormat: .automatic(for: formats), placement: placement,
       prefillChunk: RunOptions(model: URL(filePath: ""), version: "").prefillChunk, sequences: parallel, threads: 1)
+    let sizes = subject.checkpoint == nil ? PreparedSizes(configuration, formats, plain: .bf16) : nil
     needs = order.ranks(of: nodes.hosts).map { ranks in
       let bundles = Set(ranks.flatMap { placement.bundles(of: $0) }).sorted()
       return NodeNeed(
@@ -29,11 +30,12 @@ struct DoctorModel {
         roles: ["coordinator", "router", "experts"].filter { role in
           ranks.contains { placement.roles(of: $0).contains(role) }
         }, memoryBytes: plan.bytes(ranks: ranks, contextSize: contextSize), files: subject.files(bundles),
-        bundles: subject.prepared == nil ? nil : BundleName.list(bundles))
+        bundles: subject.prepared == nil ? nil : BundleName.list(bundles),
+        diskBytes: sizes.map { sizes in bundles.reduce(0) { $0 + (sizes.bundles[$1] ?? 0) } })
     }
     model = Examination.Model(
       name: subject.name, formats: formats.description,
-      path: subject.checkpoint.map { path ?? Self.path($0.location) }, manifest: subject.manifestHash,
+      path: path ?? subject.checkpoint.map { Self.path($0.location) }, manifest: subject.manifestHash,
       contextSize: contextSize)
   }
 

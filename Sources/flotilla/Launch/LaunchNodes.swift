@@ -49,21 +49,11 @@ struct LaunchNodes: ParsableArguments {
 
   /// The nodes of `--hosts`; slots 0 where it gives none.
   private func listed() throws -> [Hostfile.Host] {
-    let words = (hosts ?? "").split(separator: ",", omittingEmptySubsequences: false)
-    let list = words.map { word in
-      // Addresses of IPv6 have colons of their own.
-      let parts = word.split(separator: ":", omittingEmptySubsequences: false)
-      let count = parts.count == 2 ? Int(parts[1]) : nil
-      let name = parts.count == 2 ? String(parts[0]) : String(word)
-      return (name: name, slots: parts.count == 2 ? count ?? -1 : 0)
+    do {
+      return try Hostfile.hosts(list: hosts ?? "")
+    } catch {
+      throw ValidationError("--hosts: \(error.text); \(error.hint).")
     }
-    guard list.allSatisfy({ !$0.name.isEmpty && $0.slots >= 0 }) else {
-      throw ValidationError("--hosts: expected names separated by commas, as a,b:2,c, found \"\(hosts ?? "")\".")
-    }
-    // The hostfile's reader knows what a name may hold.
-    let text = list.map { "\($0.name) slots=1" }.joined(separator: "\n")
-    do { _ = try Hostfile(text: text, file: "of --hosts") } catch { throw ValidationError("--hosts: \(error)") }
-    return Hostfile(hosts: list.map { .init(name: $0.name, slots: $0.slots) }).hosts
   }
 
   var shell: RemoteShell { RemoteShell(option: rsh) }
@@ -73,6 +63,15 @@ struct LaunchNodes: ParsableArguments {
   func named() throws -> [Hostfile.Host]? {
     if let hostfile { return try Hostfile(file: URL(filePath: hostfile)).hosts }
     return hosts == nil ? nil : try listed()
+  }
+
+  /// What becomes of ranks for which the nodes have no place; nil where all have one.
+  func surplusNote(_ place: LaunchPlan.Place) -> String? {
+    guard case .hosts(let hosts) = place, let ranks, case let slots = hosts.reduce(0, { $0 + $1.slots }), ranks > slots
+    else { return nil }
+    let names = hosts.map(\.name)
+    let list = names.prefix(4).joined(separator: ", ") + (names.count > 4 ? ", …" : "")
+    return "\(ranks) ranks on \(slots) slot\(slots == 1 ? "" : "s") of \(list): \(slots) are started"
   }
 
   /// Without named nodes.

@@ -27,13 +27,14 @@ struct LaunchedNodes {
     named = try options.named()
   }
 
-  /// Before the first start all must answer and have the program.
+  /// Before the first start all must answer and have the program. All that do not are told together.
   ///
   /// - Parameter install: brings the program to nodes that lack it; nil: that is an error.
   mutating func all(install: (([String]) throws -> Void)?) throws -> LaunchPlan.Place {
     guard let named else { return options.placeWithoutNodes }
     let surveys = try ask(named)
-    if let failed = surveys.first(where: { $0.failure != nil }) { throw LaunchError(failed.failure ?? "", hint: "") }
+    let failures = surveys.compactMap(\.failure)
+    guard failures.isEmpty else { throw Failure(cause: NodeFailures(errors: failures), status: .usage) }
     try checkPrograms(surveys, install)
     processors = surveys.map(\.processors).min()
     return .hosts(zip(named, surveys).map(Self.host))

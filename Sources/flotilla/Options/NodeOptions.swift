@@ -53,15 +53,10 @@ struct NodeOptions: ParsableArguments {
   func nodes() throws -> Hostfile {
     if let hostfile { return try Hostfile(file: URL(filePath: hostfile)) }
     guard let hosts else { return Hostfile(hosts: [.init(name: "localhost", slots: 1)]) }
-    let lines = hosts.split(separator: ",", omittingEmptySubsequences: false).map { item in
-      // "name:2"; an IPv6 address has more colons.
-      let parts = item.split(separator: ":", omittingEmptySubsequences: false)
-      return parts.count == 2 ? "\(parts[0]) slots=\(parts[1])" : "\(item) slots=1"
-    }
     do {
-      return try Hostfile(text: lines.joined(separator: "\n"), file: "--hosts")
+      return Hostfile(hosts: try Hostfile.hosts(list: hosts).map { .init(name: $0.name, slots: max(1, $0.slots)) })
     } catch {
-      throw UsageError("--hosts: expected \(error.expected), found \(error.found)", hint: "as a,b:2,c")
+      throw UsageError("--hosts: \(error.text)", hint: error.hint)
     }
   }
 

@@ -48,6 +48,8 @@ struct OutputOptions: ParsableArguments {
 
   var terminal: Terminal { Terminal(1, color: color) }
 
-  /// Opens the file of `--record` before the run.
-  func recordFile() throws -> RecordFile? { try record.map { path throws(RecordError) in try RecordFile(path: path) } }
+  /// The file of `--record`, before the run.
+  func recordFile() throws -> RecordFile? {
+    try record.map { path throws(RecordError) in try RecordFile(path: path) }
+  }
 }

@@ -39,6 +39,16 @@ struct RoleOptions: ParsableArguments {
     }
   }
 
+  /// The options as they were given.
+  var words: [String] {
+    let numbers = [
+      ("--coordinator-rank", coordinatorRank), ("--coordinator-experts", coordinatorExperts),
+      ("--router-rank", routerRank),
+    ]
+    return (placement.map { ["--placement", $0] } ?? [])
+      + numbers.flatMap { option, number in number.map { [option, "\($0)"] } ?? [] }
+  }
+
   /// For how many ranks the given file is; nil without one.
   ///
   /// - Throws: `PlacementError`.

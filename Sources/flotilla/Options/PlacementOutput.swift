@@ -18,10 +18,11 @@ enum PlacementOutput {
       // In place: what replaces the file would replace a device or a link too.
       try Data(placement.json.utf8).write(to: URL(filePath: path))
       StandardError.write("Wrote \(printable(path)).\n")
-    } catch {
-      throw UsageError(
-        "--write-placement: expected to write \(path), found \(error.localizedDescription)",
-        hint: "Name a file in a folder that exists and may be written to")
+    } catch let error as CocoaError {
+      var status = stat()
+      // Of a plain file it is known that it was not there before.
+      if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG { unlink(path) }
+      throw OutputFile(option: "--write-placement", path: path).error(error)
     }
   }
 }

@@ -68,7 +68,7 @@ enum DistributedRun {
 
   private static func open(_ options: RunOptions, _ fleet: Fleet, isQuiet: Bool) throws -> RunSession {
     let isCoordinator = fleet.rank == fleet.coordinator
-    let line = ProgressLine("Loading", .parameters, isQuiet: isQuiet || !isCoordinator)
+    let line = ProgressLine("Loading", .bytes, isQuiet: isQuiet || !isCoordinator)
     defer { line.finish() }
     let session = try RunSession(options, fleet: fleet, progress: line.update)
     line.finish()

@@ -40,12 +40,14 @@ extension ExitStatus {
     switch error {
     case let failure as Failure: self = failure.status
     case let error as CheckpointError where error.isOfDisk: self = .failure
-    case let error as RecordError where error.isOfDisk: self = .failure
     case is UsageError, is CheckpointError, is TokenizationError, is PlacementError, is RequestError,
-      is UnknownInstructionSet, is InputError, is RecordError, is BuiltInModelError, is CalibrationError,
-      is LogitsFileError, is HostfileError, is LaunchError, is RoutingRecordError,
+      is UnknownInstructionSet, is InputError, is BuiltInModelError, is HostfileError, is LaunchError,
       is RecordReadingError:
       self = .usage
+    case let error as RecordError: self = WriteRefusal(error.code).isOfPath ? .usage : .failure
+    case let error as RoutingRecordError: self = error.isFailure ? .failure : .usage
+    case let error as CalibrationError: self = error.isFailure ? .failure : .usage
+    case let error as LogitsFileError: self = error.isFailure ? .failure : .usage
     case let error as FabricError where error.reason == .unusable: self = .usage
     case let error as JournalError: self = error.isFailure ? .failure : .usage
     case let error as NodeError: self = error.isUsage ? .usage : .failure
@@ -96,6 +98,8 @@ extension Failure {
 
   /// The lines for standard error.
   static func message(_ error: any Error) -> String {
+    if let failure = error as? Failure { return message(failure.cause) }
+    if let failures = error as? NodeFailures { return failures.errors.map(message).joined() }
     let (text, hint) = words(of: error)
     return "error: \(printable(text))\n" + (hint.map { "hint: \(printable($0))\n" } ?? "")
   }

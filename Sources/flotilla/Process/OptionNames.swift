@@ -52,6 +52,26 @@ struct OptionNames {
     return rest + arguments.dropFirst(words.reduce(0) { $0 + $1.arguments.count })
   }
 
+  /// Negative numbers go with the option before them, as `--temp=-1`, so that it can say what it takes: ArgumentParser
+  /// takes what begins with a hyphen for another option, and misses the value.
+  ///
+  /// - Parameter arguments: those behind the command's name.
+  func joiningNegatives(in arguments: ArraySlice<String>) -> [String] {
+    let words = words(of: arguments)
+    var joined: [String] = []
+    var isOpen = false
+    for word in words {
+      if isOpen, word.arguments[0].hasPrefix("-"), Double(word.arguments[0]) != nil {
+        joined[joined.count - 1] += "=" + word.arguments[0]
+        isOpen = false
+      } else {
+        joined += word.arguments
+        isOpen = word.option?.takesValue == true && word.arguments == [word.name]
+      }
+    }
+    return joined + arguments.dropFirst(words.reduce(0) { $0 + $1.arguments.count })
+  }
+
   /// An option with its value, or something else.
   private struct Word {
     var arguments: [String]

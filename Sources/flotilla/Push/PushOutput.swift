@@ -51,17 +51,18 @@ final class PushOutput {
     {
       text += "  mtp is not sent, since nothing reads it; --mtp sends it with the dense part.\n"
     }
-    if !lines.isEmpty { text += "\nrsync lines:\n" + lines.map { "  \($0)\n" }.joined() }
+    if !lines.isEmpty {
+      text += "\nrsync lines, files counted (--json names each):\n" + lines.map { "  \($0)\n" }.joined()
+    }
     try StandardOutput.write(text)
     try StandardOutput.flush()
   }
 
   func rsyncLines(_ state: NodeState) -> [String] {
-    if case .waiting = state.phase {
-      request.commands(state.host, state.bundles).map { PushRequest.line($0) }
-    } else {
-      []
-    }
+    guard case .waiting = state.phase else { return [] }
+    return json
+      ? request.commands(state.host, state.bundles).map { PushRequest.line($0) }
+      : request.summaries(state.host, state.bundles)
   }
 
   // MARK: - On the way

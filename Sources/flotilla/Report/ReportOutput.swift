@@ -9,7 +9,7 @@ struct ReportOutput {
   func put(_ text: String, _ markdown: String, _ html: String) throws {
     guard let path else { return try say(text) }
     let page = path.hasSuffix(".html") ? html : markdown
-    try OutputFile.write(Data(page.utf8), to: path, option: "--output")
+    try OutputFile(option: "--output", path: path).write(Data(page.utf8))
   }
 
   /// Says that there is a new page, where it does not show.

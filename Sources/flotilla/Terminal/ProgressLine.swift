@@ -6,7 +6,7 @@ import Reporting
 /// every few seconds, so that logs stay short.
 final class ProgressLine {
   /// How amounts are shown.
-  enum Unit { case bytes, parameters, tokens, steps }
+  enum Unit { case bytes, tokens, steps }
 
   private let label: String
   private let unit: Unit
@@ -19,6 +19,8 @@ final class ProgressLine {
   /// Work that takes less than this shows nothing in a log, and nothing at first on a terminal.
   private static let firstShown = (terminal: 0.25, log: 5.0)
   private static let interval = (terminal: 0.1, log: 10.0)
+  /// Seconds before there is a rate: what comes first is no measure of the rest.
+  private static let firstEstimate = 1.0
 
   init(_ label: String, _ unit: Unit, isQuiet: Bool = false, terminal: Terminal = .standardError) {
     self.label = label
@@ -67,12 +69,13 @@ final class ProgressLine {
     let amount: (Double) -> String = { value in
       switch unit {
       case .bytes: Format.bytes(Int(value))
-      case .parameters, .tokens, .steps: Format.count(Int(value))
+      case .tokens, .steps: Format.count(Int(value))
       }
     }
     let share = total > 0 ? min(100, Int(Double(done) / Double(total) * 100)) : 0
     var text = "\(label): \(share) %, \(amount(Double(done))) of \(amount(Double(total)))"
-    guard done > 0, seconds > 0, unit != .steps else { return text }
+    if unit == .tokens { text += " tokens" }
+    guard done > 0, seconds >= firstEstimate, unit != .steps else { return text }
     let rate = Double(done) / seconds
     text += ", \(amount(rate))/s"
     if done < total { text += ", \(timeLeft(Double(total - done) / rate)) left" }
