@@ -12,6 +12,9 @@ public struct ClusterReport {
     return parts.map { $0.joined(separator: "\n") + "\n" }.joined(separator: "\n")
   }
 
+  /// "Open MPI v4.1.4" of all that the library says about itself.
+  private var library: String { String(cluster.transport.mpi.prefix { $0 != "," }) }
+
   private var nodes: [String] {
     var table = TextTable([
       .init("Node", .left), .init("Sockets"), .init("Domains"), .init("Cores"), .init("Memory"), .init("free"),
@@ -27,7 +30,7 @@ public struct ClusterReport {
       ])
     }
     return [
-      "\(cluster.nodes.count) nodes, \(printable(cluster.transport.mpi)); speeds with the best number of threads:"
+      "\(cluster.nodes.count) node\(cluster.nodes.count == 1 ? "" : "s"), \(printable(library)); speeds with the best number of threads:"
     ]
       + table.lines()
   }

@@ -1,3 +1,4 @@
+import Checkpoint
 import ExpertParallel
 import Foundation
 import Nodes
@@ -77,9 +78,11 @@ struct PlanFolder {
         try Data(text.utf8).write(to: folder.appending(path: name), options: .atomic)
       }
     } catch let error as CocoaError {
-      throw UsageError(
-        "-o: expected to write to \(folder.path(percentEncoded: false)), found \(error.localizedDescription)",
-        hint: "Name a folder that may be written to")
+      let refusal = WriteRefusal(error)
+      let usage = UsageError(
+        "-o: expected to write to \(folder.path(percentEncoded: false)), found \(refusal.found)",
+        hint: refusal.hint(else: "Name a folder that may be written to"))
+      throw refusal.isFull ? Failure(cause: usage, status: .failure) : usage
     }
   }
 }
