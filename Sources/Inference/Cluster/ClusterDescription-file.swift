@@ -86,7 +86,7 @@ extension ClusterDescription {
     try file.limit(node.products ?? [], path + ".products")
     try file.verify(node.costs, path + ".costs")
     try file.limit(node.costs ?? [], path + ".costs")
-    if let cache = node.cacheBytes { try file.within(cache, ClusterDescription.Limits.memoryBytes, path + ".cache_bytes") }
+    if let cache = node.cacheBytes { try file.within(cache, Limits.memoryBytes, path + ".cache_bytes") }
   }
 
   private static func verify(

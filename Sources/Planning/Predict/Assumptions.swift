@@ -6,6 +6,8 @@ public struct Assumptions: Sendable {
   public let efficiency: Efficiency
   /// Whether products are predicted from peaks, since a node's were not calibrated.
   public let usesPeaks: Bool
+  /// Whether attention, jobs and what does not overlap are predicted from constants, since a node's were not calibrated.
+  public let usesConstants: Bool
   /// Of the int8 peak's part, with codes of 6 and 8 bits on such a node with AVX2; nil where there is none.
   public let wideProducts: Double?
   /// Of the shorter one of reading and computing, what the longer one does not hide.
@@ -15,6 +17,7 @@ public struct Assumptions: Sendable {
     let peaksOnly = cluster.nodes.filter { $0.products?.isEmpty != false }
     self.efficiency = efficiency
     usesPeaks = !peaksOnly.isEmpty
+    usesConstants = cluster.nodes.contains { $0.costs?.isEmpty != false }
     wideProducts =
       peaksOnly.contains { $0.instructionSet == InstructionSet.avx2.rawValue } ? Efficiency.wideProductsWithAVX2 : nil
     overlapLoss = Efficiency.overlapLoss

@@ -257,14 +257,16 @@ public struct PlanPage {
       "Products are predicted from peaks, of which are reached: \(products) of the int8 peak with 1, 2, 3, 4 or more rows"
       + "\(wide ?? ""); \(Format.significant(efficiency.floatProducts)) of the f32 peak. Held against runs, predictions "
       + "from peaks alone were off by 26 % in the median, by half in q8_0 and bf16 (Documentation/Planning.md). "
+    let constants =
+      "\(Format.significant(efficiency.attention)) of the f32 peak in attention; "
+      + "\(Format.significant(assumed.overlapLoss)) of the shorter one of reading and computing does not overlap, where "
+      + "there are more rows than one; \(Format.seconds(efficiency.secondsPerJob)) to start a product; "
     return [
       .text(
         (assumed.usesPeaks ? peaks : "Products as fast as calibrated, format by format. ")
           + "Of each calibrated speed the best counts, not the median. Assumed: \(Format.significant(efficiency.memory)) of "
-          + "the memory bandwidth; \(Format.significant(efficiency.attention)) of the f32 peak in attention; "
-          + "\(Format.significant(assumed.overlapLoss)) of the shorter one of reading and computing does not overlap, where "
-          + "there are more rows than one; \(Format.seconds(efficiency.secondsPerMessage)) to handle a message, "
-          + "\(Format.seconds(efficiency.secondsPerJob)) to start a product, "
+          + "the memory bandwidth in attention's cache and in sums; \(assumed.usesConstants ? constants : "")"
+          + "\(Format.seconds(efficiency.secondsPerMessage)) to handle a message, "
           + "\(Format.significant(efficiency.secondsPerScore * 1e9)) ns for a score. Sources: "
           + "Sources/Planning/Cost/Efficiency.swift.")
     ]

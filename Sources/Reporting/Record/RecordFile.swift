@@ -15,13 +15,21 @@ public final class RecordFile {
   /// - Throws: ``RecordError``.
   public init(path: String) throws(RecordError) {
     self.path = path
-    let tried = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    var tried = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    if tried >= 0 { unlink(path) }
+    // What is there may be another rank's trial, about to go: nothing is kept of it.
+    if tried < 0, errno == EEXIST { tried = open(path, O_RDWR | O_APPEND | O_CLOEXEC) }
+    let code = errno
     guard tried < 0 else {
       close(tried)
-      unlink(path)
       return
     }
-    try prepare()
+    guard code == ENOENT, hasFolder else { throw RecordError(path: path, action: "open", code: code) }
+  }
+
+  private var hasFolder: Bool {
+    let parent = NSString(string: path).deletingLastPathComponent
+    return FileManager.default.fileExists(atPath: parent.isEmpty ? "." : parent)
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
