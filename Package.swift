@@ -60,7 +60,8 @@ let package = Package(
       dependencies: ["Inference", "ExpertParallel", "DeepSeek", "Checkpoint", "Kernels"],
       swiftSettings: strict),
     .target(
-      name: "Reporting", dependencies: ["Planning", "Inference", "Nodes", "ExpertParallel", "StrictJSON"],
+      name: "Reporting",
+      dependencies: ["Planning", "Inference", "Nodes", "ExpertParallel", "Checkpoint", "StrictJSON"],
       swiftSettings: strict),
     .target(
       name: "Doctor",

@@ -111,6 +111,7 @@ extension StrictFile {
       if let further = product.further { try verify(further, path + ".further") }
     }
   }
+
   private func verify(_ further: Calibration.ProductSpeed.Further, _ path: String) throws(CalibrationError) {
     let count = Calibration.ProductSpeed.rows.count
     for (values, name, most) in [

@@ -29,10 +29,11 @@ extension SpeedMeter {
       further.exposed.append(speed.rows == 1 ? 0 : try exposed(product, speed, buffer, compute))
       // The same weights, cut into short rows.
       let short = ProductTrial(
-        product.format, tokens: speed.rows, weightRows: Self.cachedRows * 2048 / Self.shortColumns,
+        product.format, tokens: speed.rows, weightRows: Self.cachedRows * ProductTrial.columns / Self.shortColumns,
         columns: Self.shortColumns, in: buffer, compute)
       let slower = 1 / (try self.speed(of: short)) - 1 / speed.perSecond
-      further.secondsPerOutput.append(max(0, slower / (1 / Double(Self.shortColumns) - 1 / 2048)))
+      further.secondsPerOutput.append(
+        max(0, slower / (1 / Double(Self.shortColumns) - 1 / Double(ProductTrial.columns))))
     }
     return further
   }
@@ -42,7 +43,8 @@ extension SpeedMeter {
   private func exposed(
     _ product: Calibration.ProductSpeed, _ speed: Calibration.RowSpeed, _ buffer: StreamBuffer, _ compute: Compute
   ) throws -> Double {
-    let rows = Int(Double(Self.pieceBytes) / Double(product.format.panelBytes(columns: 2048))) * PackedMatrix.panelRows
+    let panelBytes = product.format.panelBytes(columns: ProductTrial.columns)
+    let rows = Self.pieceBytes / panelBytes * PackedMatrix.panelRows
     let trial = ProductTrial(product.format, tokens: speed.rows, weightRows: rows, in: buffer, compute)
     let found = try median {
       trial.moveOn()

@@ -6,6 +6,9 @@ public final class AttentionTrial {
     case absorbed
     /// Positions of a prompt: queries of one head that look at its own keys and values.
     case expanded
+
+    /// That look at the same keys, as a run has them: heads, or queries.
+    fileprivate var rows: Int { self == .absorbed ? 16 : 32 }
   }
 
   private let form: Form
@@ -14,8 +17,7 @@ public final class AttentionTrial {
   /// One for each thread.
   private let scratch: [Scratch]
 
-  /// Rows that look at the same keys, as a run has them.
-  private var rows: Int { form == .absorbed ? 16 : 32 }
+  private var rows: Int { form.rows }
   private static let blocks = 8
 
   /// Sizes are multiples of 16.
@@ -23,8 +25,8 @@ public final class AttentionTrial {
     self.form = form
     shape = AttentionShape(contentSize: content, rotarySize: rotary, valueSize: value, scale: 0.07)
     self.compute = compute
-    let rows = form == .absorbed ? 16 : 32
-    scratch = (0..<compute.pool.threads).map { _ in Scratch(rows: rows, content: content, rotary: rotary, value: value)
+    scratch = (0..<compute.pool.threads).map { _ in
+      Scratch(rows: form.rows, content: content, rotary: rotary, value: value)
     }
   }
 

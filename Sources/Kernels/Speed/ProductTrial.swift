@@ -12,13 +12,16 @@ public final class ProductTrial {
   /// Where the weights begin, in bytes.
   private var offset = 0
 
+  /// Of the weights, unless others are asked for: whole blocks of every format.
+  public static let columns = 2048
+
   /// - Parameters:
   ///   - tokens: rows of input.
   ///   - weightRows: rows of the matrix, as far as the buffer has bytes for them; nil: all of these. Few stay in a core's
   ///     cache.
   ///   - columns: of the weights; whole blocks of the format.
   public init(
-    _ format: WeightFormat, tokens: Int, weightRows: Int?, columns: Int = 2048, in buffer: StreamBuffer,
+    _ format: WeightFormat, tokens: Int, weightRows: Int?, columns: Int = ProductTrial.columns, in buffer: StreamBuffer,
     _ compute: Compute
   ) {
     precondition(tokens > 0)

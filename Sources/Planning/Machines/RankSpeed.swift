@@ -62,12 +62,16 @@ public struct RankSpeed: Sendable, Equatable {
     return (fewer.isEmpty ? Array(speeds.prefix(1)) : fewer).map(\.best).max() ?? .leastNormalMagnitude
   }
 
+  /// What was measured with as many threads or fewer, else all.
+  private static func known<Speed>(_ all: [Speed], _ count: KeyPath<Speed, Int>, upTo threads: Int) -> [Speed] {
+    let fewer = all.filter { $0[keyPath: count] <= threads }
+    return fewer.isEmpty ? all : fewer
+  }
+
   /// What was measured takes the place of what was assumed: for each format the best of as many threads, or of fewer.
   private mutating func take(_ measured: [Calibration.ProductSpeed], _ threads: Int) {
     for format in WeightFormat.allCases {
-      let all = measured.filter { $0.format == format }
-      let fewer = all.filter { $0.threads <= threads }
-      let known = fewer.isEmpty ? all : fewer
+      let known = Self.known(measured.filter { $0.format == format }, \.threads, upTo: threads)
       guard let most = known.map(\.streamedBytesPerSecond).max() else { continue }
       streamed[format] = most
       for index in products.indices {
@@ -85,8 +89,7 @@ public struct RankSpeed: Sendable, Equatable {
 
   /// Of as many threads, or of the most below.
   private mutating func take(_ costs: [Calibration.ThreadCosts], _ threads: Int) {
-    let fewer = costs.filter { $0.threads <= threads }
-    guard let known = (fewer.isEmpty ? costs : fewer).max(by: { $0.threads < $1.threads }) else { return }
+    guard let known = Self.known(costs, \.threads, upTo: threads).max(by: { $0.threads < $1.threads }) else { return }
     secondsPerJob = known.secondsPerJob
     absorbed = AttentionCost(known.attention.filter { $0.form == .absorbed }) ?? absorbed
     expanded = AttentionCost(known.attention.filter { $0.form == .expanded }) ?? expanded

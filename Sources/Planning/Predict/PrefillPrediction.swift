@@ -84,25 +84,19 @@ private struct PromptSum {
     var busy: [Kind: Double] = [:]
   }
 
-  /// Parts of fewer rows are not made.
-  private static let leastRows = 64
-
   init(_ model: RunModel, _ workload: Workload) {
     self.model = model
     self.workload = workload
   }
 
   mutating func addChunk(_ chunk: Range<Int>) {
-    let isSpread = model.placement.hosts != [model.placement.coordinator]
-    let most = isSpread ? workload.microBatches : 1
-    let parts = max(1, min(most, chunk.count / Self.leastRows))
-    let rows = (chunk.count + parts - 1) / parts
     let costs = model.costs
-    let cuts = (0...parts).map { chunk.lowerBound + $0 * chunk.count / parts }
+    let cut = PromptCut(chunk, workload, model.placement)
+    let (parts, rows) = (cut.parts, cut.rows)
     let node = model.layout.nodes[model.placement.coordinator]
     let (speed, nodeSpeed) = (model.coordinatorSpeed, model.layout.nodeSpeeds[node])
-    let attention = zip(cuts, cuts.dropFirst()).reduce(0) { $0 + self.attention($1.0..<$1.1, speed) }
-    let attentionOfNode = zip(cuts, cuts.dropFirst()).reduce(0) { $0 + self.attention($1.0..<$1.1, nodeSpeed) }
+    let attention = cut.positions.reduce(0) { $0 + model.promptAttention($1, speed).seconds }
+    let attentionOfNode = cut.positions.reduce(0) { $0 + model.promptAttention($1, nodeSpeed).seconds }
     let dense = speed.duration(costs.dense, rows: rows, model.efficiency).seconds * Double(parts)
     let denseLayers = Double(costs.configuration.layers - costs.expertLayers)
     let onlyCoordinator = dense + attention * denseLayers
@@ -120,7 +114,7 @@ private struct PromptSum {
     taken[.way] = attention / Double(parts) + (parts == 1 ? layer.alone : layer.way)
     let layers = Double(costs.expertLayers)
     for (kind, seconds) in taken { busy[kind, default: 0] += seconds * layers }
-    let (kind, seconds) = longest(taken, parts: parts, isSpread: isSpread)
+    let (kind, seconds) = longest(taken, parts: parts, isSpread: cut.isSpread)
     bound[kind, default: 0] += seconds * layers
     // The last part's experts are waited for alone.
     if parts > 1 { bound[.way, default: 0] += layer.way }
@@ -130,18 +124,6 @@ private struct PromptSum {
   private func longest(_ taken: [Kind: Double], parts: Int, isSpread: Bool) -> (Kind, Double) {
     if parts == 1 { return (isSpread ? .way : .coordinator, taken[.way, default: 0]) }
     return Kind.allCases.map { ($0, taken[$0, default: 0]) }.max { $0.1 < $1.1 }!
-  }
-
-  /// One layer, rows at these positions.
-  private func attention(_ positions: Range<Int>, _ speed: RankSpeed) -> Double {
-    let (costs, efficiency) = (model.costs, model.efficiency)
-    let own = speed.duration(costs.attention, rows: positions.count, efficiency).seconds
-    // Keys and values of all positions so far are expanded again.
-    let expanding = speed.duration(costs.expanded, rows: positions.upperBound, efficiency).seconds
-    let pairs = Double(positions.count) * Double(positions.lowerBound + positions.upperBound + 1) / 2
-    let attending = speed.expanded.seconds(
-      pairs: pairs * Double(costs.configuration.heads), multiplyAdds: pairs * costs.expandedMultiplyAdds)
-    return own + expanding + attending
   }
 
   private mutating func exchange(rows: Int) -> Layer {

@@ -28,10 +28,6 @@ extension Plan {
 }
 
 extension Phase {
-  fileprivate init(_ kind: Kind, _ work: Work, rows: Int, on speed: RankSpeed, _ efficiency: Efficiency) {
-    self.init(kind, work, rows: rows, speed.duration(work, rows: rows, efficiency))
-  }
-
   /// Of bytes through a port.
   fileprivate init(_ kind: Kind, bytes: Double, seconds: Double) {
     self.init(kind)
@@ -120,38 +116,8 @@ private struct PromptParts {
 
   /// Of one layer, all parts.
   private func attention(_ cut: PromptCut, _ speed: RankSpeed) -> Phase {
-    let (costs, efficiency) = (model.costs, model.efficiency)
     var sum = Phase(.attention)
-    for positions in cut.positions {
-      sum.add(Phase(.attention, costs.attention, rows: positions.count, on: speed, efficiency), times: 1)
-      // Keys and values of all positions so far are expanded again.
-      sum.add(Phase(.attention, costs.expanded, rows: positions.upperBound, on: speed, efficiency), times: 1)
-      let pairs = Double(positions.count) * Double(positions.lowerBound + positions.upperBound + 1) / 2
-      var own = Phase(.attention)
-      own.multiplyAdds = pairs * costs.expandedMultiplyAdds
-      own.seconds = speed.expanded.seconds(
-        pairs: pairs * Double(costs.configuration.heads), multiplyAdds: own.multiplyAdds)
-      (own.computingSeconds, own.floatSeconds, own.longerSeconds) = (own.seconds, own.seconds, own.seconds)
-      own.floatMultiplyAdds = own.multiplyAdds
-      sum.add(own, times: 1)
-    }
+    for positions in cut.positions { sum.add(model.promptAttention(positions, speed), times: 1) }
     return sum
-  }
-}
-
-/// How a chunk is cut into parts that overlap, as ``PrefillPrediction`` has it.
-private struct PromptCut {
-  let positions: [Range<Int>]
-  /// Of the largest part.
-  let rows: Int
-  var parts: Int { positions.count }
-
-  init(_ chunk: Range<Int>, _ workload: Workload, _ placement: Placement) {
-    let most = placement.hosts == [placement.coordinator] ? 1 : workload.microBatches
-    // Parts of fewer than 64 rows are not made.
-    let parts = max(1, min(most, chunk.count / 64))
-    rows = (chunk.count + parts - 1) / parts
-    let cuts = (0...parts).map { chunk.lowerBound + $0 * chunk.count / parts }
-    positions = zip(cuts, cuts.dropFirst()).map { $0..<$1 }
   }
 }

@@ -1,3 +1,4 @@
+import Checkpoint
 import Foundation
 
 /// A file of run records, one JSON line each, that several runs may append to.
@@ -121,13 +122,9 @@ public struct RecordError: Error, Equatable, CustomStringConvertible {
   public let action: String
   public let code: Int32
 
-  /// Whether there is no room for it: nothing is wrong with what was asked for.
-  public var isOfDisk: Bool { code == ENOSPC || code == EDQUOT }
-
   public var description: String {
-    "\(printable(path)): expected to \(action) the record file, found \(String(cString: strerror(code))). "
-      + "Hint: "
-      + (isOfDisk
-        ? "The disk is full: free some of it" : "--record names a file in a folder that exists and may be written to")
+    let refusal = WriteRefusal(code)
+    return "\(printable(path)): expected to \(action) the record file, found \(refusal.found). Hint: "
+      + refusal.hint(else: "--record names a file in a folder that exists and may be written to")
   }
 }

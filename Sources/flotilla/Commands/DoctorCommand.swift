@@ -173,11 +173,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func write(_ report: DoctorReport, to path: String) throws {
-    do {
-      try Data(JSONLines.indented(report)).write(to: URL(filePath: path), options: .atomic)
-    } catch let error as CocoaError {
-      throw OutputFile(option: "--bundle", path: path).error(error)
-    }
+    try OutputFile(option: "--bundle", path: path).write(Data(JSONLines.indented(report)))
     note("kept in \(path)" + (redact ? "" : "; it names hosts, addresses and paths: --redact hides them"))
   }
 
