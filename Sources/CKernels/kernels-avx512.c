@@ -19,7 +19,11 @@
 #define FK_HAS_VNNI
 #define FK_LANES 16
 #define FK_ATTEND_ROWS 8
+#ifdef FK_EMULATED
 #define FK_PIN(v)
+#else
+#define FK_PIN(v) __asm__ volatile("" : "+v"(v))
+#endif
 #define FK_PEAK_CHAINS 12
 
 #include "kernels.inc"

@@ -35,10 +35,12 @@ public struct KeyValueBlock {
   public var keyRotaryStride: Int
   public var value: UnsafePointer<Float>
   public var valueStride: Int
+  /// Where the content part is not there yet, but comes from f16.
+  public var halves: HalfKeys?
 
   public init(
     count: Int, keyContent: UnsafePointer<Float>, keyContentStride: Int, keyRotary: UnsafePointer<Float>,
-    keyRotaryStride: Int, value: UnsafePointer<Float>, valueStride: Int
+    keyRotaryStride: Int, value: UnsafePointer<Float>, valueStride: Int, halves: HalfKeys? = nil
   ) {
     self.count = count
     self.keyContent = keyContent
@@ -47,6 +49,21 @@ public struct KeyValueBlock {
     self.keyRotaryStride = keyRotaryStride
     self.value = value
     self.valueStride = valueStride
+    self.halves = halves
+  }
+}
+
+/// The content part of keys in f16; row j lies at `base + j * stride`. The kernel writes it as f32 to the memory that
+/// ``KeyValueBlock/keyContent`` points to, before it reads that.
+public struct HalfKeys {
+  public var base: UnsafePointer<UInt16>
+  public var stride: Int
+  public var widened: UnsafeMutablePointer<Float>
+
+  public init(base: UnsafePointer<UInt16>, stride: Int, widened: UnsafeMutablePointer<Float>) {
+    self.base = base
+    self.stride = stride
+    self.widened = widened
   }
 }
 
@@ -117,12 +134,15 @@ extension KernelTable {
     case .causal(let firstRow): firstRowKeys = firstRow
     }
     precondition(firstRowKeys >= 1 && firstRowKeys <= block.count)
+    precondition(block.halves.map { UnsafePointer($0.widened) == block.keyContent } ?? true)
     var job = fk_attention_block(
       rows: Int64(queries.count), query_content: queries.content, query_rotary: queries.rotary,
       query_content_stride: Int64(queries.contentStride), query_rotary_stride: Int64(queries.rotaryStride),
       key_content: block.keyContent, key_rotary: block.keyRotary, value: block.value,
       key_content_stride: Int64(block.keyContentStride), key_rotary_stride: Int64(block.keyRotaryStride),
-      value_stride: Int64(block.valueStride), content_size: Int64(shape.contentSize),
+      value_stride: Int64(block.valueStride), key_halves: block.halves?.base,
+      key_halves_stride: Int64(block.halves?.stride ?? 0), widened_keys: block.halves?.widened,
+      content_size: Int64(shape.contentSize),
       rotary_size: Int64(shape.rotarySize), value_size: Int64(shape.valueSize), keys: Int64(block.count),
       first_row_keys: Int64(firstRowKeys), is_causal: visible != .all, is_first: isFirst, scale: shape.scale,
       maximum: state.maximum, sum: state.sum, state_stride: Int64(state.stride), output: state.output,

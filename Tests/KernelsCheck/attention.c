@@ -12,6 +12,12 @@ static const float *random_part(kind kind, int64_t rows, int64_t size, int64_t *
   return random_floats(kind, (rows - 1) * *stride + size);
 }
 
+static const uint16_t *narrowed(const float *input, int64_t count) {
+  uint16_t *halves = fenced(count * 2);
+  fk_kernels_for(FK_ISA_SCALAR)->f32_to_f16(input, halves, count);
+  return halves;
+}
+
 static attention_case random_case(kind kind) {
   static const int64_t sizes[] = {16, 32, 48, 64, 80, 112, 128, 176, 24, 7, 1, 33};
   fk_attention_block b = {.rows = 1 + random_below(20), .keys = 1 + random_below(FK_ATTENTION_BLOCK)};
@@ -24,6 +30,13 @@ static attention_case random_case(kind kind) {
   b.key_content = random_part(kind, b.keys, b.content_size, &b.key_content_stride);
   b.key_rotary = random_part(kind, b.keys, b.rotary_size, &b.key_rotary_stride);
   b.value = random_part(kind, b.keys, b.value_size, &b.value_stride);
+  if (random_below(2)) {
+    const float *keys = random_part(kind, b.keys, b.content_size, &b.key_halves_stride);
+    b.key_halves = narrowed(keys, (b.keys - 1) * b.key_halves_stride + b.content_size);
+    // As latents are: keys and values at once.
+    if (b.value_size <= b.content_size && random_below(2))
+      b.value = b.key_content, b.value_stride = b.key_content_stride;
+  }
   b.is_causal = random_below(2);
   b.is_first = random_below(2);
   b.first_row_keys = random_below(2) ? b.keys : 1 + random_below((int)b.keys);
@@ -37,6 +50,13 @@ static attention_case random_case(kind kind) {
   return (attention_case){b, (b.rows - 1) * b.state_stride + 1, (b.rows - 1) * b.output_stride + b.value_size};
 }
 
+/// Memory of its own for the keys that attend writes, and for the values where they are the same.
+static void give_memory(fk_attention_block *b, int64_t key_count) {
+  b->widened_keys = copy_of(b->key_content, key_count * 4);
+  if (b->value == b->key_content) b->value = b->widened_keys;
+  b->key_content = b->widened_keys;
+}
+
 static void check_case(check *c, kind kind) {
   attention_case one = random_case(kind);
   const float *maximum = random_floats(kind, one.state_count), *sum = random_floats(kind, one.state_count);
@@ -45,11 +65,18 @@ static void check_case(check *c, kind kind) {
   plain.maximum = copy_of(maximum, one.state_count * 4), fast.maximum = copy_of(maximum, one.state_count * 4);
   plain.sum = copy_of(sum, one.state_count * 4), fast.sum = copy_of(sum, one.state_count * 4);
   plain.output = copy_of(output, one.output_count * 4), fast.output = copy_of(output, one.output_count * 4);
+  int64_t key_count = (one.block.keys - 1) * one.block.key_content_stride + one.block.content_size;
+  if (one.block.key_halves) {
+    give_memory(&plain, key_count);
+    give_memory(&fast, key_count);
+  }
   c->scalar->attend(&plain);
   c->table->attend(&fast);
   expect_floats(c, "attend's maximum", plain.maximum, fast.maximum, one.state_count);
   expect_floats(c, "attend's sum", plain.sum, fast.sum, one.state_count);
   expect_floats(c, "attend's output", plain.output, fast.output, one.output_count);
+  if (one.block.key_halves)
+    expect_floats(c, "attend's widened keys", plain.widened_keys, fast.widened_keys, key_count);
   release_all();
 }
 

@@ -38,6 +38,18 @@ struct AttentionTests {
     }
   }
 
+  @Test("Latents that the kernel widens give the bits of widened ones", arguments: InstructionSet.allCases)
+  func latents(set: InstructionSet) {
+    guard let kernels = KernelTable(set) else { return }
+    for (rows, keys, rank, visible) in [
+      (1, 64, 64, KeyVisibility.all), (7, 5, 48, .all), (8, 64, 64, .all), (16, 63, 512, .all), (19, 61, 32, .all),
+      (16, 64, 40, .all), (16, 64, 64, .causal(firstRow: 50)),
+    ] {
+      let problem = LatentProblem(rows: rows, keys: keys, rank: rank, visible: visible)
+      #expect(problem.run(kernels, fromHalves: true) == problem.run(kernels, fromHalves: false), "\(problem)")
+    }
+  }
+
   @Test("f16: exact one way, nearest even the other, by every instruction set", arguments: InstructionSet.allCases)
   func halves(set: InstructionSet) {
     guard let kernels = KernelTable(set) else { return }
@@ -147,6 +159,45 @@ private struct Problem {
         weights.indices.reduce(0) { $0 + weights[$1] * Double(values[$1 * value + column]) } / sum
       }
     }
+  }
+}
+
+/// One block of latents, which are keys and values at once, in f16.
+private struct LatentProblem {
+  let rows, keys, rank: Int
+  let visible: KeyVisibility
+  private static let rotary = 16
+
+  func run(_ kernels: KernelTable, fromHalves: Bool) -> [[Float]] {
+    let latents = Samples.values(keys * rank, seed: 21).map { Float16($0).bitPattern }
+    let queries = Samples.values(rows * (rank + Self.rotary), seed: 22)
+    let rotary = Samples.values(keys * Self.rotary, seed: 23)
+    var widened = [Float](repeating: .nan, count: keys * rank)
+    if !fromHalves { kernels.widen(latents, into: &widened, count: widened.count) }
+    var state = State(rows: rows, value: rank)
+    widened.withUnsafeMutableBufferPointer { widened in
+      latents.withUnsafeBufferPointer { latents in
+        queries.withUnsafeBufferPointer { queries in
+          rotary.withUnsafeBufferPointer { rotary in
+            let (base, query) = (widened.baseAddress!, queries.baseAddress!)
+            let halves = HalfKeys(base: latents.baseAddress!, stride: rank, widened: base)
+            let block = KeyValueBlock(
+              count: keys, keyContent: base, keyContentStride: rank, keyRotary: rotary.baseAddress!,
+              keyRotaryStride: Self.rotary, value: base, valueStride: rank, halves: fromHalves ? halves : nil)
+            let size = rank + Self.rotary
+            state.withRows(from: 0) { softmax in
+              kernels.attend(
+                AttentionQueries(
+                  count: rows, content: query, contentStride: size, rotary: query + rank, rotaryStride: size),
+                to: block, visible: visible,
+                shape: AttentionShape(contentSize: rank, rotarySize: Self.rotary, valueSize: rank, scale: 0.3),
+                isFirst: true, into: softmax)
+            }
+          }
+        }
+      }
+    }
+    return state.result + [Array(widened)]
   }
 }
 

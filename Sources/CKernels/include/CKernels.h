@@ -76,6 +76,9 @@ typedef struct {
   int64_t query_content_stride, query_rotary_stride;
   const float *key_content, *key_rotary, *value; ///< [keys, …_size]
   int64_t key_content_stride, key_rotary_stride, value_stride;
+  const uint16_t *key_halves; ///< key_content in f16, or NULL: attend writes it to widened_keys, before it reads it
+  int64_t key_halves_stride;
+  float *widened_keys; ///< where key_content points to; value may lie there too
   int64_t content_size, rotary_size, value_size;
   int64_t keys;           ///< 1 ... FK_ATTENTION_BLOCK
   int64_t first_row_keys; ///< that the first row may see, at least 1

@@ -71,14 +71,11 @@ struct AbsorbedAttention {
     let fetchesAhead = heads.lowerBound == 0
     for start in stride(from: span.positions.lowerBound, to: span.positions.upperBound, by: AttentionShape.block) {
       let end = min(start + AttentionShape.block, span.positions.upperBound)
-      let next = end..<min(end + AttentionShape.block, span.positions.upperBound)
-      let latents = span.cached.latents(start..<end, scratch: memory, kernels: compute.kernels)
-      let block = KeyValueBlock(
-        count: end - start, keyContent: latents.base, keyContentStride: latents.stride,
-        keyRotary: span.cached.rotary(start), keyRotaryStride: span.cached.rotaryStride, value: latents.base,
-        valueStride: latents.stride)
+      // Beyond the span too: who computes it mostly goes on with the next.
+      let next = end..<min(end + AttentionShape.block, span.position + 1)
       compute.kernels.attend(
-        queries, to: block, visible: .all, shape: shape, isFirst: start == span.positions.lowerBound,
+        queries, to: span.cached.block(start..<end, scratch: memory), visible: .all, shape: shape,
+        isFirst: start == span.positions.lowerBound,
         upcoming: fetchesAhead && !next.isEmpty ? span.cached.bytes(next) : .init(start: nil, count: 0), into: output)
     }
   }

@@ -88,6 +88,25 @@ struct CachedRows: @unchecked Sendable {
     }
   }
 
+  /// Some positions as keys and values of the absorbed form. Latents in f16 are widened into `scratch` by the kernel.
+  func block(_ range: Range<Int>, scratch: ActivationRows) -> KeyValueBlock {
+    let first = row(range.lowerBound)
+    precondition(range.upperBound <= count)
+    func block(_ latents: UnsafePointer<Float>, stride: Int, halves: HalfKeys? = nil) -> KeyValueBlock {
+      KeyValueBlock(
+        count: range.count, keyContent: latents, keyContentStride: stride, keyRotary: rotary(range.lowerBound),
+        keyRotaryStride: rotaryStride, value: latents, valueStride: stride, halves: halves)
+    }
+    switch format {
+    case .f32: return block(first.assumingMemoryBound(to: Float.self), stride: rotaryStride)
+    case .f16:
+      precondition(range.count <= scratch.count)
+      let halves = HalfKeys(
+        base: first.assumingMemoryBound(to: UInt16.self), stride: bytesPerRow / 2, widened: scratch.base)
+      return block(scratch.base, stride: scratch.stride, halves: halves)
+    }
+  }
+
   /// The memory of some positions.
   func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: row(range.lowerBound), count: range.count * bytesPerRow)

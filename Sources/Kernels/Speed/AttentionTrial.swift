@@ -53,17 +53,13 @@ public final class AttentionTrial {
       count: rows, content: scratch.queries.base, contentStride: scratch.queries.stride,
       rotary: scratch.queries.base + content, rotaryStride: scratch.queries.stride)
     for index in 0..<Self.blocks {
-      if form == .absorbed {
-        for row in 0..<block {
-          let halves = scratch.latents + (index * block + row) * content
-          compute.kernels.widen(halves, into: scratch.keys[row].baseAddress!, count: content)
-        }
-      }
+      let halves = HalfKeys(
+        base: scratch.latents + index * block * content, stride: content, widened: scratch.keys.base)
       let values = form == .absorbed ? scratch.keys : scratch.values
       let keys = KeyValueBlock(
         count: block, keyContent: scratch.keys.base, keyContentStride: scratch.keys.stride,
         keyRotary: scratch.rotary.base, keyRotaryStride: scratch.rotary.stride, value: values.base,
-        valueStride: values.stride)
+        valueStride: values.stride, halves: form == .absorbed ? halves : nil)
       compute.kernels.attend(
         queries, to: keys, visible: .all, shape: shape, isFirst: index == 0,
         into: SoftmaxRows(
