@@ -73,12 +73,15 @@ extension Compute {
     }
   }
 
-  /// Tiles of some 65,000 multiply-adds (microseconds) or more, four for each thread when there is enough work. Kernels of
+  /// A product of fewer is one thread's: microseconds.
+  public static let multiplyAddsPerTile = 65_536
+
+  /// Tiles of some 65,000 multiply-adds or more, four for each thread when there is enough work. Kernels of
   /// f32 rows take eight panels at once; where that would leave threads idle, fewer.
   private func panelsPerTile(_ weights: PackedMatrix, tokens: Int) -> Int {
     let panelWork = max(1, weights.columns * PackedMatrix.panelRows * tokens)
     if pool.threads == 1 { return max(1, min(weights.panels, 2_000_000 / panelWork)) }
-    let smallest = max(1, 65_536 / panelWork)
+    let smallest = max(1, Self.multiplyAddsPerTile / panelWork)
     let fair = max(1, weights.panels / (pool.threads * 4))
     let atOnce = weights.format.encoding == .q8 ? 1 : min(8, (weights.panels + pool.threads - 1) / pool.threads)
     return max(smallest, (fair + atOnce - 1) / atOnce * atOnce)

@@ -93,9 +93,12 @@ extension Compute {
   /// `sum += addend`, element by element.
   public func add(_ addend: ActivationRows, to sum: ActivationRows) {
     precondition(addend.count == sum.count && addend.columns == sum.columns)
-    forEachRow(sum.count, cost: sum.columns) { row in
-      kernels.functions.add(sum[row].baseAddress, addend[row].baseAddress, Int64(sum.columns))
-    }
+    forEachRow(sum.count, cost: sum.columns) { row in addOnThisThread(addend[row], to: sum[row]) }
+  }
+
+  /// The same for one row inside a tile: no job of its own.
+  func addOnThisThread(_ addend: UnsafeMutableBufferPointer<Float>, to sum: UnsafeMutableBufferPointer<Float>) {
+    kernels.functions.add(sum.baseAddress, addend.baseAddress, Int64(sum.count))
   }
 
   /// `row = row * factor`.
@@ -114,9 +117,12 @@ extension Compute {
     kernels.functions.exp_shifted(values.baseAddress, Int64(values.count), shift)
   }
 
+  /// Of a tile of ``forEachRow(_:cost:_:)``.
+  public static let operationsPerTile = 50_000
+
   /// Rows one by one, in tiles of some 50,000 operations.
   public func forEachRow(_ rows: Int, cost: Int, _ body: (Int) -> Void) {
-    let rowsPerTile = max(1, 50_000 / max(1, cost))
+    let rowsPerTile = max(1, Self.operationsPerTile / max(1, cost))
     pool.run(tiles: (rows + rowsPerTile - 1) / rowsPerTile) { tile in
       for row in tile * rowsPerTile..<min((tile + 1) * rowsPerTile, rows) { body(row) }
     }

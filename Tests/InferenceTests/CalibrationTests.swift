@@ -47,6 +47,7 @@ struct CalibrationTests {
     let products = try #require(host.products)
     #expect(products.map(\.threads) == Array(repeating: 1, count: 7) + Array(repeating: 2, count: 7))
     #expect(products.prefix(7).map(\.format) == WeightFormat.allCases)
+    #expect(products.allSatisfy { $0.cachedBytesPerSecond == nil }, "a cache of no known size")
     for product in products {
       #expect(product.multiplyAdds.map(\.rows) == [1, 2, 3, 4, 8, 32])
       #expect(product.streamedBytesPerSecond > 0 && product.multiplyAdds.allSatisfy { $0.perSecond > 0 })
@@ -58,6 +59,26 @@ struct CalibrationTests {
     #expect(costs.map(\.threads) == [1, 2])
     #expect(costs.allSatisfy { $0.secondsPerJob > 0 && $0.attention.count == 4 })
     #expect(costs.allSatisfy { $0.attention.allSatisfy { $0.multiplyAddsPerSecond > 1e6 } })
+    for cost in costs {
+      let steps = try #require(cost.elementwise)
+      #expect(steps.map(\.step) == ElementwiseTrial.Step.allCases)
+      for step in steps {
+        // A row of 2048 takes more than nothing, and less than a millisecond.
+        #expect((1e-9...1e-3).contains(step.secondsPerNumber * 2048 + step.secondsPerRow), "\(step)")
+        #expect(step.secondsPerNumber >= 0 && step.secondsPerRow >= 0)
+      }
+    }
+  }
+
+  @Test("Where the size of the last-level cache is known, products read weights from it")
+  func lastLevelCache() throws {
+    var known = machine
+    (known.cores, known.lastLevelCacheBytes) = (1, 1 << 20)
+    let network = InProcessNetwork(ranks: 1)
+    let rank = CalibrationRank(exchange: network.exchange(of: 0), kernels: .best, machine: known) { false }
+    let options = CalibrationOptions(bufferBytes: 4 << 20, repeats: 1, linkSeconds: 0)
+    let products = try #require(Calibrator(rank, options: options).run(version: "1").hosts[0].products)
+    #expect(products.count == 7 && products.allSatisfy { ($0.cachedBytesPerSecond ?? 0) > 1e6 })
   }
 
   @Test("Three ranks: every pair of ranks, all sizes, and all reading at once")
@@ -122,12 +143,18 @@ struct CalibrationFileTests {
         "products": [{"format": "q4_K", "threads": 1, "streamed_bytes_per_second": 1e10, "multiply_adds": [
           {"rows": 1, "per_second": 1e10}, {"rows": 2, "per_second": 1e10}, {"rows": 3, "per_second": 1e10},
           {"rows": 4, "per_second": 1e10}, {"rows": 8, "per_second": 1e10}, {"rows": 32, "per_second": 8e10}],
+          "cached_bytes_per_second": 2e10,
           "further": {"exposed": [0, 0.1, 0.2, 0.3, 0.4, 0.5], "seconds_per_output": [0, 0, 0, 0, 0, 1e-9]}}],
         "costs": [{"threads": 1, "seconds_per_job": 1e-6, "attention": [
           {"form": "absorbed", "content": 512, "rotary": 64, "value": 512, "multiply_adds_per_second": 4e10},
           {"form": "absorbed", "content": 128, "rotary": 16, "value": 128, "multiply_adds_per_second": 3e10},
           {"form": "expanded", "content": 128, "rotary": 64, "value": 128, "multiply_adds_per_second": 4e10},
-          {"form": "expanded", "content": 32, "rotary": 16, "value": 32, "multiply_adds_per_second": 2e10}]}]
+          {"form": "expanded", "content": 32, "rotary": 16, "value": 32, "multiply_adds_per_second": 2e10}],
+          "elementwise": [
+            {"step": "norm", "seconds_per_number": 2e-10, "seconds_per_row": 1e-8},
+            {"step": "encode", "seconds_per_number": 3e-10, "seconds_per_row": 0},
+            {"step": "add", "seconds_per_number": 1e-10, "seconds_per_row": 0},
+            {"step": "activate", "seconds_per_number": 5e-10, "seconds_per_row": 7e-9}]}]
       }],
       "links": [{"from": 0, "to": 1, "messages": [
         {"bytes": 64, "rounds": 9, "p50_seconds": 1e-6, "p99_seconds": 2e-6, "bytes_per_second": 6.4e7}
@@ -159,6 +186,19 @@ struct CalibrationFileTests {
     }
   }
 
+  @Test("A file of before work along rows was measured is read, and stays as it is")
+  func withoutElementwise() throws {
+    try withFile { file in
+      let whole = try load(Self.sample, from: file)
+      #expect(whole.hosts[0].costs?[0].elementwise?[3].secondsPerRow == 7e-9)
+      let start = try #require(Self.sample.range(of: ",\n      \"elementwise\""))
+      let end = try #require(Self.sample.range(of: "\"seconds_per_row\": 7e-9}]"))
+      let old = try load(Self.sample.replacingCharacters(in: start.lowerBound..<end.upperBound, with: ""), from: file)
+      #expect(old.hosts[0].costs?[0].attention.count == 4 && old.hosts[0].costs?[0].elementwise == nil)
+      #expect(try !String(decoding: old.json(), as: UTF8.self).contains("elementwise"))
+    }
+  }
+
   @Test(
     "Every mistake is named by file and field",
     arguments: [
@@ -179,6 +219,10 @@ struct CalibrationFileTests {
         "hosts[0].products[0].multiply_adds[5].per_second: expected a number"
       ),
       ("\"rows\": 32", "\"rows\": 33", "hosts[0].products[0].multiply_adds: expected rows [1, 2, 3, 4, 8, 32], found"),
+      (
+        "\"cached_bytes_per_second\": 2e10", "\"cached_bytes_per_second\": 0",
+        "hosts[0].products[0].cached_bytes_per_second: expected a number above 0"
+      ),
       ("0.5]", "1.5]", "hosts[0].products[0].further.exposed[5]: expected 0 to 1.0, found 1.5"),
       (
         "0, 1e-9]", "1e-9]",
@@ -191,6 +235,14 @@ struct CalibrationFileTests {
       (
         "\"content\": 128", "\"content\": 64",
         "hosts[0].costs[0].attention: expected the 4 sizes that this version measures"
+      ),
+      (
+        "\"step\": \"encode\"", "\"step\": \"add\"",
+        "hosts[0].costs[0].elementwise: expected the steps norm, encode, add, activate, found norm, add, add, activate"
+      ),
+      (
+        "\"seconds_per_row\": 7e-9", "\"seconds_per_row\": -7e-9",
+        "hosts[0].costs[0].elementwise[3].seconds_per_row: expected 0 to 0.001, found -7e-09"
       ),
       ("\"date\": \"2023-11-14T22:13:20Z\"", "\"date\": null", "date: expected a string, found null"),
     ])

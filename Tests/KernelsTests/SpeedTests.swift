@@ -47,6 +47,23 @@ struct SpeedTests {
     #expect(expanded.means.allSatisfy { abs($0 - 0.01) < 1e-7 })
   }
 
+  @Test("Steps of a trial along rows do what they say, with every thread", arguments: sets)
+  func elementwise(set: InstructionSet) throws {
+    let compute = Compute(kernels: try #require(KernelTable(set)), threads: 2)
+    let trial = ElementwiseTrial(columns: 256, compute)
+    #expect(trial.rows == 256)
+    // Rows of halves, into zeros.
+    trial.run(.add, calls: 3)
+    #expect(trial.results == [1.5, 1.5])
+    trial.run(.norm, calls: 1)
+    #expect(trial.results.allSatisfy { abs($0 - 1) < 1e-4 })
+    trial.run(.encode, calls: 1)
+    trial.run(.activate, calls: 2)
+    #expect(trial.results.allSatisfy { abs($0 - 0.155_615) < 1e-5 })
+    let many = ElementwiseTrial(columns: 2048, Compute(kernels: try #require(KernelTable(set)), threads: 48))
+    #expect(many.rows == 48 * 8)
+  }
+
   @Test("Every byte product is added", arguments: sets, [0, 1, 2000])
   func int8(set: InstructionSet, rounds: Int) throws {
     let peak = try #require(KernelTable(set)).peak(.int8, rounds: rounds)

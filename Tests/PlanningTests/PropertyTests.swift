@@ -53,7 +53,9 @@ struct PropertyTests {
     #expect(abs(decode.phases.reduce(0) { $0 + $1.seconds } - decode.secondsPerStep) < 1e-12)
     #expect(decode.phases.allSatisfy { $0.seconds >= 0 && $0.hiddenSeconds >= 0 && $0.unhiddenSeconds >= -1e-12 })
     for phase in decode.phases {
-      let work = max(phase.readingSeconds, phase.computingSeconds) + phase.unhiddenSeconds + phase.overheadSeconds
+      let work =
+        max(phase.readingSeconds, phase.computingSeconds) + phase.unhiddenSeconds + phase.overheadSeconds
+        + phase.elementSeconds
       let way = phase.latencySeconds + phase.wireSeconds + phase.sharedMemorySeconds
       let sum = work + way + phase.neighbourSeconds - phase.hiddenSeconds
       #expect(abs(sum - phase.seconds) < 1e-9 * decode.secondsPerStep + 1e-12, "\(phase)")

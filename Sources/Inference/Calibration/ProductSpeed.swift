@@ -9,17 +9,21 @@ extension Calibration {
     public var streamedBytesPerSecond: Double
     /// With weights in a core's cache, by rows of input, ascending.
     public var multiplyAdds: [RowSpeed]
+    /// The same with weights that fill the last-level cache; nil where its size is not known, and in files of older
+    /// versions.
+    public var cachedBytesPerSecond: Double?
     /// What is left where products differ from these, by rows of input as above; nil in files of older versions.
     public var further: Further?
 
     public init(
       format: WeightFormat, threads: Int, streamedBytesPerSecond: Double, multiplyAdds: [RowSpeed],
-      further: Further? = nil
+      cachedBytesPerSecond: Double? = nil, further: Further? = nil
     ) {
       self.format = format
       self.threads = threads
       self.streamedBytesPerSecond = streamedBytesPerSecond
       self.multiplyAdds = multiplyAdds
+      self.cachedBytesPerSecond = cachedBytesPerSecond
       self.further = further
     }
 
@@ -27,6 +31,7 @@ extension Calibration {
       case format, threads, further
       case streamedBytesPerSecond = "streamed_bytes_per_second"
       case multiplyAdds = "multiply_adds"
+      case cachedBytesPerSecond = "cached_bytes_per_second"
     }
 
     /// Both by rows of input, in the order of ``rows``.
@@ -90,7 +95,8 @@ extension Calibration.ProductSpeed {
   package func mapped(streamed: (Double) -> Double, multiplyAdds change: (Double) -> Double) -> Self {
     Self(
       format: format, threads: threads, streamedBytesPerSecond: streamed(streamedBytesPerSecond),
-      multiplyAdds: multiplyAdds.map { .init(rows: $0.rows, perSecond: change($0.perSecond)) }, further: further)
+      multiplyAdds: multiplyAdds.map { .init(rows: $0.rows, perSecond: change($0.perSecond)) },
+      cachedBytesPerSecond: cachedBytesPerSecond.map(streamed), further: further)
   }
 }
 
@@ -108,6 +114,7 @@ extension StrictFile {
       for (place, speed) in product.multiplyAdds.enumerated() {
         try positive(speed.perSecond, "\(path).multiply_adds[\(place)].per_second")
       }
+      if let cached = product.cachedBytesPerSecond { try positive(cached, path + ".cached_bytes_per_second") }
       if let further = product.further { try verify(further, path + ".further") }
     }
   }

@@ -12,7 +12,21 @@ extension SpeedMeter {
         form: size.form, content: size.content, rotary: size.rotary, value: size.value,
         multiplyAddsPerSecond: try median { work / seconds { trial.run(calls: calls) } })
     }
-    return Calibration.ThreadCosts(threads: compute.pool.threads, secondsPerJob: perJob, attention: attention)
+    return Calibration.ThreadCosts(
+      threads: compute.pool.threads, secondsPerJob: perJob, attention: attention, elementwise: try elementwise(compute))
+  }
+
+  private func elementwise(_ compute: Compute) throws -> [Calibration.ElementwiseCost] {
+    let sizes = Calibration.ElementwiseCost.columns
+    let short = ElementwiseTrial(columns: sizes.short, compute)
+    let long = ElementwiseTrial(columns: sizes.long, compute)
+    return try ElementwiseTrial.Step.allCases.map { step in
+      func perRow(_ trial: ElementwiseTrial) throws -> Double {
+        let calls = calls { trial.run(step, calls: 1) }
+        return try median { seconds { trial.run(step, calls: calls) } / Double(trial.rows * calls) }
+      }
+      return Calibration.ElementwiseCost(step, short: try perRow(short), long: try perRow(long))
+    }
   }
 
   /// A small product on every thread takes so much longer than on one.

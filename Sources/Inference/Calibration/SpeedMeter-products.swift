@@ -16,9 +16,20 @@ extension SpeedMeter {
           let trial = ProductTrial(format, tokens: rows, weightRows: Self.cachedRows, in: buffer, compute)
           return Calibration.RowSpeed(rows: rows, perSecond: try speed(of: trial))
         })
-      if isThorough { product.further = try further(product, buffer, compute) }
+      if isThorough {
+        product.cachedBytesPerSecond = try cached(format, buffer, compute)
+        product.further = try further(product, buffer, compute)
+      }
       return product
     }
+  }
+
+  /// Bytes of weights a second that lie in the last-level cache and fill it: one row of input.
+  private func cached(_ format: WeightFormat, _ buffer: StreamBuffer, _ compute: Compute) throws -> Double? {
+    guard let bytes = machine.lastLevelCacheBytes else { return nil }
+    let rows = max(1, bytes / format.panelBytes(columns: ProductTrial.columns)) * PackedMatrix.panelRows
+    let trial = ProductTrial(format, tokens: 1, weightRows: rows, in: buffer, compute)
+    return try median { Double(trial.bytes) / seconds { trial.pass() } }
   }
 
   private func further(

@@ -8,15 +8,20 @@ extension Calibration {
     public var secondsPerJob: Double
     /// A large and a small size of both forms.
     public var attention: [AttentionSpeed]
+    /// Every step along rows; nil in files of older versions.
+    public var elementwise: [ElementwiseCost]?
 
-    public init(threads: Int, secondsPerJob: Double, attention: [AttentionSpeed]) {
+    public init(
+      threads: Int, secondsPerJob: Double, attention: [AttentionSpeed], elementwise: [ElementwiseCost]? = nil
+    ) {
       self.threads = threads
       self.secondsPerJob = secondsPerJob
       self.attention = attention
+      self.elementwise = elementwise
     }
 
     enum CodingKeys: String, CodingKey {
-      case threads, attention
+      case threads, attention, elementwise
       case secondsPerJob = "seconds_per_job"
     }
   }
@@ -59,6 +64,7 @@ extension Calibration.ThreadCosts {
   package func withArithmetic(times factor: Double) -> Self {
     var costs = self
     for index in costs.attention.indices { costs.attention[index].multiplyAddsPerSecond *= factor }
+    costs.elementwise = elementwise?.map { $0.mapped { $0 / factor } }
     return costs
   }
 
@@ -69,6 +75,7 @@ extension Calibration.ThreadCosts {
     for index in costs.attention.indices {
       costs.attention[index].multiplyAddsPerSecond = change(attention[index].multiplyAddsPerSecond)
     }
+    costs.elementwise = elementwise?.map { $0.mapped(change) }
     return costs
   }
 }
@@ -90,6 +97,7 @@ extension StrictFile {
       for (place, speed) in cost.attention.enumerated() {
         try positive(speed.multiplyAddsPerSecond, "\(path).attention[\(place)].multiply_adds_per_second")
       }
+      if let elementwise = cost.elementwise { try verify(elementwise, path + ".elementwise") }
     }
   }
 }

@@ -28,6 +28,9 @@ extension StrictFile {
       try within(product.threads, ClusterDescription.Limits.processors, path + ".threads")
       try within(
         product.streamedBytesPerSecond, ClusterDescription.Limits.perSecond, path + ".streamed_bytes_per_second")
+      if let cached = product.cachedBytesPerSecond {
+        try within(cached, ClusterDescription.Limits.perSecond, path + ".cached_bytes_per_second")
+      }
       for (place, speed) in product.multiplyAdds.enumerated() {
         try within(
           speed.perSecond, ClusterDescription.Limits.perSecond, "\(path).multiply_adds[\(place)].per_second")

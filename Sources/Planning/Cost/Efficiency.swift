@@ -1,3 +1,5 @@
+import Inference
+
 /// What the program reaches of what `flotilla calibrate` finds, and what messages cost besides the wire: the only
 /// constants of a prediction that do not come from model or cluster.
 ///
@@ -25,6 +27,13 @@ public struct Efficiency: Sendable, Equatable, Codable {
   public var secondsPerScore = 8e-9
   /// To wake the threads for a product and to wait for the last one. Assumed.
   public var secondsPerJob = 3e-6
+  /// Along rows, one thread. Measured by `flotilla calibrate` on the two-core machine with AVX-512.
+  public var elementwise: [Calibration.ElementwiseCost] = [
+    .init(step: .norm, secondsPerNumber: 0.15e-9, secondsPerRow: 3e-9),
+    .init(step: .encode, secondsPerNumber: 0.5e-9, secondsPerRow: 0),
+    .init(step: .add, secondsPerNumber: 0.1e-9, secondsPerRow: 0),
+    .init(step: .activate, secondsPerNumber: 0.55e-9, secondsPerRow: 9e-9),
+  ]
   /// What a rank takes to notice a message, to check it and to write one. Assumed.
   public var secondsPerMessage = 5e-6
   /// Between ranks of a node: 1.9 us for 14 KB and 4.4 us for 57 KB half a round trip, measured.

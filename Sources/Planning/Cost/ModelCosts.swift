@@ -42,15 +42,22 @@ public struct ModelCosts: Sendable {
     }
     func mean(_ kind: HeldMatrix.Kind, over count: Int) -> Work { (sums[kind] ?? Work()) * (1 / Double(max(count, 1))) }
     let layers = configuration.layers
-    attention = mean(.attention, over: layers)
+    attention = mean(.attention, over: layers).ofSingleProducts
     // A job for all heads.
     absorbed = mean(.keysTransposed, over: layers).withJobs(2) + mean(.values, over: layers).withJobs(1)
     expanded = mean(.keys, over: layers).withJobs(1) + mean(.values, over: layers).withJobs(1)
     dense = sums[.dense] ?? Work()
     shared = mean(.shared, over: expertLayers).withJobs(2)
     expert = mean(.expert(0), over: expertLayers * configuration.routedExperts).withJobs(0)
-    gate = mean(.gate, over: expertLayers)
-    head = sums[.head] ?? Work()
+    gate = mean(.gate, over: expertLayers).ofSingleProducts
+    head = (sums[.head] ?? Work()).ofSingleProducts
+    let elements = ElementCounts(self)
+    (attention.elements, absorbed.tiledElements) = (elements.attention, elements.absorbed)
+    (expanded.elements, expanded.tiledElements) = (elements.expanded, elements.finished)
+    (dense.elements, dense.tiledElements) = (elements.dense, elements.denseMiddle)
+    (shared.elements, shared.tiledElements) = (elements.shared, elements.sharedMiddle)
+    expert.tiledElements = elements.expert
+    (gate.elements, head.elements) = (elements.gate, elements.head)
   }
 
   // MARK: - The cache
@@ -105,6 +112,13 @@ extension Work {
     weights[matrix.format] = Double(matrix.bytes)
     multiplyAdds[matrix.format] = Double(matrix.weights)
     outputs[matrix.format] = Double(matrix.count * matrix.rows)
+  }
+
+  /// Each job is a product of one matrix.
+  fileprivate var ofSingleProducts: Work {
+    var work = self
+    (work.single, work.singleJobs) = (multiplyAdds, jobs)
+    return work
   }
 
   fileprivate func withJobs(_ count: Double) -> Work {

@@ -11,31 +11,46 @@ public struct Work: Sendable, Equatable {
   public var outputs = ByFormat()
   /// Products, each a job for all threads.
   public var jobs = 0.0
+  /// Of the multiply-adds, those of jobs of one matrix, and these jobs.
+  public var single = ByFormat()
+  public var singleJobs = 0.0
+  /// Between products, for a row: in jobs of their own, a tile for some rows; and inside the tiles of products.
+  public var elements = Elements()
+  public var tiledElements = Elements()
 
   public init(
     weights: ByFormat = ByFormat(), otherBytes: Double = 0, multiplyAdds: ByFormat = ByFormat(),
-    outputs: ByFormat = ByFormat(), jobs: Double = 0
+    outputs: ByFormat = ByFormat(), jobs: Double = 0, elements: Elements = Elements(),
+    tiledElements: Elements = Elements()
   ) {
     self.weights = weights
     self.otherBytes = otherBytes
     self.multiplyAdds = multiplyAdds
     self.outputs = outputs
     self.jobs = jobs
+    self.elements = elements
+    self.tiledElements = tiledElements
   }
 
   static func + (left: Work, right: Work) -> Work {
-    Work(
+    var sum = Work(
       weights: left.weights + right.weights, otherBytes: left.otherBytes + right.otherBytes,
       multiplyAdds: left.multiplyAdds + right.multiplyAdds, outputs: left.outputs + right.outputs,
-      jobs: left.jobs + right.jobs)
+      jobs: left.jobs + right.jobs, elements: left.elements + right.elements,
+      tiledElements: left.tiledElements + right.tiledElements)
+    (sum.single, sum.singleJobs) = (left.single + right.single, left.singleJobs + right.singleJobs)
+    return sum
   }
 
   static func += (left: inout Work, right: Work) { left = left + right }
 
   static func * (work: Work, factor: Double) -> Work {
-    Work(
+    var product = Work(
       weights: work.weights * factor, otherBytes: work.otherBytes * factor, multiplyAdds: work.multiplyAdds * factor,
-      outputs: work.outputs * factor, jobs: work.jobs * factor)
+      outputs: work.outputs * factor, jobs: work.jobs * factor, elements: work.elements * factor,
+      tiledElements: work.tiledElements * factor)
+    (product.single, product.singleJobs) = (work.single * factor, work.singleJobs * factor)
+    return product
   }
 
   /// Bytes to read in all.

@@ -26,7 +26,7 @@ public struct RankLayout: Sendable {
     var known = KnownSpeed(efficiency)
     nodeSpeeds = cluster.nodes.indices.map { index in
       let node = cluster.nodes[index]
-      return known.speed(node, threads: min(node.cores, max(1, used[index])))
+      return known.speed(node, threads: min(node.cores, max(1, used[index]))).ofSeveralRanks
     }
     speeds = zip(nodes, threads).map { [nodeSpeeds] index, count in
       let node = cluster.nodes[index]

@@ -10,6 +10,10 @@ public struct RankSpeed: Sendable, Equatable {
   /// `[row classes]` multiply-adds with weights at hand.
   public var streamed: ByFormat
   public var products: [ByFormat]
+  /// The same of one thread.
+  public var productsOfOneThread: [ByFormat]
+  /// Bytes of weights from the last-level cache.
+  public var cached: ByFormat
   /// `[row classes]`: of reading weights and of computing with more rows than one, the part of the shorter one that the
   /// longer one does not hide.
   public var exposed: [ByFormat]
@@ -20,6 +24,9 @@ public struct RankSpeed: Sendable, Equatable {
   /// Attention of generated positions, and of a prompt's.
   public var absorbed: AttentionCost
   public var expanded: AttentionCost
+  /// Work along rows: of all threads at once, and of one.
+  public var elements: ElementCost
+  public var elementsOfOneThread: ElementCost
   /// Whether all weights that are read lie in the last-level cache.
   public var holdsWeightsInCache = false
 
@@ -39,14 +46,21 @@ public struct RankSpeed: Sendable, Equatable {
       (speeds[.q4_K], speeds[.q4_1], speeds[.q6_K], speeds[.q8_0]) = (block, block, block * wide, block * wide)
       return speeds
     }
+    productsOfOneThread = products
+    // Nothing, where that was not measured.
+    cached = ByFormat(repeating: .infinity)
     let count = products.count
     exposed = [ByFormat](repeating: ByFormat(repeating: Efficiency.overlapLoss), count: count)
     perOutput = [ByFormat](repeating: ByFormat(), count: count)
     secondsPerJob = efficiency.secondsPerJob
     absorbed = AttentionCost(perPair: 0, perMultiplyAdd: 1 / (f32 * efficiency.attention))
     expanded = absorbed
+    elements = ElementCost(efficiency.elementwise) * (1 / Double(threads))
+    elementsOfOneThread = elements
     take(node.products ?? [], threads)
     take(node.costs ?? [], threads)
+    let one = threads > 1 ? RankSpeed(node, threads: 1, efficiency) : self
+    (productsOfOneThread, elementsOfOneThread) = (one.products, one.elements)
   }
 
   /// Numbers of rows for which products have about the same speed: a place in ``products``.
@@ -74,6 +88,7 @@ public struct RankSpeed: Sendable, Equatable {
       let known = Self.known(measured.filter { $0.format == format }, \.threads, upTo: threads)
       guard let most = known.map(\.streamedBytesPerSecond).max() else { continue }
       streamed[format] = most
+      if let cached = known.compactMap(\.cachedBytesPerSecond).max() { self.cached[format] = max(cached, most) }
       for index in products.indices {
         let speeds = known.flatMap(\.multiplyAdds).filter { $0.rows == Calibration.ProductSpeed.rows[index] }
         products[index][format] = speeds.map(\.perSecond).max() ?? products[index][format]
@@ -93,6 +108,8 @@ public struct RankSpeed: Sendable, Equatable {
     secondsPerJob = known.secondsPerJob
     absorbed = AttentionCost(known.attention.filter { $0.form == .absorbed }) ?? absorbed
     expanded = AttentionCost(known.attention.filter { $0.form == .expanded }) ?? expanded
+    guard let all = known.elementwise else { return }
+    elements = ElementCost(all)
   }
 
   /// At most a part of what a whole node has.
@@ -102,9 +119,18 @@ public struct RankSpeed: Sendable, Equatable {
     speed.read = min(read, node.read * share)
     speed.f32 = min(f32, node.f32 * share)
     speed.streamed = streamed.limited(to: node.streamed * share)
+    speed.cached = cached.limited(to: node.cached * share)
     speed.products = zip(products, node.products).map { $0.limited(to: $1 * share) }
     speed.absorbed = absorbed.limited(to: node.absorbed, part: part)
     speed.expanded = expanded.limited(to: node.expanded, part: part)
+    speed.elements = elements.atLeast(node.elements * Double(part))
+    return speed
+  }
+
+  /// Of ranks that fill a node's threads together, whatever the rows of each.
+  var ofSeveralRanks: RankSpeed {
+    var speed = self
+    (speed.productsOfOneThread, speed.elementsOfOneThread) = (products, elements)
     return speed
   }
 }

@@ -49,10 +49,11 @@ struct ExchangeModel {
     let pairs = Double(loads.pairs[rank])
     var work = Work(
       weights: costs.expert.weights * Double(loads.experts[rank]), multiplyAdds: costs.expert.multiplyAdds,
-      jobs: pairs > 0 ? 2 : 0)
+      jobs: pairs > 0 ? 2 : 0, tiledElements: costs.expert.tiledElements)
     let time = speed.duration(
       work, parts: loads.experts[rank], rowsByClass: loads.rowsByClass(rank), efficiency)
     work.multiplyAdds = work.multiplyAdds * pairs
+    work.tiledElements = work.tiledElements * pairs
     return (work, time)
   }
 

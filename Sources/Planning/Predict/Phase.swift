@@ -1,6 +1,6 @@
 /// A stretch of a decode step's time, and what it is the sum of. Of one step, all layers together.
 ///
-/// `seconds` is ``longerSeconds`` + ``lostSeconds`` + ``overheadSeconds`` + ``latencySeconds`` + ``wireSeconds`` +
+/// `seconds` is ``longerSeconds`` + ``lostSeconds`` + ``elementSeconds`` + ``overheadSeconds`` + ``latencySeconds`` + ``wireSeconds`` +
 /// ``sharedMemorySeconds`` + ``neighbourSeconds`` - ``hiddenSeconds``.
 public struct Phase: Sendable, Equatable {
   /// In the order of a layer.
@@ -36,6 +36,9 @@ public struct Phase: Sendable, Equatable {
   /// Of reading and computing: the longer one, and what of the shorter one it does not hide, layer by layer.
   public var longerSeconds = 0.0
   public var lostSeconds = 0.0
+  /// Numbers that pass through steps between products, and what that takes.
+  public var elements = 0.0
+  public var elementSeconds = 0.0
   /// Starting jobs, choosing experts.
   public var overheadSeconds = 0.0
   /// Messages one after the other, and their latencies.
@@ -67,6 +70,8 @@ public struct Phase: Sendable, Equatable {
     floatSeconds = time.floating
     longerSeconds = max(time.reading, time.computing)
     lostSeconds = time.lost
+    elements = Double(rows) * (work.elements.count + work.tiledElements.count)
+    elementSeconds = time.elementwise
     overheadSeconds = time.starting
   }
 
@@ -88,6 +93,8 @@ public struct Phase: Sendable, Equatable {
     floatSeconds += other.floatSeconds * times
     longerSeconds += other.longerSeconds * times
     lostSeconds += other.lostSeconds * times
+    elements += other.elements * times
+    elementSeconds += other.elementSeconds * times
     overheadSeconds += other.overheadSeconds * times
     messages += other.messages * times
     latencySeconds += other.latencySeconds * times

@@ -67,11 +67,16 @@ public struct CalibrationReport {
       return speeds.map { "\(Self.giga($0.multiplyAddsPerSecond)) (\($0.content) + \($0.rotary))" }.joined(
         separator: ", ")
     }
+    let steps = (costs.elementwise ?? []).map {
+      "\($0.step.rawValue) \(Format.significant($0.secondsPerNumber * 1e9)) "
+        + "(and \(Format.significant($0.secondsPerRow * 1e9)))"
+    }
+    let elementwise = "Along rows, ns for a number (and for a row): \(steps.joined(separator: ", "))."
     return [
       "",
       "Attention, GMAC/s by size of a key: generated positions \(speeds(.absorbed)); a prompt's \(speeds(.expanded)).",
       "To start a job and to wait for its end: \(Format.seconds(costs.secondsPerJob)).",
-    ]
+    ] + (steps.isEmpty ? [] : [elementwise])
   }
 
   private var links: [String] {

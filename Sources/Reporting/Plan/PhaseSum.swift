@@ -22,7 +22,7 @@ enum PhaseSum {
     func parts(_ parts: [(Double, String)]) -> [String] {
       parts.filter { $0.0 > least }.map { "\(Format.seconds($0.0)) \($0.1)" }
     }
-    let work = work(phase) + parts([(phase.unhiddenSeconds, "that do not overlap")])
+    let work = work(phase) + parts([(phase.unhiddenSeconds, "that do not overlap")]) + elements(phase, least)
     let adding = phase.kind == .combine ? work.map { $0 + " to add them up" } : []
     var sum = phase.kind == .combine ? [] : work
     if phase.messages > 0 {
@@ -40,6 +40,11 @@ enum PhaseSum {
     let longer = phase.kind == .combine ? "busiest host" : "routed experts"
     let hidden = parts([(phase.hiddenSeconds, "hidden behind the \(longer)")])
     return ([(sum + adding).joined(separator: " + ")] + hidden).joined(separator: " − ")
+  }
+
+  private static func elements(_ phase: Phase, _ least: Double) -> [String] {
+    guard phase.elementSeconds > least else { return [] }
+    return ["\(count(phase.elements)) numbers between products / \(count(phase.elements / phase.elementSeconds))/s"]
   }
 
   /// What takes longer of reading and computing.

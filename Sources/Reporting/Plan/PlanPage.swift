@@ -261,11 +261,15 @@ public struct PlanPage {
       "\(Format.significant(efficiency.attention)) of the f32 peak in attention; "
       + "\(Format.significant(assumed.overlapLoss)) of the shorter one of reading and computing does not overlap, where "
       + "there are more rows than one; \(Format.seconds(efficiency.secondsPerJob)) to start a product; "
+    let elements = efficiency.elementwise.map {
+      "\(Format.significant($0.secondsPerNumber * 1e9)) to \($0.step.rawValue)"
+    }
+    let between = "\(elements.joined(separator: ", ")), ns for a number on one thread; "
     return [
       .text(
         (assumed.usesPeaks ? peaks : "Products as fast as calibrated, format by format. ")
           + "Of each calibrated speed the best counts, not the median. Assumed: \(Format.significant(efficiency.memory)) of "
-          + "the memory bandwidth in attention's cache and in sums; \(assumed.usesConstants ? constants : "")"
+          + "the memory bandwidth in attention's cache and in sums; \(assumed.usesConstants ? constants : "")\(assumed.assumesElements ? between : "")"
           + "\(Format.seconds(efficiency.secondsPerMessage)) to handle a message, "
           + "\(Format.significant(efficiency.secondsPerScore * 1e9)) ns for a score. Sources: "
           + "Sources/Planning/Cost/Efficiency.swift.")

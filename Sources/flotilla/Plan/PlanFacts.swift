@@ -58,6 +58,9 @@ struct PlanFacts: Encodable {
     let multiplyAdds: Double
     let computingSeconds: Double
     let notOverlappingSeconds: Double
+    /// Numbers that pass through steps between products.
+    let elements: Double
+    let elementSeconds: Double
     let overheadSeconds: Double
     let messages: Double
     let latencySeconds: Double
@@ -76,6 +79,8 @@ struct PlanFacts: Encodable {
       multiplyAdds = phase.multiplyAdds
       computingSeconds = phase.computingSeconds
       notOverlappingSeconds = phase.unhiddenSeconds
+      elements = phase.elements
+      elementSeconds = phase.elementSeconds
       overheadSeconds = phase.overheadSeconds
       messages = phase.messages
       latencySeconds = phase.latencySeconds
