@@ -35,9 +35,9 @@ final class Layer {
   func callAsFunction(_ part: MicroBatch, _ step: Step) throws {
     try part.settle(step)
     let (hidden, normed, branch) = (part.hidden, part.normed, part.branch)
-    step.compute.measure(.attention) {
+    try step.compute.measure(.attention) {
       step.compute.rmsNorm(hidden, weight: attentionNorm, epsilon: epsilon, into: normed)
-      attention(normed, part.batch, layer: index, workspace: step.workspace, compute: step.compute, into: branch)
+      try attention(normed, part.batch, layer: index, step, into: branch)
       step.compute.add(branch, to: hidden)
       step.compute.rmsNorm(hidden, weight: feedForwardNorm, epsilon: epsilon, into: normed)
     }
@@ -62,7 +62,12 @@ enum LayerFeedForward {
     let (workspace, compute) = (step.workspace, step.compute)
     switch self {
     case .dense(let dense):
-      compute.measure(.denseFeedForward) { dense.run(input, workspace, compute, into: output) }
+      try compute.measure(.denseFeedForward) {
+        guard step.fabric.divides(tokens: input.count) else {
+          return dense.run(input, workspace, compute, into: output)
+        }
+        try step.divide(dense, layer: layer, input, into: output)
+      }
       return nil
     case .mixture(let shared):
       let ticket = try step.fabric.dispatch(input, layer: layer)

@@ -40,7 +40,7 @@ public final class Model {
   ///
   /// - Returns: the residual stream, `[T, H]` f32, valid until the next call.
   public func forward(_ batch: Batch, fabric: any ExpertFabric) throws -> ActivationRows {
-    let step = Step(workspace: workspace, compute: compute, fabric: fabric, observer: observer, routingTap: routingTap)
+    let step = step(fabric)
     let hidden = workspace.hidden.rows(batch.rows)
     embed(batch.tokens, into: hidden)
     // An observer sees all rows of a layer at once.
@@ -59,8 +59,8 @@ public final class Model {
   }
 
   /// Logits of some rows of a residual stream, `[rows.count, V]` f32, valid until the next call.
-  public func logits(of rows: [Int], in hidden: ActivationRows) -> ActivationRows {
-    compute.measure(.head) {
+  public func logits(of rows: [Int], in hidden: ActivationRows, fabric: any ExpertFabric) throws -> ActivationRows {
+    try compute.measure(.head) {
       let selected = workspace.selected.rows(rows.count)
       for (index, row) in rows.enumerated() {
         selected[rows: index..<index + 1].copy(from: hidden[rows: row..<row + 1])
@@ -68,7 +68,7 @@ public final class Model {
       compute.rmsNorm(selected, weight: finalNorm, epsilon: Float(configuration.normEpsilon), into: selected)
       observer?.normed(selected)
       let logits = workspace.logits.rows(rows.count)
-      compute.multiply(selected, head, into: logits)
+      try step(fabric).multiply(.head, layer: 0, compute.encode(selected, for: head), head, into: logits)
       return logits
     }
   }
@@ -85,6 +85,10 @@ public final class Model {
     LatentCache(
       layers: configuration.layers, capacity: capacity, latentRank: configuration.latentRank,
       rotarySize: configuration.ropeDimension, format: workspace.cacheFormat)
+  }
+
+  private func step(_ fabric: any ExpertFabric) -> Step {
+    Step(workspace: workspace, compute: compute, fabric: fabric, observer: observer, routingTap: routingTap)
   }
 
   private func embed(_ tokens: [Int], into hidden: ActivationRows) {

@@ -2,7 +2,7 @@ import Checkpoint
 import Kernels
 
 /// The memory that a step works in, made once. Shapes as in ``Attention``; R the most rows of a step, A the
-/// most absorbed rows at a time, I the widest feed-forward.
+/// most absorbed rows at a time, I the widest feed-forward, S the most rows of a product that ranks divide.
 public final class Workspace {
   public let maxRows: Int
   public let maxAbsorbedRows: Int
@@ -24,6 +24,8 @@ public final class Workspace {
   let softmaxSums: ActivationBuffer  // [R, N]
   let encoded: EncodedBuffer  // [R, H] q8
   let feedForward: GroupedFeedForward  // of dense layers and shared experts
+  let gated: ActivationBuffer  // [S, I] of dense layers that are divided
+  let upped: ActivationBuffer  // [S, I]
   let selected: ActivationBuffer  // [R, H] rows whose logits are wanted
   let logits: ActivationBuffer  // [L, vocabulary]
 
@@ -64,7 +66,10 @@ public final class Workspace {
     softmaxSums = rows(c.heads)
     encoded = EncodedBuffer(capacity: maxRows, columns: c.hidden)
     feedForward = GroupedFeedForward(capacity: maxRows, widest: widest, compute: compute)
-    let widestInput = max(c.hidden, c.heads * c.valueDimension, c.queryRank ?? 1)
+    let divided = min(maxRows, SliceShare.mostTokens)
+    gated = ActivationBuffer(capacity: divided, columns: c.denseIntermediate)
+    upped = ActivationBuffer(capacity: divided, columns: c.denseIntermediate)
+    let widestInput = max(c.hidden, c.heads * c.valueDimension, c.queryRank ?? 1, c.denseIntermediate)
     compute.reserveEncoding(rows: maxRows, columns: widestInput)
     selected = ActivationBuffer(capacity: maxLogits, columns: c.hidden)
     logits = ActivationBuffer(capacity: maxLogits, columns: c.vocabularySize)

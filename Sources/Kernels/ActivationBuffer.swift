@@ -16,9 +16,11 @@ public final class ActivationBuffer: @unchecked Sendable {
 
   deinit { UnsafeMutableRawPointer(base).deallocate() }
 
-  /// The first `count` rows, `[count, columns]`.
-  public func rows(_ count: Int) -> ActivationRows {
+  /// The first `count` rows, `[count, columns]`; of fewer columns than the buffer was made for, if asked.
+  public func rows(_ count: Int, columns: Int? = nil) -> ActivationRows {
+    let columns = columns ?? self.columns
     precondition(count >= 0 && count <= capacity, "\(count) rows of a buffer of \(capacity)")
+    precondition(columns <= self.columns, "\(columns) columns of a buffer of \(self.columns)")
     return ActivationRows(base: base, count: count, columns: columns)
   }
 }

@@ -5,14 +5,21 @@ extension Compute {
   ///
   /// Each output is one chain over columns (or blocks of columns) in ascending order, so neither the number of
   /// tokens nor of threads changes a bit.
-  public func multiply(_ input: ProductInput, _ weights: PackedMatrix, into output: ActivationRows) {
+  ///
+  /// - Parameter rows: of the weights, the ones to compute: whole panels; nil: all.
+  public func multiply(
+    _ input: ProductInput, _ weights: PackedMatrix, rows: Range<Int>? = nil, into output: ActivationRows
+  ) {
     precondition(input.columns == weights.columns, "\(input.columns) inputs, \(weights.columns) columns")
     precondition(output.columns == weights.rows && output.count == input.count)
-    count(weights, rows: input.count)
-    let panelsPerTile = panelsPerTile(weights, tokens: input.count)
-    let tiles = (weights.panels + panelsPerTile - 1) / panelsPerTile
+    let asked = weights.panels(of: rows ?? 0..<weights.rows)
+    guard !asked.isEmpty else { return }
+    count(weights, panels: asked.count, rows: input.count)
+    let panelsPerTile = panelsPerTile(asked.count, of: weights, tokens: input.count)
+    let tiles = (asked.count + panelsPerTile - 1) / panelsPerTile
     pool.run(tiles: tiles) { tile in
-      let panels = tile * panelsPerTile..<min((tile + 1) * panelsPerTile, weights.panels)
+      let first = asked.lowerBound + tile * panelsPerTile
+      let panels = first..<min(first + panelsPerTile, asked.upperBound)
       product(
         weights, panels: panels, input: input, output: output.base + panels.lowerBound * PackedMatrix.panelRows,
         stride: output.stride)
@@ -78,12 +85,12 @@ extension Compute {
 
   /// Tiles of some 65,000 multiply-adds or more, four for each thread when there is enough work. Kernels of
   /// f32 rows take eight panels at once; where that would leave threads idle, fewer.
-  private func panelsPerTile(_ weights: PackedMatrix, tokens: Int) -> Int {
+  private func panelsPerTile(_ panels: Int, of weights: PackedMatrix, tokens: Int) -> Int {
     let panelWork = max(1, weights.columns * PackedMatrix.panelRows * tokens)
-    if pool.threads == 1 { return max(1, min(weights.panels, 2_000_000 / panelWork)) }
+    if pool.threads == 1 { return max(1, min(panels, 2_000_000 / panelWork)) }
     let smallest = max(1, Self.multiplyAddsPerTile / panelWork)
-    let fair = max(1, weights.panels / (pool.threads * 4))
-    let atOnce = weights.format.encoding == .q8 ? 1 : min(8, (weights.panels + pool.threads - 1) / pool.threads)
+    let fair = max(1, panels / (pool.threads * 4))
+    let atOnce = weights.format.encoding == .q8 ? 1 : min(8, (panels + pool.threads - 1) / pool.threads)
     return max(smallest, (fair + atOnce - 1) / atOnce * atOnce)
   }
 }

@@ -16,6 +16,8 @@ public final class Compute {
   public var phases = PhaseTimes()
   /// When it did the last of it.
   public var timeline = Timeline(capacity: 128)
+  /// Seconds that are counted elsewhere than in the phase in which they passed.
+  public var secondsAside = 0.0
   let weightMemory: WeightMemory
   /// For inputs that a product encodes by itself.
   private var encoded = EncodedBuffer(capacity: 0, columns: 0)
@@ -30,12 +32,16 @@ public final class Compute {
   }
 
   /// Counts a product of some weights with `rows` input rows, whose tiles the caller runs itself.
-  public func count(_ weights: PackedMatrix, rows: Int) {
-    guard rows > 0 else { return }
-    let parameters = weights.rows * weights.columns * rows
+  ///
+  /// - Parameter panels: how many of the weights' panels take part; nil: all.
+  public func count(_ weights: PackedMatrix, panels: Int? = nil, rows: Int) {
+    let panels = panels ?? weights.panels
+    guard rows > 0, panels > 0 else { return }
+    let outputs = panels == weights.panels ? weights.rows : panels * PackedMatrix.panelRows
+    let parameters = outputs * weights.columns * rows
     parametersApplied += parameters
     if weights.format.encoding == .q8 { integerParametersApplied += parameters }
-    weightBytesRead += weights.bytes
+    weightBytesRead += panels * weights.panelBytes
   }
 
   /// Makes room for inputs that products encode by themselves, so that none is made later.

@@ -127,6 +127,26 @@ public final class PackedMatrix: @unchecked Sendable {
     }
   }
 
+  /// Some rows, whole panels, as a matrix that shares this one's memory.
+  public func slice(_ rows: Range<Int>) -> PackedMatrix {
+    PackedMatrix(sharing: self, panels: panels(of: rows), rows: rows.count)
+  }
+
+  private init(sharing whole: PackedMatrix, panels: Range<Int>, rows: Int) {
+    precondition(rows > 0)
+    self.rows = rows
+    (columns, format, panelBytes) = (whole.columns, whole.format, whole.panelBytes)
+    storage = WeightMemory.Piece(base: whole.storage.base + panels.lowerBound * panelBytes, owner: whole)
+  }
+
+  /// The panels of some rows, which end where panels or the matrix do.
+  func panels(of rows: Range<Int>) -> Range<Int> {
+    if rows.isEmpty { return 0..<0 }
+    precondition(rows.lowerBound % Self.panelRows == 0 && rows.lowerBound >= 0 && rows.upperBound <= self.rows)
+    precondition(rows.upperBound % Self.panelRows == 0 || rows.upperBound == self.rows, "rows \(rows): no whole panels")
+    return rows.lowerBound / Self.panelRows..<(rows.upperBound + Self.panelRows - 1) / Self.panelRows
+  }
+
   func panel(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(storage.base + index * panelBytes) }
 }
 

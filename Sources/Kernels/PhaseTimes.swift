@@ -28,12 +28,13 @@ public struct PhaseTimes: Sendable, Equatable {
 }
 
 extension Compute {
-  /// Runs `body` and adds its duration to a phase.
+  /// Runs `body` and adds its duration to a phase, but for what was put aside meanwhile.
   public func measure<Result>(_ phase: Phase, _ body: () throws -> Result) rethrows -> Result {
     let start = MonotonicClock.seconds()
+    let asideBefore = secondsAside
     defer {
       let end = MonotonicClock.seconds()
-      phases[phase] += end - start
+      phases[phase] += end - start - (secondsAside - asideBefore)
       timeline.add(phase, start: start, end: end)
     }
     return try body()

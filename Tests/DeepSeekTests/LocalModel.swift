@@ -36,7 +36,8 @@ struct LocalModel {
       var batch = Batch()
       let segment = Segment(cache: cache, firstPosition: rows.count, count: piece.count, form: piece.form)
       batch.append(segment, tokens: tokens[rows.count..<rows.count + piece.count])
-      let logits = model.logits(of: Array(0..<piece.count), in: try model.forward(batch, fabric: fabric))
+      let logits = try model.logits(
+        of: Array(0..<piece.count), in: try model.forward(batch, fabric: fabric), fabric: fabric)
       rows += (0..<piece.count).map { Array(logits[$0]) }
     }
     return rows

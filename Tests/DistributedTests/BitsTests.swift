@@ -29,6 +29,21 @@ struct BitsTests {
     for ranks in 1...6 { #expect(try hash("tiny-f32", ["--quant", format], ranks: ranks) == expected) }
   }
 
+  @Test(
+    "The dense part on the coordinator alone, and divided among 2 to 5 ranks of two threads",
+    arguments: [
+      ("tiny-f32", "f32"), ("tiny-bf16-sharded", "bf16"), ("tiny-fp8", "fp8"), ("tiny-v2lite", "q8_0"),
+      ("tiny-mtp", "q4_1"),
+    ])
+  func denseSlices(fixture: String, format: String) throws {
+    let expected = try hash(fixture, ["--quant", format], ranks: nil)
+    #expect(try hash(fixture, ["--quant", format, "--dense-slices", "none"], ranks: 2) == expected)
+    for ranks in [2, 5] {
+      let roles = ["--dense-slices", "all", "--coordinator-rank", "\(ranks - 1)", "--threads", "2"]
+      #expect(try hash(fixture, ["--quant", format] + roles, ranks: ranks) == expected, "\(ranks) ranks")
+    }
+  }
+
   @Test("Super-blocks of 256 columns, with rows encoded on the wire", arguments: ["q4_K", "Q4_K_M"])
   func superBlocks(format: String) throws {
     try withTemporaryFolder { folder in

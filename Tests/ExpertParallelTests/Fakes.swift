@@ -120,7 +120,8 @@ struct Fleet {
       RankNode(
         exchange: exchange, placement: placement, shape: shape,
         gate: rank == placement.router ? FakeGate(shape) : nil,
-        shard: shards[rank].held.isEmpty ? nil : shards[rank])
+        shard: shards[rank].held.isEmpty ? nil : shards[rank],
+        slices: rank == placement.coordinator ? nil : placement.share(of: rank).map(FakeSlices.init))
     }
     for node in nodes where node.exchange.rank != placement.coordinator {
       network.attach(rank: node.exchange.rank) { [unowned node] in

@@ -148,12 +148,12 @@ import Testing
     (
       #""router": 1,"#, #""router": 1, "speed": 2,"#,
       "placement: expected the keys version, experts, ranks, "
-        + #"coordinator, router, hosts, found "speed""#
+        + #"coordinator, router, slices, hosts, found "speed""#
     ),
     (
       #""hosts": ["#, #""hosts": 7, "x": ["#,
       "placement: expected the keys version, experts, ranks, coordinator, "
-        + #"router, hosts, found "x""#
+        + #"router, slices, hosts, found "x""#
     ),
   ])
   func badFilesAreRefusedByName(old: String, new: String, message: String) {
@@ -192,5 +192,30 @@ import Testing
       try Placement.load(URL(filePath: "/nonexistent/p.json"), ranks: 1, experts: 1)
     }
     #expect(error?.file == "/nonexistent/p.json" && error?.field == "file")
+  }
+
+  @Test("Ranks with slices are read, written and refused by name; a file without them leaves it to the run")
+  func slices() throws {
+    let bare = try Placement.contiguous(experts: 8, ranks: 4)
+    #expect(!bare.decidesSlices && !bare.json.contains("slices"))
+    for ranks in [[], [1], [1, 2, 3], [3, 0]] {
+      let placement = try bare.dividing(among: ranks)
+      let read = try Placement.parse(Data(placement.json.utf8), file: "p", ranks: 4, experts: 8)
+      #expect(read == placement && read.decidesSlices && read.slices == ranks.filter { $0 != 0 }.sorted())
+    }
+    let file = try bare.dividing(among: [1, 2]).json
+    for (text, message) in [
+      ("4", "placement p: slices: expected ranks from 0 to 3, found \"4\""),
+      ("1,1", "placement p: slices: expected each rank once, without the coordinator, found 1"),
+      ("0-2", "placement p: slices: expected each rank once, without the coordinator, found 0"),
+    ] {
+      let changed = file.replacing("\"slices\": \"1-2\"", with: "\"slices\": \"\(text)\"")
+      #expect(changed != file)
+      let error = #expect(throws: PlacementError.self) {
+        try Placement.parse(Data(changed.utf8), file: "p", ranks: 4, experts: 8)
+      }
+      #expect(error?.description == message)
+    }
+    #expect(throws: PlacementError.self) { try bare.dividing(among: [4]) }
   }
 }

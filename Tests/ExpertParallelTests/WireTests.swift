@@ -1,3 +1,4 @@
+import DeepSeek
 import ExpertParallel
 import Foundation
 import Kernels
@@ -13,6 +14,12 @@ import Testing
   static func header(_ kind: MessageKind, tokens: Int, rows: Int) -> WireHeader {
     var header = WireHeader(kind, epoch: shape.epoch)
     (header.layer, header.batch, header.firstToken, header.tokens, header.rows) = (2, 5, 9, tokens, rows)
+    return header
+  }
+
+  private static func sliceHeader(_ kind: MessageKind, tokens: Int) -> WireHeader {
+    var header = header(kind, tokens: tokens, rows: tokens)
+    header.firstToken = 0
     return header
   }
 
@@ -45,6 +52,18 @@ import Testing
         }
       }
       fill(dispatch.rows.floats, &random)
+    case .slice:
+      let input = ActivationBuffer(capacity: tokens, columns: 3)
+      fill(input.rows(tokens), &random)
+      let output = ActivationBuffer(capacity: tokens, columns: 1)
+      let product = SlicedProduct(.head, layer: 2, input: .f32(input.rows(tokens)), output: output.rows(tokens))
+      withExtendedLifetime((input, output)) {
+        _ = SliceMessage(writing: message, header: sliceHeader(kind, tokens: tokens), product)
+      }
+    case .sliceRows:
+      fill(
+        SliceRowsMessage(writing: message, header: sliceHeader(kind, tokens: tokens), part: .down, rows: 5).rows,
+        &random)
     default:
       let sums = PartialSumsMessage(
         writing: message, header: header(kind, tokens: tokens, rows: tokens * 2), shape: shape)
@@ -109,6 +128,13 @@ import Testing
       let found = try DispatchMessage(reading: message, shape: shape)
       #expect(found.tokens.allSatisfy { $0 < found.header.tokens } && found.slots.allSatisfy { 1...3 ~= $0 })
       touch(found.rows.floats, message)
+    case .slice:
+      let found = try SliceMessage(reading: message, shape: shape) { _, layer in
+        layer == 3 ? nil : SliceShape(columns: 3, encoding: .f32, rows: 5)
+      }
+      touch(found.input.floats, message)
+    case .sliceRows:
+      touch(try SliceRowsMessage(reading: message, shape: shape, rows: 5).rows, message)
     default:
       let found = try PartialSumsMessage(reading: message, shape: shape)
       #expect(found.tokens.allSatisfy { $0 < found.header.tokens } && found.slots.allSatisfy { $0 <= 2 })
@@ -121,7 +147,7 @@ import Testing
     #expect(Int(bitPattern: rows.base) % 64 == 0)
   }
 
-  static let dataKinds: [MessageKind] = [.activations, .routing, .dispatch, .partialSums]
+  static let dataKinds: [MessageKind] = [.activations, .routing, .dispatch, .partialSums, .slice, .sliceRows]
 
   @Test(arguments: dataKinds)
   func validMessagesAreRead(kind: MessageKind) throws {
@@ -155,7 +181,7 @@ import Testing
   @Test(arguments: MessageKind.allCases)
   func mutantsNeverCrashARank(kind: MessageKind) throws {
     var random = SplitMix64(UInt64(kind.rawValue) + 100)
-    let placement = try Placement.contiguous(experts: 12, ranks: 3)
+    let placement = try Placement.contiguous(experts: 12, ranks: 3).dividing(among: [1, 2])
     for round in 0..<max(Self.mutants / 1000, 1) {
       // The receiver: coordinator, router or host, each with all that it may be doing.
       let fleet = Fleet(shape: Self.shape, placement: placement)
@@ -243,7 +269,7 @@ import Testing
     for column in 0..<3 { dispatch.rows.floats[0][column] = 1 }
     #expect(
       Array(message.bytes) == [
-        0x46, 0x4C, 0x4F, 0x54, 2, 3, 2, 0, 7, 0, 0, 0, 4, 3, 2, 1,
+        0x46, 0x4C, 0x4F, 0x54, 3, 3, 2, 0, 7, 0, 0, 0, 4, 3, 2, 1,
         9, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
         3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3F,
         4, 0, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -278,7 +304,7 @@ import Testing
     message.base.storeBytes(of: 9, toByteOffset: 4, as: UInt8.self)
     let version = #expect(throws: WireError.self) { try RoutingMessage(reading: message, shape: Self.shape) }
     #expect(
-      version?.description == "unreadable message from rank 1: version: expected 2 "
+      version?.description == "unreadable message from rank 1: version: expected 3 "
         + "(the same flotilla on every rank), found 9")
   }
 
@@ -303,7 +329,7 @@ import Testing
 
 extension ProductInput {
   /// Rows that are not encoded.
-  fileprivate var floats: ActivationRows {
+  var floats: ActivationRows {
     guard case .f32(let rows) = self else { preconditionFailure("encoded rows") }
     return rows
   }

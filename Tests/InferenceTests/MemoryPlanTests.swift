@@ -29,6 +29,24 @@ struct MemoryPlanTests {
     #expect(shares[7] > 163_460_000_000 && shares[7] < 163_800_000_000)
   }
 
+  @Test("Ranks with slices hold their share of what is divided once more: of R1 in q4_K 6.75 GB")
+  func slices() throws {
+    let configuration = ModelConfiguration.Preset.r1.configuration
+    let formats = try WeightFormats(parsing: "q4_K", natural: .bf16)
+    let alone = try Placement.contiguous(experts: 256, ranks: 8)
+    func bytes(_ placement: Placement, _ rank: Int) -> Int {
+      MemoryPlan(
+        configuration: configuration, formats: formats, cacheFormat: .f16, placement: placement, prefillChunk: 512,
+        sequences: 1, threads: 2
+      ).weightBytes(rank: rank)
+    }
+    let divided = try alone.dividing(among: 0..<8)
+    let divisible = WeightSizes(configuration, formats).divisible
+    #expect((6_700_000_000...6_800_000_000).contains(divisible))
+    #expect(bytes(divided, 0) == bytes(alone, 0))
+    #expect((1..<8).allSatisfy { bytes(divided, $0) - bytes(alone, $0) == (divisible + 7) / 8 })
+  }
+
   @Test("576 numbers for each layer and position of R1")
   func cache() throws {
     #expect(try plan(.r1, .bf16, ranks: 8).cacheBytesPerPosition == 61 * 576 * 4)

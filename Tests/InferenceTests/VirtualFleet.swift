@@ -16,11 +16,12 @@ final class LoadedFixture {
   let model: Model
   let gates: Gates
   let experts: RoutedExperts
+  private let loader: WeightLoader
 
   init(_ name: String, format: WeightFormat = .f32, cache: CacheFormat = .f32, threads: Int = 1) throws {
     let compute = Compute(kernels: .best, threads: threads)
     checkpoint = try Checkpoint.open(Fixtures.url(name))
-    let loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
+    loader = WeightLoader(checkpoint: checkpoint, formats: WeightFormats(format), compute: compute)
     configuration = checkpoint.configuration
     model = try loader.model(
       positions: 256,
@@ -28,6 +29,11 @@ final class LoadedFixture {
         configuration, maxRows: 240, maxAbsorbedRows: 16, maxLogits: 32, cacheFormat: cache, compute: compute))
     gates = try loader.gates()
     experts = try loader.experts(0..<configuration.routedExperts, maxTokens: 32)
+  }
+
+  /// A rank's rows of the dense part.
+  func slices(_ share: SliceShare) -> any DenseShard {
+    do { return try loader.slices(share) } catch { preconditionFailure("\(error)") }
   }
 
   /// Ranks of one process behind an exchange with seeded delays and reorderings.
@@ -52,7 +58,8 @@ final class VirtualFleet {
       return RankNode(
         exchange: network.exchange(of: rank), placement: placement, shape: shape,
         gate: rank == placement.router ? fixture.gates : nil,
-        shard: owned.isEmpty ? nil : PartialShard(fixture.experts, owned))
+        shard: owned.isEmpty ? nil : PartialShard(fixture.experts, owned),
+        slices: rank == placement.coordinator ? nil : placement.share(of: rank).map(fixture.slices))
     }
     for (rank, node) in nodes.enumerated() where rank != placement.coordinator {
       network.attach(rank: rank) { try node.step() }
@@ -82,11 +89,12 @@ private final class PartialShard: ExpertShard {
 }
 
 extension Placement {
-  /// Owners, coordinator and router drawn at random.
+  /// Owners, coordinator, router and ranks with slices drawn at random.
   static func scattered(experts: Int, ranks: Int, seed: UInt64) throws -> Placement {
     var random = SplitMix64(seed)
-    return try Placement(
+    let placement = try Placement(
       owners: (0..<experts).map { _ in Int.random(in: 0..<ranks, using: &random) }, ranks: ranks,
       coordinator: Int.random(in: 0..<ranks, using: &random), router: Int.random(in: 0..<ranks, using: &random))
+    return try placement.dividing(among: (0..<ranks).filter { _ in Bool.random(using: &random) })
   }
 }

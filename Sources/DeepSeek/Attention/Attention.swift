@@ -42,11 +42,11 @@ public final class Attention {
   /// Attention of the batch's rows over their own sequences: `[T, H] -> [T, H]`, input normed.
   /// Writes the rows' latents and rotary keys into their caches first.
   func callAsFunction(
-    _ input: ActivationRows, _ batch: Batch, layer: Int, workspace: Workspace, compute: Compute,
-    into result: ActivationRows
-  ) {
+    _ input: ActivationRows, _ batch: Batch, layer: Int, _ step: Step, into result: ActivationRows
+  ) throws {
+    let (workspace, compute) = (step.workspace, step.compute)
     let input = compute.encode(input, as: keyValueDown.format.encoding, in: workspace.encoded)
-    let queries = query(input, workspace: workspace, compute: compute, epsilon: epsilon)
+    let queries = try query(input, layer: layer, step, epsilon: epsilon)
     let keyValues = workspace.keyValues.rows(batch.rows)
     compute.multiply(input, keyValueDown, into: keyValues)
     for segment in batch.segments {
@@ -60,7 +60,8 @@ public final class Attention {
     for segment in batch.segments where segment.form == .expanded {
       attendExpanded(segment, layer: layer, queries: queries, workspace: workspace, compute: compute, into: attended)
     }
-    compute.multiply(attended, output, into: result)
+    try step.multiply(
+      .attentionOutput, layer: layer, compute.encode(attended, for: output), output, into: result)
   }
 
   /// Norms the latents, rotates the rotary parts of queries and keys and writes the cache rows of a segment.
@@ -92,18 +93,17 @@ enum QueryProjection {
   /// Down to the query rank, norm, and up.
   case lowRank(down: PackedMatrix, norm: [Float], up: PackedMatrix)
 
-  func callAsFunction(
-    _ input: ProductInput, workspace: Workspace, compute: Compute, epsilon: Float
-  ) -> ActivationRows {
+  func callAsFunction(_ input: ProductInput, layer: Int, _ step: Step, epsilon: Float) throws -> ActivationRows {
+    let (workspace, compute) = (step.workspace, step.compute)
     let queries = workspace.queries.rows(input.count)
     switch self {
     case .direct(let matrix):
-      compute.multiply(input, matrix, into: queries)
+      try step.multiply(.queries, layer: layer, input, matrix, into: queries)
     case .lowRank(let down, let norm, let up):
       let latent = workspace.queryLatents.rows(input.count)
       compute.multiply(input, down, into: latent)
       compute.rmsNorm(latent, weight: norm, epsilon: epsilon, into: latent)
-      compute.multiply(latent, up, into: queries)
+      try step.multiply(.queries, layer: layer, compute.encode(latent, for: up), up, into: queries)
     }
     return queries
   }

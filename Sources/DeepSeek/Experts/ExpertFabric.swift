@@ -1,6 +1,7 @@
 import Kernels
 
-/// Where the routed experts are, as the model sees it: two verbs, as in DeepEP.
+/// Where the routed experts are, as the model sees it: two verbs, as in DeepEP; and a third for products of the dense
+/// part that several ranks divide.
 ///
 /// Between the two the model computes its shared expert. Implementations: the coordinator's fabric over an
 /// exchange between ranks (`ExpertParallel`), and fakes in tests.
@@ -14,6 +15,18 @@ public protocol ExpertFabric: AnyObject {
 
   /// The routing of the last combined ticket.
   var routing: Routing { get }
+
+  /// Whether other ranks hold rows of the dense part's matrices and compute theirs for so many tokens.
+  func divides(tokens: Int) -> Bool
+
+  /// Computes a product whose output rows are divided: `own` is called once with the rows that are this rank's, while
+  /// the other ranks compute theirs. With nobody to divide them among, all rows are.
+  func share(_ product: SlicedProduct, own: (Range<Int>) -> Void) throws
+}
+
+extension ExpertFabric {
+  public func divides(tokens: Int) -> Bool { false }
+  public func share(_ product: SlicedProduct, own: (Range<Int>) -> Void) throws { own(0..<product.output.columns) }
 }
 
 /// Dispatched tokens whose sum has not been fetched. Consumed by `combine`, once.

@@ -2,7 +2,8 @@ import Checkpoint
 import Kernels
 
 /// The packed matrices of a phantom: few of each shape, which layers and experts share. There are so many that no usual
-/// cache holds them, so that reading them costs what reading real weights costs. Which one a tensor gets depends on its
+/// cache holds them, so that reading them costs what reading real weights costs; of matrices that ranks divide, each rank
+/// reads its share only. Which one a tensor gets depends on its
 /// name alone, so placements change no bit here either.
 final class SharedMatrices {
   private struct Key: Hashable {
@@ -10,6 +11,8 @@ final class SharedMatrices {
     let columns: Int
     let format: WeightFormat
     let slot: Int
+    /// Of the whole matrix.
+    let rowsHere: Range<Int>
   }
 
   /// Of the matrices of one shape and format, on each rank.
@@ -24,9 +27,13 @@ final class SharedMatrices {
     return max(1, (Self.distinctBytes + bytes - 1) / bytes)
   }
 
-  /// - Parameter pack: makes the matrix, the first time.
-  func matrix(_ source: TensorSource, slot: Int, _ format: WeightFormat, pack: () -> PackedMatrix) -> PackedMatrix {
-    let key = Key(rows: source.rows, columns: source.columns, format: format, slot: slot)
+  /// - Parameters:
+  ///   - rows: the ones that are wanted.
+  ///   - pack: makes the matrix, the first time.
+  func matrix(
+    _ source: TensorSource, rows: Range<Int>, slot: Int, _ format: WeightFormat, pack: () -> PackedMatrix
+  ) -> PackedMatrix {
+    let key = Key(rows: source.rows, columns: source.columns, format: format, slot: slot, rowsHere: rows)
     if let made = matrices[key] { return made }
     let made = pack()
     matrices[key] = made
@@ -35,9 +42,9 @@ final class SharedMatrices {
 }
 
 extension WeightLoader {
-  /// A matrix of a phantom.
+  /// A matrix of a phantom, or some of its rows.
   func phantom(
-    _ name: String, _ shared: SharedMatrices, _ format: (_ columns: Int) -> WeightFormat
+    _ name: String, rows: Range<Int>? = nil, _ shared: SharedMatrices, _ format: (_ columns: Int) -> WeightFormat
   ) throws -> PackedMatrix {
     let shape = try checkpoint.matrix(name)
     let format = shape.runFormat(format(shape.columns))
@@ -45,8 +52,9 @@ extension WeightLoader {
     guard let (slot, source) = try checkpoint.phantomMatrix(name, slots: slots) else {
       preconditionFailure("only phantoms share matrices")
     }
-    let packed = shared.matrix(source, slot: slot, format) { pack(source, as: format) }
-    try done(shape.rows * shape.columns)
+    let rows = rows ?? 0..<shape.rows
+    let packed = shared.matrix(source, rows: rows, slot: slot, format) { pack(source, rows: rows, as: format) }
+    try done(rows.count * shape.columns)
     return packed
   }
 }

@@ -66,14 +66,7 @@ public final class WeightLoader {
     _ name: String, _ prepared: PreparedStore, format: (_ columns: Int) -> WeightFormat
   ) throws -> [PackedMatrix] {
     var matrices = try prepared.matrices(name)
-    for matrix in matrices {
-      let expected = format(matrix.columns)
-      guard expected.includes(matrix.format) else {
-        throw CheckpointError(
-          file: PreparedManifest.fileName, subject: "tensor \(name)", expected: "format \(expected), as of its part",
-          found: "\(matrix.format)", hint: "The manifest is damaged: copy it again, or prepare the model again.")
-      }
-    }
+    for matrix in matrices { _ = try checked(matrix, name, format) }
     if copiesPrepared {
       prepared.fetchAhead(name)
       matrices = matrices.map { $0.copied(compute) }
@@ -81,6 +74,19 @@ public final class WeightLoader {
     }
     for matrix in matrices { try done(matrix.rows * matrix.columns) }
     return matrices
+  }
+
+  /// A matrix of a prepared model, if its format is the one of its part.
+  func checked(
+    _ matrix: PackedMatrix, _ name: String, _ format: (_ columns: Int) -> WeightFormat
+  ) throws -> PackedMatrix {
+    let expected = format(matrix.columns)
+    guard expected.includes(matrix.format) else {
+      throw CheckpointError(
+        file: PreparedManifest.fileName, subject: "tensor \(name)", expected: "format \(expected), as of its part",
+        found: "\(matrix.format)", hint: "The manifest is damaged: copy it again, or prepare the model again.")
+    }
+    return matrix
   }
 
   func vector(_ name: String) throws -> [Float] { try checkpoint.vector(name) }

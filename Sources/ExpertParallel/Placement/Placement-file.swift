@@ -6,7 +6,7 @@ import StrictJSON
 ///
 /// ```json
 /// {
-///   "version": 1, "experts": 16, "ranks": 4, "coordinator": 0, "router": 1,
+///   "version": 1, "experts": 16, "ranks": 4, "coordinator": 0, "router": 1, "slices": "1-3",
 ///   "hosts": [
 ///     {"rank": 0, "experts": "0-3"},
 ///     {"rank": 2, "experts": "4-9,12"},
@@ -15,7 +15,8 @@ import StrictJSON
 /// }
 /// ```
 ///
-/// Ranges are inclusive. The schema allows an expert at several hosts (replicas); this version refuses them.
+/// Ranges are inclusive. The schema allows an expert at several hosts (replicas); this version refuses them. `"slices"`
+/// may name ranks that compute rows of the dense part too, `""` for none; without it a run chooses.
 extension Placement {
   private static let fileVersion = 1
   private static let mostFileBytes = 4 << 20
@@ -94,7 +95,8 @@ extension Placement {
     var lines = [
       "{",
       "  \"version\": \(Self.fileVersion), \"experts\": \(experts), \"ranks\": \(ranks), "
-        + "\"coordinator\": \(coordinator), \"router\": \(router),",
+        + "\"coordinator\": \(coordinator), \"router\": \(router),"
+        + (decidesSlices ? " \"slices\": \"\(ExpertRanges.text(slices))\"," : ""),
       "  \"hosts\": [",
     ]
     let held = hosts.map { "    {\"rank\": \($0), \"experts\": \"\(ExpertRanges.text(experts(of: $0)))\"}" }
@@ -112,7 +114,8 @@ extension Placement {
     let experts: Int
 
     func read(_ json: JSONValue) throws(PlacementError) -> Placement {
-      let fields = try object(json, "placement", ["version", "experts", "ranks", "coordinator", "router", "hosts"])
+      let fields = try object(
+        json, "placement", ["version", "experts", "ranks", "coordinator", "router", "slices", "hosts"])
       try equal(try int(fields, "version", 1...1 << 30), fileVersion, "version", "an older or newer flotilla")
       try equal(
         try int(fields, "experts", 1...mostExperts), experts, "experts", "the model decides; write a placement for it")
@@ -136,7 +139,27 @@ extension Placement {
           "hosts", "every expert from 0 to \(experts - 1) at a host",
           "none for expert\(missing.count == 1 ? "" : "s") \(ExpertRanges.text(missing, most: 8))")
       }
-      return try Placement(owners: owners, ranks: ranks, coordinator: coordinator, router: router)
+      let placement = try Placement(owners: owners, ranks: ranks, coordinator: coordinator, router: router)
+      return try slices(fields, coordinator: coordinator).map { ranks throws(PlacementError) in
+        try placement.dividing(among: ranks)
+      } ?? placement
+    }
+
+    private func slices(_ fields: JSONObject, coordinator: Int) throws(PlacementError) -> [Int]? {
+      guard let field = fields["slices"] else { return nil }
+      guard let text = field.jsonString else {
+        throw wrong("slices", "ranges of ranks such as \"1-3\"", found(field))
+      }
+      var slices: [Int] = []
+      for range in try ranges(text.utf8, "slices", below: ranks, "ranks") {
+        for rank in range {
+          guard rank != coordinator, !slices.contains(rank) else {
+            throw wrong("slices", "each rank once, without the coordinator", "\(rank)")
+          }
+          slices.append(rank)
+        }
+      }
+      return slices
     }
 
     private func read(
@@ -151,7 +174,7 @@ extension Placement {
       guard let text = fields["experts"]?.jsonString else {
         throw wrong("\(path).experts", "ranges such as \"0-3,7\"", found(fields["experts"]))
       }
-      for range in try ranges(text.utf8, "\(path).experts") {
+      for range in try ranges(text.utf8, "\(path).experts", below: experts, "experts") {
         for expert in range {
           guard owners[expert] < 0 else {
             throw wrong(
@@ -164,7 +187,9 @@ extension Placement {
       }
     }
 
-    private func ranges(_ text: [UInt8], _ path: String) throws(PlacementError) -> [ClosedRange<Int>] {
+    private func ranges(
+      _ text: [UInt8], _ path: String, below limit: Int, _ things: String
+    ) throws(PlacementError) -> [ClosedRange<Int>] {
       if text.isEmpty { return [] }
       var ranges: [ClosedRange<Int>] = []
       for part in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
@@ -175,8 +200,8 @@ extension Placement {
         guard range.first <= range.last else {
           throw wrong(path, "a range that ascends", "\"\(shown)\"", hint: "ranges are first-last")
         }
-        guard range.last < experts else {
-          throw wrong(path, "experts from 0 to \(experts - 1)", "\"\(shown)\"")
+        guard range.last < limit else {
+          throw wrong(path, "\(things) from 0 to \(limit - 1)", "\"\(shown)\"")
         }
         ranges.append(range.first...range.last)
       }

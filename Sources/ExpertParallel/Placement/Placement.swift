@@ -1,3 +1,5 @@
+import DeepSeek
+
 /// Which rank does what: where each routed expert lives (the same for all layers), who assembles the layers'
 /// output, who routes. A value; the maths never asks for a rank.
 public struct Placement: Sendable, Equatable {
@@ -8,6 +10,10 @@ public struct Placement: Sendable, Equatable {
   public let router: Int
   /// `[experts]`: the rank that hosts each expert.
   public let owners: [Int]
+  /// The ranks that compute rows of the dense part for the coordinator, ascending, without it.
+  public private(set) var slices: [Int] = []
+  /// Whether ``slices`` were chosen, be it none; else a run chooses.
+  public private(set) var decidesSlices = false
 
   public static let mostExperts = 1 << 16
   public static let mostRanks = 1 << 16
@@ -57,6 +63,22 @@ public struct Placement: Sendable, Equatable {
 
   public var experts: Int { owners.count }
 
+  /// The same with other ranks that compute rows of the dense part; the coordinator among them counts for nothing.
+  public func dividing(among ranks: some Sequence<Int>) throws(PlacementError) -> Placement {
+    var placement = self
+    placement.decidesSlices = true
+    placement.slices = Set(ranks).subtracting([coordinator]).sorted()
+    for rank in placement.slices { try Self.check(rank, in: 0...self.ranks - 1, field: "slices") }
+    return placement
+  }
+
+  /// What a rank computes of the dense part's products where they are divided; nil where it has no part in that.
+  public func share(of rank: Int) -> SliceShare? {
+    guard !slices.isEmpty else { return nil }
+    if rank == coordinator { return SliceShare(index: 0, count: slices.count + 1) }
+    return slices.firstIndex(of: rank).map { SliceShare(index: $0 + 1, count: slices.count + 1) }
+  }
+
   /// The experts of a rank, ascending.
   public func experts(of rank: Int) -> [Int] { owners.indices.filter { owners[$0] == rank } }
 
@@ -69,6 +91,7 @@ public struct Placement: Sendable, Equatable {
     if rank == coordinator { roles.append("coordinator") }
     if rank == router { roles.append("router") }
     if owners.contains(rank) { roles.append("experts") }
+    if slices.contains(rank) { roles.append("slices") }
     return roles
   }
 

@@ -9,11 +9,13 @@ public final class CoordinatorFabric: ExpertFabric {
   public var wantsLogits = false
   public private(set) var routing: Routing
   /// Seconds spent sending tokens, assembling sums, and waiting for others.
-  public private(set) var times = FabricTimes()
-  private let shape: WireShape
+  public internal(set) var times = FabricTimes()
+  let shape: WireShape
   private var underWay: [BatchAssembly] = []
   private var spare: [BatchAssembly] = []
   private var nextBatch: UInt32 = 0
+  /// The product of the dense part that is under way.
+  var divided: DividedProduct
   private var statistics: [RankStatistics?] = []
   /// By rank: how often its rows were the last that a layer waited for.
   private var answeredLast: [Int]
@@ -25,6 +27,7 @@ public final class CoordinatorFabric: ExpertFabric {
     shape = node.shape
     routing = Routing(tokens: 0, expertsPerToken: node.shape.expertsPerToken)
     answeredLast = Array(repeating: 0, count: node.shape.ranks)
+    divided = DividedProduct(ranks: node.shape.ranks)
     node.fabric = self
   }
 
@@ -105,13 +108,15 @@ public final class CoordinatorFabric: ExpertFabric {
   /// Tells every other rank to stop serving.
   public func shutDown() throws { try node.sendToOthers(.shutdown) }
 
-  /// Takes routing, partial sums and statistics that the node has received.
+  /// Takes routing, partial sums, rows of the dense part and statistics that the node has received.
   func handle(_ message: Message, _ kind: MessageKind) throws {
     if kind == .statistics {
       return try take(ServiceMessage.decode(RankStatistics.self, from: message, .statistics), message)
     }
     let start = Clock.seconds
-    if kind == .routing {
+    if kind == .sliceRows {
+      try divided.take(message, shape: shape)
+    } else if kind == .routing {
       let piece = try RoutingMessage(reading: message, shape: shape)
       try WireCheck(message, kind, shape).equal(message.source, node.placement.router, "source")
       try assembly(of: piece.header, message).take(message, routing: piece)
@@ -168,7 +173,7 @@ public final class CoordinatorFabric: ExpertFabric {
   }
 
   /// ``work(until:)`` in a step: what is left of the time is waiting.
-  private func wait(until isEnough: () -> Bool) throws {
+  func wait(until isEnough: () -> Bool) throws {
     let (start, busy) = (Clock.seconds, busySeconds)
     try work(until: isEnough)
     times.wait += max(0, Clock.seconds - start - (busySeconds - busy))
@@ -184,7 +189,7 @@ public final class CoordinatorFabric: ExpertFabric {
     try explainingLoss(layer: assembly.layer, awaited: { self.awaited(assembly) }, body)
   }
 
-  private func explainingLoss(
+  func explainingLoss(
     layer: Int?, awaited: () -> String, _ body: () throws -> Void
   ) throws {
     do {

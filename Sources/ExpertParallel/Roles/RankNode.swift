@@ -9,6 +9,7 @@ public final class RankNode {
   public let shape: WireShape
   let router: RouterRole?
   let host: ExpertHostRole?
+  let slices: SliceRole?
   /// Threads for adding up rows.
   let compute: Compute
   /// What only others can count.
@@ -28,14 +29,17 @@ public final class RankNode {
   /// - Parameters:
   ///   - gate: needed on the placement's router.
   ///   - shard: needed on ranks that hold experts.
+  ///   - slices: needed on ranks that compute rows of the dense part for the coordinator.
   public init(
     exchange: any Exchange, placement: Placement, shape: WireShape, gate: (any TokenGate)?,
-    shard: (any ExpertShard)?, compute: Compute = Compute(kernels: .best, threads: 1), probes: Probes = Probes()
+    shard: (any ExpertShard)?, slices: (any DenseShard)? = nil,
+    compute: Compute = Compute(kernels: .best, threads: 1), probes: Probes = Probes()
   ) {
     let rank = exchange.rank
     precondition(placement.ranks == exchange.rankCount && shape.ranks == exchange.rankCount)
     precondition(gate != nil || placement.router != rank, "the router needs gates")
     precondition(shard != nil || !placement.owners.contains(rank), "a host needs its experts")
+    precondition(slices != nil || !placement.slices.contains(rank), "a rank with slices needs them")
     self.exchange = exchange
     self.placement = placement
     self.shape = shape
@@ -46,6 +50,9 @@ public final class RankNode {
       ? RouterRole(gate: gate!, placement: placement, shape: shape, exchange: exchange) : nil
     host = shard.map {
       ExpertHostRole(shard: $0, placement: placement, shape: shape, exchange: exchange, compute: compute)
+    }
+    self.slices = slices.map {
+      SliceRole(shard: $0, placement: placement, shape: shape, exchange: exchange, compute: compute)
     }
   }
 
@@ -58,7 +65,7 @@ public final class RankNode {
     while let message = try exchange.receive() {
       let header = try WireHeader(reading: message)
       let kind = header.kind
-      if kind == .activations || kind == .dispatch { lastLayer = header.layer }
+      if kind == .activations || kind == .dispatch || kind == .slice { lastLayer = header.layer }
       guard kind == .dispatch else {
         try handle(message, kind)
         return true
@@ -75,7 +82,9 @@ public final class RankNode {
     switch kind {
     case .activations: try compute.note(.gate) { try role(router, kind, message).handle(message) }
     case .dispatch: try compute.note(.expertCompute) { try role(host, kind, message).handle(message) }
-    case .routing, .partialSums: try compute.note(.combine) { try role(fabric, kind, message).handle(message, kind) }
+    case .slice: try role(slices, kind, message).handle(message)
+    case .routing, .partialSums, .sliceRows:
+      try compute.note(.combine) { try role(fabric, kind, message).handle(message, kind) }
     case .statistics: try role(fabric, kind, message).handle(message, kind)
     case .statisticsRequest, .shutdown: try obey(message, kind)
     case .fault: throw try ending(message)
@@ -145,7 +154,8 @@ public final class RankNode {
       found.gateSeconds = times.gate
       found.dispatchSeconds = times.dispatch
     }
-    found.busySeconds = found.expertSeconds + found.gateSeconds + found.dispatchSeconds
+    found.sliceSeconds = slices?.seconds ?? 0
+    found.busySeconds = found.expertSeconds + found.gateSeconds + found.dispatchSeconds + found.sliceSeconds
     found.waitSeconds = waitSeconds
     if let times = fabric?.times {
       found.busySeconds += times.dispatch + times.combine

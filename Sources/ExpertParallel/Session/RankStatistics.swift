@@ -4,7 +4,7 @@ import Kernels
 public struct RankStatistics: Codable, Sendable, Equatable {
   public var rank: Int
   public var host: String
-  /// "coordinator", "router", "experts".
+  /// "coordinator", "router", "experts", "slices".
   public var roles: [String]
   /// Routed experts of a layer that live here.
   public var expertsHeld = 0
@@ -29,6 +29,8 @@ public struct RankStatistics: Codable, Sendable, Equatable {
   /// Seconds in experts, with gathering and adding up.
   public var expertSeconds = 0.0
   public var gateSeconds = 0.0
+  /// Seconds in rows of the dense part, for the coordinator.
+  public var sliceSeconds = 0.0
   /// Seconds sending tokens.
   public var dispatchSeconds = 0.0
   /// Seconds checking and adding partial sums (coordinator).

@@ -16,6 +16,10 @@ import Kernels
 /// |                     |                      | `[rows, k]`, pad to 64, rows `[rows, hidden]` as encoded    |
 /// | partialSums         | host → coordinator   | token u32 `[rows]`, first and end slot u16 `[rows, 2]`,     |
 /// |                     |                      | pad to 64, rows f32 `[rows, hidden]`                        |
+/// | slice               | coordinator → rank   | part u32 (``SlicedPart``), pad to 64, rows                  |
+/// |                     | with slices          | `[tokens, columns]` as encoded                              |
+/// | sliceRows           | rank with slices →   | part u32, pad to 64, rows f32 `[tokens, rows here]`         |
+/// |                     | coordinator          |                                                             |
 /// | hello               | rank → coordinator   | JSON of ``Agreement``                                       |
 /// | welcome, ready,     | see ``Handshake``,   | none                                                        |
 /// | statisticsRequest,  | ``RankNode``         |                                                             |
@@ -34,18 +38,20 @@ import Kernels
 /// | 5      | u8   | kind                                                                                 |
 /// | 6      | u16  | layer                                                                                |
 /// | 8      | u32  | epoch: the session it belongs to                                                     |
-/// | 12     | u32  | batch: the dispatch of the fabric it belongs to                                      |
+/// | 12     | u32  | batch: the dispatch, or divided product, of the fabric it belongs to                 |
 /// | 16     | u32  | first token of the batch that the message is about                                   |
 /// | 20     | u32  | number of tokens that it is about; token numbers in payloads count from the first    |
 /// | 24     | u32  | rows in the payload (0 in routing and service messages)                              |
 /// | 28     | u16  | flags, bit 0: logits are wanted (activations) or present (routing)                   |
-/// | 30     | u8   | encoding of a dispatch's rows: 0 = f32, 1 = q8 (`EncodedRows`); 0 in other messages  |
+/// | 30     | u8   | encoding of rows to a host: 0 = f32, 1 = q8 (`EncodedRows`); 0 in other messages     |
 /// | 31     | u8   | 0                                                                                    |
 public enum MessageKind: UInt8, Sendable, CaseIterable {
   case activations = 1
   case routing = 2
   case dispatch = 3
   case partialSums = 4
+  case slice = 5
+  case sliceRows = 6
   case hello = 16
   case welcome = 17
   case ready = 18
@@ -60,7 +66,7 @@ public enum MessageKind: UInt8, Sendable, CaseIterable {
 package struct WireHeader: Equatable, Sendable {
   package static let byteCount = 32
   static let magic: UInt32 = 0x544F_4C46  // "FLOT" in memory
-  static let version: UInt8 = 2
+  static let version: UInt8 = 3
 
   package var kind: MessageKind
   package var layer = 0

@@ -42,7 +42,7 @@ extension Engine {
     let hidden = try model.forward(plan.batch, of: plan.members.map(\.sequence.id), fabric: fabric)
     for (sequence, rows) in plan.members { sequence.processed += rows.count }
     let wanted = plan.members.filter { $0.sequence.isRead }.map { $0.rows.upperBound - 1 }
-    return wanted.isEmpty ? nil : model.logits(of: wanted, in: hidden)
+    return wanted.isEmpty ? nil : try model.logits(of: wanted, in: hidden, fabric: fabric)
   }
 
   func advance(_ plan: StepPlan, logits: ActivationRows?) throws -> [GenerationEvent] {

@@ -93,7 +93,7 @@ public final class PerplexityRun {
         let scored = positions.clamped(to: plan.scored)
         for first in stride(from: scored.lowerBound, to: scored.upperBound, by: model.workspace.maxLogits) {
           let slice = first..<min(first + model.workspace.maxLogits, scored.upperBound)
-          let logits = model.logits(of: slice.map { $0 - start }, in: hidden)
+          let logits = try model.logits(of: slice.map { $0 - start }, in: hidden, fabric: fabric)
           try body(row, logits, slice.map { input[$0 + 1] })
           row += slice.count
         }

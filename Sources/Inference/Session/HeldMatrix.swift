@@ -26,6 +26,8 @@ public struct HeldMatrix: Sendable {
   public let columns: Int
   /// Matrices of this kind and shape, such as one for each head.
   public let count: Int
+  /// Whether ranks may divide its rows for generated tokens, see ``SlicedPart``.
+  public var isDivisible = false
 
   public var bytes: Int { count * format.bytes(rows: rows, columns: columns) }
   /// Weights, which is multiply-adds for a row of input.
@@ -40,7 +42,7 @@ extension HeldMatrix {
     body(
       HeldMatrix(
         kind: .head, layer: nil, format: formats.format(.head, name, columns: c.hidden), rows: c.vocabularySize,
-        columns: c.hidden, count: 1))
+        columns: c.hidden, count: 1, isDivisible: true))
     for layer in 0..<c.layers {
       forEachOfAttention(c, formats, layer, body)
       guard c.isMoE(layer: layer) else {
@@ -68,33 +70,33 @@ extension HeldMatrix {
       body(
         HeldMatrix(
           kind: place.kind, layer: layer, format: formats.format(place.part, name, columns: c.hidden), rows: width,
-          columns: c.hidden, count: 1))
+          columns: c.hidden, count: 1, isDivisible: place.kind == .dense))
     }
     body(
       HeldMatrix(
         kind: place.kind, layer: layer,
         format: formats.down(place.part, names.down, layer: layer, of: c.layers, columns: width), rows: c.hidden,
-        columns: width, count: 1))
+        columns: width, count: 1, isDivisible: place.kind == .dense))
   }
 
   private static func forEachOfAttention(
     _ c: ModelConfiguration, _ formats: WeightFormats, _ layer: Int, _ body: (HeldMatrix) -> Void
   ) {
-    func put(_ name: String, _ rows: Int, _ columns: Int) {
+    func put(_ name: String, _ rows: Int, _ columns: Int, isDivisible: Bool = false) {
       body(
         HeldMatrix(
           kind: .attention, layer: layer, format: formats.format(.attention, name, columns: columns), rows: rows,
-          columns: columns, count: 1))
+          columns: columns, count: 1, isDivisible: isDivisible))
     }
     let queryRows = c.heads * c.headDimension
     if let rank = c.queryRank {
       put(ParameterNames.queryDown(layer), rank, c.hidden)
-      put(ParameterNames.queryUp(layer), queryRows, rank)
+      put(ParameterNames.queryUp(layer), queryRows, rank, isDivisible: true)
     } else {
-      put(ParameterNames.query(layer), queryRows, c.hidden)
+      put(ParameterNames.query(layer), queryRows, c.hidden, isDivisible: true)
     }
     put(ParameterNames.latentDown(layer), c.latentRank + c.ropeDimension, c.hidden)
-    put(ParameterNames.attentionOutput(layer), c.hidden, c.heads * c.valueDimension)
+    put(ParameterNames.attentionOutput(layer), c.hidden, c.heads * c.valueDimension, isDivisible: true)
     let up = formats.latentUp(ParameterNames.latentUp(layer), c)
     func putHeads(_ kind: Kind, _ format: WeightFormat, _ rows: Int, _ columns: Int) {
       body(HeldMatrix(kind: kind, layer: layer, format: format, rows: rows, columns: columns, count: c.heads))

@@ -42,7 +42,12 @@ public struct MemoryPlan {
   public func weightBytes(rank: Int) -> Int {
     var bytes = placement.experts(of: rank).reduce(0) { $0 + sizes.experts[$1] }
     if rank == placement.router { bytes += sizes.gates }
-    if rank == placement.coordinator { bytes += sizes.dense }
+    if rank == placement.coordinator {
+      bytes += sizes.dense
+    } else if let share = placement.share(of: rank) {
+      // Whole panels, so not to the byte.
+      bytes += (sizes.divisible + share.count - 1) / share.count
+    }
     return bytes
   }
 
@@ -85,7 +90,8 @@ public struct MemoryPlan {
       c.hidden * 4 + c.heads * (c.headDimension + c.valueDimension + 2) + (c.queryRank ?? 1)
       + c.latentRank + c.ropeDimension + widest + c.hidden / 2
     let latentQueries = 2 * EngineLimits.absorbedRows(sequences: sequences) * c.heads * c.latentRank
-    return 4 * (rows * perRow + latentQueries + 16 * c.vocabularySize)
+    let divided = 2 * min(rows, SliceShare.mostTokens) * c.denseIntermediate
+    return 4 * (rows * perRow + latentQueries + divided + 16 * c.vocabularySize)
       + Workspace.attentionBytes(c, cacheFormat: cacheFormat, threads: threads)
   }
 }

@@ -9,6 +9,7 @@ extension RunOptions {
     ] {
       if let value { text += " --\(name) \(value)" }
     }
+    if let denseSlices { text += " --dense-slices \(denseSlices.rawValue)" }
     return text
   }
 

@@ -34,6 +34,8 @@ public struct RunOptions: Sendable {
   /// Routed experts (of every layer) on the coordinator, the others share the rest; nil: as many as balance its own
   /// work while it reads a prompt. Not with a placement file.
   public var coordinatorExperts: Int?
+  /// Which ranks compute rows of the dense part too; nil: as the placement file says, or those on the coordinator's host.
+  public var denseSlices: DenseSlicing?
   /// Nil: as the placement file says, or rank 0.
   public var coordinatorRank: Int?
   /// Nil: as the placement file says, or rank 1 where there are two or more.

@@ -39,7 +39,9 @@ extension RunSession {
   /// What helps ranks that lack bundles or memory.
   static func hintForLacks(_ opened: Result<Opened, any Error>, _ options: RunOptions) -> String {
     guard let opened = try? opened.get() else { return "" }
-    let memory = "for memory use more nodes, fewer ranks on a node, or a smaller --quant or --ctx-size"
+    let memory =
+      "for memory use more nodes, fewer ranks on a node, a smaller --quant or --ctx-size"
+      + (opened.placement.slices.isEmpty ? "" : ", or --dense-slices none")
     guard let prepared = opened.checkpoint.prepared else { return memory }
     let folder = prepared.folder.standardizedFileURL.path(percentEncoded: false)
     return "bundles come with flotilla push PREPARED --hostfile HOSTFILE --to \(folder)\(options.rolesAsArguments), "
@@ -63,7 +65,8 @@ struct Opened {
   /// Whether weights of a prepared model are copied into huge pages.
   let copiesPrepared: Bool
 
-  init(_ options: RunOptions, fleet: Fleet) throws {
+  /// - Parameter slices: ranks that compute rows of the dense part.
+  init(_ options: RunOptions, fleet: Fleet, slices: SlicesDecision) throws {
     checkpoint = try options.phantom.map { try Checkpoint($0) } ?? Checkpoint.open(options.model)
     let configuration = checkpoint.configuration
     guard configuration.expertsPerToken <= WireShape.mostExpertsPerToken else {
@@ -71,6 +74,7 @@ struct Opened {
         "config.json: num_experts_per_tok: expected at most \(WireShape.mostExpertsPerToken), "
           + "found \(configuration.expertsPerToken)")
     }
+    var placement: Placement
     if let file = options.placement {
       placement = try Placement.load(file, ranks: fleet.rankCount, experts: configuration.routedExperts)
     } else {
@@ -78,6 +82,8 @@ struct Opened {
         for: configuration, ranks: fleet.rankCount, coordinator: fleet.coordinator, router: options.routerRank,
         coordinatorExperts: options.coordinatorExperts)
     }
+    placement = try slices.applied(to: placement)
+    self.placement = placement
     formats = try WeightFormats(quant: options.formats, requantizes: options.requantizes, for: checkpoint)
     try options.accept?(checkpoint, formats)
     var lacks: [String] = []

@@ -50,7 +50,8 @@ public final class RunSession {
     self.fleet = fleet
     let start = MonotonicClock.seconds()
     fleet.starts()
-    let opened = Result { try Opened(options, fleet: fleet) }
+    let slices = try fleet.decideSlices(options.denseSlices, threads: options.threads ?? fleet.defaultThreads)
+    let opened = Result { try Opened(options, fleet: fleet, slices: slices) }
     let threads = options.threads ?? fleet.defaultThreads
     let kernels = try KernelTable.selected()
     let handshake = Handshake(
@@ -119,10 +120,7 @@ public final class RunSession {
 extension RunSession {
   /// - Parameter bytes: of this rank's weights.
   private func load(_ bytes: Int, _ progress: ((Int, Int) -> Void)?) throws {
-    try checkpoint.prepared?.run(options.checks, placement.bundles(of: fleet.rank), compute.pool) { done, total in
-      progress?(done, total)
-      if Fleet.isInterrupted { throw Interrupted() }
-    }
+    try check(progress)
     let loader = WeightLoader(checkpoint: checkpoint, formats: formats, compute: compute)
     loader.copiesPrepared = copiesPrepared
     let total = parametersOnThisRank()
@@ -140,6 +138,7 @@ extension RunSession {
       exchange: fleet.exchange, placement: placement, shape: shape,
       gate: rank == placement.router ? try gate(loader) : nil,
       shard: owned.isEmpty ? nil : try loader.experts(owned, maxTokens: limits.prefillChunk + limits.maxSequences),
+      slices: try isCoordinator ? nil : placement.share(of: rank).map { try loader.slices($0) },
       compute: compute,
       probes: Probes(
         parametersApplied: { [compute] in compute.parametersApplied },
@@ -160,6 +159,20 @@ extension RunSession {
       endTokens: checkpoint.generationDefaults.eosTokens)
   }
 
+  /// What is asked for with the files of a prepared model. Of the dense bundle a rank with slices reads a part, so it
+  /// neither brings all of it into memory nor keeps it there.
+  private func check(_ progress: ((Int, Int) -> Void)?) throws {
+    let bundles = placement.bundles(of: fleet.rank)
+    let kept = bundles.filter { isCoordinator || $0 != .dense }
+    let parts: [(PreparedChecks, [BundleName])] = [(.verify, bundles), ([.populate, .lock], kept)]
+    for (checks, bundles) in parts {
+      try checkpoint.prepared?.run(options.checks.intersection(checks), bundles, compute.pool) { done, total in
+        progress?(done, total)
+        if Fleet.isInterrupted { throw Interrupted() }
+      }
+    }
+  }
+
   private func gate(_ loader: WeightLoader) throws -> any TokenGate {
     let gates = try loader.gates()
     return options.replay.map { ReplayGate(gates, $0) } ?? gates
@@ -171,6 +184,11 @@ extension RunSession {
     let counts = inventory.countByPart
     var total = placement.experts(of: fleet.rank).count * inventory.parametersPerExpert
     if fleet.rank == placement.router { total += counts[.gates, default: 0] }
+    if !isCoordinator, let share = placement.share(of: fleet.rank) {
+      var divisible = 0
+      HeldMatrix.forEach(configuration, formats) { divisible += $0.isDivisible ? $0.weights : 0 }
+      total += divisible / share.count
+    }
     if isCoordinator {
       let parts: [ModelPart] = [.attention, .denseFeedForward, .sharedExperts]
       total += parts.reduce(configuration.vocabularySize * configuration.hidden) { $0 + counts[$1, default: 0] }

@@ -11,6 +11,8 @@ public struct WeightSizes: Sendable {
   /// What the coordinator holds: attention, norms, dense layers, shared experts, head. Without the embedding, which
   /// stays in its file.
   public private(set) var dense = 0
+  /// Of the dense part, what several ranks may divide: each holds its share once more.
+  public private(set) var divisible = 0
   /// Of the dense part, what is there a second time: attention has the keys of `kv_b_proj` both ways.
   private var repeated = 0
 
@@ -19,8 +21,9 @@ public struct WeightSizes: Sendable {
 
   public init(_ configuration: ModelConfiguration, _ formats: WeightFormats) {
     var experts = [Int](repeating: 0, count: configuration.routedExperts)
-    var (dense, gates, repeated) = (0, 0, 0)
+    var (dense, gates, repeated, divisible) = (0, 0, 0, 0)
     HeldMatrix.forEach(configuration, formats) { matrix in
+      if matrix.isDivisible { divisible += matrix.bytes }
       switch matrix.kind {
       case .expert(let id): experts[id] += matrix.bytes
       case .gate: gates += matrix.bytes
@@ -36,5 +39,6 @@ public struct WeightSizes: Sendable {
     self.gates = gates + biases * MemoryLayout<Float>.stride
     self.dense = dense + norms * MemoryLayout<Float>.stride
     self.repeated = repeated
+    self.divisible = divisible
   }
 }

@@ -54,7 +54,8 @@ public final class Tracer {
     for (trace, rows) in members {
       recorder.current = trace
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: slice) {
-        let logits = model.logits(of: Array(first..<min(first + slice, rows.upperBound)), in: hidden)
+        let logits = try model.logits(
+          of: Array(first..<min(first + slice, rows.upperBound)), in: hidden, fabric: fabric)
         for row in 0..<logits.count { trace.append(logits: logits[row]) }
       }
     }

@@ -7,6 +7,8 @@ public struct CoreShare: Sendable, Equatable {
   /// Compute threads: one for each core, at least one. A second thread on a core gains nothing where memory is the
   /// limit, and threads that spin for work would take turns.
   public let threads: Int
+  /// Of all ranks of the host: the cores that the one with fewest has where those that may run on the same divide them.
+  public let fewestCores: Int
   /// Where the rank should stay; nil if it need not care.
   public let processors: ProcessorSet?
   /// NUMA domains over which the share extends.
@@ -21,6 +23,10 @@ public struct CoreShare: Sendable, Equatable {
     // Others overlap in part: nobody can say who gets what, so count them all and stay loose.
     let rivals = masks.filter { !Set($0.numbers).isDisjoint(with: mine.numbers) }.count
     let parts = machine.parts(of: mine)
+    fewestCores =
+      masks.map { mask in
+        machine.count(in: mask) / masks.count { !Set($0.numbers).isDisjoint(with: mask.numbers) }
+      }.min() ?? 0
     guard parts.count > 1, sharers.count > 1, rivals == sharers.count, let index = sharers.firstIndex(of: rank) else {
       threads = max(1, machine.count(in: mine) / rivals)
       processors = nil

@@ -27,6 +27,10 @@ public struct ModelCosts: Sendable {
   /// One layer's gate.
   public private(set) var gate = Work()
   public private(set) var head = Work()
+  /// What of these ranks may divide: of one layer's attention, of all dense layers, of the head.
+  public private(set) var divisibleAttention = DivisibleWork()
+  public private(set) var divisibleDense = DivisibleWork()
+  public private(set) var divisibleHead = DivisibleWork()
 
   public init(_ configuration: ModelConfiguration, _ formats: WeightFormats, cacheFormat: CacheFormat? = nil) {
     self.configuration = configuration
@@ -35,11 +39,21 @@ public struct ModelCosts: Sendable {
     sizes = WeightSizes(configuration, formats)
     expertLayers = configuration.moeLayers.count
     var sums: [HeldMatrix.Kind: Work] = [:]
+    var divisible: [HeldMatrix.Kind: DivisibleWork] = [:]
+    let hidden = configuration.hidden
     HeldMatrix.forEach(configuration, formats) { matrix in
       var kind = matrix.kind
       if case .expert = kind { kind = .expert(0) }
       sums[kind, default: Work()] += Work(matrix)
+      if matrix.isDivisible {
+        divisible[kind, default: DivisibleWork()].add(matrix, sharesInput: kind == .dense && matrix.rows != hidden)
+      }
     }
+    divisibleAttention = (divisible[.attention] ?? DivisibleWork()) * (1 / Double(max(configuration.layers, 1)))
+    divisibleDense = divisible[.dense] ?? DivisibleWork()
+    divisibleHead = divisible[.head] ?? DivisibleWork()
+    divisibleAttention.work = divisibleAttention.work.ofSingleProducts
+    divisibleHead.work = divisibleHead.work.ofSingleProducts
     func mean(_ kind: HeldMatrix.Kind, over count: Int) -> Work { (sums[kind] ?? Work()) * (1 / Double(max(count, 1))) }
     let layers = configuration.layers
     attention = mean(.attention, over: layers).ofSingleProducts
@@ -107,7 +121,7 @@ public struct ModelCosts: Sendable {
 }
 
 extension Work {
-  fileprivate init(_ matrix: HeldMatrix) {
+  init(_ matrix: HeldMatrix) {
     self.init(jobs: 1)
     weights[matrix.format] = Double(matrix.bytes)
     multiplyAdds[matrix.format] = Double(matrix.weights)

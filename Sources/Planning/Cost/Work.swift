@@ -42,6 +42,16 @@ public struct Work: Sendable, Equatable {
     return sum
   }
 
+  /// Some products taken off; what lies between products stays.
+  static func - (left: Work, right: Work) -> Work {
+    var rest = Work(
+      weights: left.weights - right.weights, otherBytes: max(0, left.otherBytes - right.otherBytes),
+      multiplyAdds: left.multiplyAdds - right.multiplyAdds, outputs: left.outputs - right.outputs,
+      jobs: max(0, left.jobs - right.jobs), elements: left.elements, tiledElements: left.tiledElements)
+    (rest.single, rest.singleJobs) = (left.single - right.single, max(0, left.singleJobs - right.singleJobs))
+    return rest
+  }
+
   static func += (left: inout Work, right: Work) { left = left + right }
 
   static func * (work: Work, factor: Double) -> Work {

@@ -67,6 +67,10 @@ public struct RankLayout: Sendable {
     return layout
   }
 
+  func cachesAsMany(as other: RankLayout) -> Bool {
+    zip(nodeSpeeds, other.nodeSpeeds).allSatisfy { $0.holdsWeightsInCache == $1.holdsWeightsInCache }
+  }
+
   func shareNode(_ a: Int, _ b: Int) -> Bool { nodes[a] == nodes[b] }
 
   /// Of a short message; seconds.

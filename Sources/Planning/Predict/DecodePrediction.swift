@@ -13,12 +13,8 @@ public struct DecodePrediction: Sendable {
     let depth = workload.prompt + workload.generated / 2
     var phases = Dictionary(uniqueKeysWithValues: Phase.Kind.allCases.map { ($0, Phase($0)) })
     phases[.attention] = Self.attention(model, rows: workload.sequences, depth: depth)
-    func add(_ kind: Phase.Kind, _ work: Work) {
-      let time = model.coordinatorSpeed.duration(work, rows: workload.sequences, model.efficiency)
-      phases[kind]?.add(work, rows: workload.sequences, time)
-    }
-    add(.dense, model.costs.dense)
-    add(.head, model.costs.head)
+    phases[.dense] = model.phase(.dense, model.costs.dense, model.costs.divisibleDense, rows: workload.sequences)
+    phases[.head] = model.phase(.head, model.costs.head, model.costs.divisibleHead, rows: workload.sequences)
     let layers = Double(model.costs.expertLayers)
     var batches: [ExchangeTime] = []
     model.forEachBatch(of: workload.sequences, most: 512) {
@@ -27,19 +23,36 @@ public struct DecodePrediction: Sendable {
     for batch in batches {
       for phase in batch.phases { phases[phase.kind]?.add(phase, times: layers / Double(batches.count)) }
     }
-    self.depth = depth
-    self.phases = Phase.Kind.allCases.compactMap { phases[$0] }
-    let seconds = self.phases.reduce(0) { $0 + $1.seconds }
-    secondsPerStep = seconds
-    tokensPerSecond = Double(workload.sequences) / seconds
     let bytes = phases[.experts]?.memoryBytes ?? 0
-    expertsOnBusiestHost = bytes / max(layers * model.costs.expert.bytes, 1)
+    self.init(
+      Phase.Kind.allCases.compactMap { phases[$0] }, workload, depth: depth,
+      expertsOnBusiestHost: bytes / max(layers * model.costs.expert.bytes, 1))
+  }
+
+  /// The same with other ranks that divide the dense part: experts and messages about them stay what they are.
+  init(_ other: DecodePrediction, _ model: RunModel, _ workload: Workload) {
+    let phases = other.phases.map { phase in
+      switch phase.kind {
+      case .attention: Self.attention(model, rows: workload.sequences, depth: other.depth)
+      case .dense: model.phase(.dense, model.costs.dense, model.costs.divisibleDense, rows: workload.sequences)
+      case .head: model.phase(.head, model.costs.head, model.costs.divisibleHead, rows: workload.sequences)
+      case .toRouter, .gate, .dispatch, .experts, .combine, .shared: phase
+      }
+    }
+    self.init(phases, workload, depth: other.depth, expertsOnBusiestHost: other.expertsOnBusiestHost)
+  }
+
+  private init(_ phases: [Phase], _ workload: Workload, depth: Int, expertsOnBusiestHost: Double) {
+    (self.phases, self.depth, self.expertsOnBusiestHost) = (phases, depth, expertsOnBusiestHost)
+    secondsPerStep = phases.reduce(0) { $0 + $1.seconds }
+    tokensPerSecond = Double(workload.sequences) / secondsPerStep
   }
 
   /// Of all layers.
   static func attention(_ model: RunModel, rows: Int, depth: Int) -> Phase {
     let (costs, speed, efficiency) = (model.costs, model.coordinatorSpeed, model.efficiency)
-    let work = costs.attention + costs.absorbed
+    let isDivided = model.divides(rows: rows)
+    let work = (isDivided ? costs.attention - costs.divisibleAttention.work : costs.attention) + costs.absorbed
     var time = speed.duration(work, rows: rows, efficiency)
     let positions = Double(rows * depth)
     let cache = Work(otherBytes: positions * costs.cacheBytesPerLayer)
@@ -56,6 +69,7 @@ public struct DecodePrediction: Sendable {
     phase.add(work + cache, rows: rows, time, times: layers)
     phase.multiplyAdds += positions * costs.absorbedMultiplyAdds * layers
     phase.floatMultiplyAdds += positions * costs.absorbedMultiplyAdds * layers
+    if isDivided { phase.add(model.divided(.attention, costs.divisibleAttention, rows: rows), times: layers) }
     return phase
   }
 
@@ -64,7 +78,12 @@ public struct DecodePrediction: Sendable {
     var seconds: [Limit: Double] = [:]
     for phase in phases {
       switch phase.kind {
-      case .attention, .dense, .shared, .head: seconds[.coordinator, default: 0] += phase.seconds
+      case .attention, .dense, .shared, .head:
+        // Messages only where ranks divide it.
+        let network = phase.wireSeconds + phase.sharedMemorySeconds
+        seconds[.latency, default: 0] += phase.latencySeconds
+        seconds[.network, default: 0] += network
+        seconds[.coordinator, default: 0] += phase.seconds - phase.latencySeconds - network
       case .gate: seconds[.router, default: 0] += phase.seconds
       case .experts: seconds[.hosts, default: 0] += phase.seconds
       case .toRouter, .dispatch, .combine:

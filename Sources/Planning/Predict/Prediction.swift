@@ -25,6 +25,20 @@ public struct Prediction: Sendable {
     prefill = workload.prompt > 0 ? PrefillPrediction(model, workload) : nil
   }
 
+  /// The same with a placement that differs in nothing but the ranks that divide the dense part of generated tokens.
+  init(
+    _ other: Prediction, dividing placement: Placement, of costs: ModelCosts, layout: RankLayout,
+    sample: RoutingSample, efficiency: Efficiency
+  ) {
+    let model = RunModel(costs, placement, layout, sample, efficiency)
+    workload = other.workload
+    prefill = other.prefill
+    // Copies may be what a cache no longer holds.
+    decode =
+      model.layout.cachesAsMany(as: layout.cachingWeights(RunModel.weights(costs.sizes, placement.undivided)))
+      ? DecodePrediction(other.decode, model, other.workload) : DecodePrediction(model, other.workload)
+  }
+
   /// Of all prompts and all generated tokens.
   public var seconds: Double {
     Double(workload.sequences) * (prefill?.seconds ?? 0) + Double(workload.generated) * decode.secondsPerStep
@@ -52,11 +66,12 @@ struct RunModel {
   }
 
   /// `[ranks]`: bytes.
-  private static func weights(_ sizes: WeightSizes, _ placement: Placement) -> [Int] {
+  fileprivate static func weights(_ sizes: WeightSizes, _ placement: Placement) -> [Int] {
     var weights = [Int](repeating: 0, count: placement.ranks)
     weights[placement.coordinator] += sizes.dense
     weights[placement.router] += sizes.gates
     for (expert, rank) in placement.owners.enumerated() { weights[rank] += sizes.experts[expert] }
+    for rank in placement.slices { weights[rank] += sizes.divisible / (placement.slices.count + 1) }
     return weights
   }
 

@@ -59,25 +59,24 @@ private struct VirtualClock {
   var timesBusiest: [Int]
   var pairsOnBusiest = 0
   private var loads: HostLoads
-  private let dense: RooflineTime
-  private let head: RooflineTime
+  private let dense: Phase
+  private let head: Phase
 
   init(_ model: RunModel, _ workload: Workload) {
     (self.model, self.workload) = (model, workload)
     expertSeconds = Array(repeating: 0, count: model.placement.ranks)
     timesBusiest = Array(repeating: 0, count: model.placement.ranks)
     loads = HostLoads(ranks: model.placement.ranks, experts: model.placement.experts)
-    let speed = model.coordinatorSpeed
-    dense = speed.duration(model.costs.dense, rows: workload.sequences, model.efficiency)
-    head = speed.duration(model.costs.head, rows: workload.sequences, model.efficiency)
+    dense = model.phase(.dense, model.costs.dense, model.costs.divisibleDense, rows: workload.sequences)
+    head = model.phase(.head, model.costs.head, model.costs.divisibleHead, rows: workload.sequences)
   }
 
   mutating func run(_ step: Int) {
     let rows = workload.sequences
     let attention = DecodePrediction.attention(model, rows: rows, depth: workload.prompt + step)
     phases[.attention]?.add(attention, times: 1)
-    phases[.dense]?.add(model.costs.dense, rows: rows, dense)
-    phases[.head]?.add(model.costs.head, rows: rows, head)
+    phases[.dense]?.add(dense, times: 1)
+    phases[.head]?.add(head, times: 1)
     var now = attention.seconds + dense.seconds + head.seconds
     for layer in 0..<model.costs.expertLayers { now += exchange(step * model.costs.expertLayers + layer) }
     steps.append(now)

@@ -59,11 +59,21 @@ public struct Plan: Sendable {
     let counts = (0..<placement.ranks).map { placement.experts(of: $0).count }
     let owners = ExpertShares.owners(counts, order: ExpertShares.order(costs.configuration, spread: other))
     guard owners != placement.owners,
-      let changed = try? Placement(
-        owners: owners, ranks: placement.ranks, coordinator: placement.coordinator, router: placement.router)
+      let undivided = try? Placement(
+        owners: owners, ranks: placement.ranks, coordinator: placement.coordinator, router: placement.router),
+      let changed = try? undivided.dividing(among: placement.slices)
     else { return nil }
     let prediction = Prediction(
       of: costs, placement: changed, layout: layout, workload: workload, sample: sample, efficiency: efficiency)
     return (changed, PlacementLoad(changed, sample), prediction)
+  }
+
+  /// The same placement with other ranks that divide the dense part of generated tokens, or none: those that differ.
+  public var otherDivisions: [(placement: Placement, prediction: Prediction)] {
+    ([placement.undivided] + placement.divisions(layout)).filter { $0 != placement }.map { other in
+      let changed = Prediction(
+        prediction, dividing: other, of: costs, layout: layout, sample: sample, efficiency: efficiency)
+      return (other, changed)
+    }
   }
 }

@@ -149,10 +149,19 @@ public struct PlanSearch {
     if prediction.seconds < best?.seconds ?? .infinity {
       best = Scored(candidate: candidate, prediction: prediction)
     }
+    guard workload.sequences <= SliceShare.mostTokens else { return }
+    for placement in candidate.placement.divisions(candidate.layout) {
+      let divided = Candidate(placement: placement, layout: candidate.layout, spread: candidate.spread)
+      let faster = Prediction(
+        prediction, dividing: placement, of: costs, layout: candidate.layout, sample: sample, efficiency: efficiency)
+      guard faster.seconds < best?.seconds ?? .infinity, fits(divided) else { continue }
+      best = Scored(candidate: divided, prediction: faster)
+    }
   }
 
   private func plan(_ scored: Scored) -> Plan {
-    let (placement, layout) = (scored.candidate.placement, scored.candidate.layout)
+    let (chosen, layout) = (scored.candidate.placement, scored.candidate.layout)
+    guard let placement = try? chosen.dividing(among: chosen.slices) else { preconditionFailure("its own ranks") }
     return Plan(
       costs: costs, cluster: cluster, workload: workload, placement: placement, layout: layout,
       spread: scored.candidate.spread, prediction: scored.prediction, fits: rooms.fits(placement, layout),

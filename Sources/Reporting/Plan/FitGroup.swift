@@ -55,6 +55,7 @@ struct FitGroup {
     if fit.ranks.contains(plan.placement.coordinator) { roles.append("coordinator") }
     if fit.ranks.contains(plan.placement.router) { roles.append("router") }
     if fit.experts > 0 { roles.append("experts") }
+    if fit.ranks.contains(where: plan.placement.slices.contains) { roles.append("slices") }
     let ranks = fit.ranks.count
     return roles.joined(separator: ", ") + (ranks > 1 ? ", \(ranks) ranks" : "")
   }

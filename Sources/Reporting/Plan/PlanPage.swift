@@ -1,3 +1,4 @@
+import DeepSeek
 import ExpertParallel
 import Foundation
 import Inference
@@ -28,7 +29,8 @@ public struct PlanPage {
   public func markdown(level: Int = 1) -> String { PageBlock.markdown(blocks, level: level) }
 
   private var blocks: [PageBlock] {
-    headline + fit + experts + token + prompt + [.heading("What would help most")] + gains + comparison + paste + small
+    headline + fit + experts + division + token + prompt + [.heading("What would help most")] + gains + comparison
+      + paste + small
   }
 
   private var cluster: ClusterDescription { plan.cluster }
@@ -124,6 +126,29 @@ public struct PlanPage {
       .text(
         "Of a token's \(plan.costs.configuration.expertsPerToken) experts of a layer, over \(PlanSearch.sampleTokens) "
           + "tokens that choose any groups and any experts in them equally often; real routing is less even. " + why),
+    ]
+  }
+
+  /// Who computes the dense part of generated tokens.
+  private var division: [PageBlock] {
+    let others = plan.otherDivisions
+    guard !others.isEmpty else { return [] }
+    var table = TextTable([.init("Dense part of generated tokens", .left), .init("Decode, tokens/s PREDICTED")])
+    func append(_ placement: Placement, _ prediction: Prediction, _ mark: String) {
+      let ranks = placement.slices.count + 1
+      let name =
+        ranks == 1
+        ? "on the coordinator alone"
+        : ranks == placement.ranks ? "divided among all \(ranks) ranks" : "among the \(ranks) ranks of its node"
+      table.append([name + mark, Format.significant(prediction.decode.tokensPerSecond)])
+    }
+    append(plan.placement, plan.prediction, " (chosen)")
+    for other in others { append(other.placement, other.prediction, "") }
+    return [
+      .table(table),
+      .text(
+        "Divided: output rows of the queries' and the output projection, of dense layers and of the head; of steps of at "
+          + "most \(SliceShare.mostTokens) tokens. Each rank holds its rows once more."),
     ]
   }
 

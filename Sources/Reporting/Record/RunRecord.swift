@@ -33,7 +33,7 @@ import Kernels
 /// | `seconds.first_token` | to the first token, for each sequence |
 /// | `rates.prefill_tokens_per_second`, `.decode_tokens_per_second` | null without tokens or time |
 /// | `phases.*` | seconds of the coordinator: `embedding`, `attention`, `dense_feed_forward`, `gate`, `dispatch`, `expert_compute`, `shared_expert`, `combine`, `wait`, `head`, `sampling` |
-/// | `ranks[].rank`, `.host`, `.roles` | `coordinator`, `router`, `experts` |
+/// | `ranks[].rank`, `.host`, `.roles` | `coordinator`, `router`, `experts`, `slices` (of the dense part) |
 /// | `ranks[].experts_held`, `.experts_activated`, `.expert_pairs_activated` | of a layer; distinct ids that ran; distinct (layer, expert) that ran |
 /// | `ranks[].expert_pairs_held` | (layer, expert) whose weights were loaded |
 /// | `ranks[].expert_rows`, `.parameters_applied` | rows through experts; weights that met a token |

@@ -21,7 +21,7 @@ public struct ThroughputReport: Sendable {
     }
     lines += ["", "Where the time went\(mark)"] + phaseTable.lines().map { "  " + $0 }
     let shown = shownRanks
-    lines += ["", "Ranks (roles: C coordinator, R router, E experts)"]
+    lines += ["", "Ranks (roles: \(roleKey))"]
     lines += rankTable(shown).lines(gap: 1).map { "  " + $0 }
     if shown.count < record.ranks.count {
       lines.append("  … and \(record.ranks.count - shown.count) more ranks, between the busiest and the idlest shown")
@@ -35,7 +35,7 @@ public struct ThroughputReport: Sendable {
     var lines = ["### \(title)", ""]
     lines += facts.map { "- **\($0.name)**: \($0.value)" }
     lines += ["", "#### Where the time went\(mark)", ""] + phaseTable.markdown
-    lines += ["", "#### Ranks", "", "Roles: C coordinator, R router, E experts.", ""]
+    lines += ["", "#### Ranks", "", "Roles: \(roleKey).", ""]
     lines += rankTable(record.ranks).markdown
     lines += [""] + notes.map { "- " + $0 }
     return lines.joined(separator: "\n") + "\n"
@@ -212,7 +212,7 @@ extension ThroughputReport {
   private var shownRanks: [RunRecord.Rank] {
     let ranks = record.ranks
     guard ranks.count > Self.mostRanksShown else { return ranks }
-    let special = ranks.indices.filter { ranks[$0].roles.contains { $0 != "experts" } }
+    let special = ranks.indices.filter { !ranks[$0].roles.allSatisfy(["experts", "slices"].contains) }
     let hosts = ranks.indices.filter { !special.contains($0) }
       .sorted { (ranks[$0].expertRows, $1) > (ranks[$1].expertRows, $0) }
     let room = (Self.mostRanksShown - special.count) / 2
@@ -246,8 +246,15 @@ extension ThroughputReport {
   }
 
   private func roles(_ rank: RunRecord.Rank) -> String {
-    let letters = [("coordinator", "C"), ("router", "R"), ("experts", "E")]
-    return letters.map { rank.roles.contains($0.0) ? $0.1 : "·" }.joined()
+    roleLetters.map { rank.roles.contains($0.role) ? $0.letter : "·" }.joined()
+  }
+
+  private var roleKey: String { roleLetters.map { "\($0.letter) \($0.role)" }.joined(separator: ", ") }
+
+  /// Slices of the dense part only where a rank has some.
+  private var roleLetters: [(letter: String, role: String)] {
+    let always = [("C", "coordinator"), ("R", "router"), ("E", "experts")]
+    return always + (record.ranks.contains { $0.roles.contains("slices") } ? [("S", "slices")] : [])
   }
 }
 

@@ -78,10 +78,15 @@ struct Inspect: ParsableCommand {
     try check("--placement-for", placementFor, 1...Placement.mostRanks)
     if bundles != nil, !verify || like != nil { throw ValidationError("--bundles needs --verify and a MODEL.") }
     if manifest != nil, bundles == nil { throw ValidationError("--manifest needs --verify and --bundles.") }
+    if writePlacement != nil, roles.denseSlices == .host {
+      throw ValidationError(
+        "--write-placement: which ranks share a host shows when they run: leave out --dense-slices host.")
+    }
     guard placementFor == nil else { return }
     let options = [
       ("--coordinator-rank", roles.coordinatorRank != nil),
       ("--router-rank", roles.routerRank != nil), ("--coordinator-experts", roles.coordinatorExperts != nil),
+      ("--dense-slices", roles.denseSlices != nil && roles.placement == nil),
       ("--write-placement", writePlacement != nil && roles.placement == nil),
     ]
     if let option = options.first(where: \.1)?.0 {

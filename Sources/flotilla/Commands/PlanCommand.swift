@@ -171,7 +171,8 @@ struct PlanCommand: ParsableCommand {
     }
     return GivenPlacement(
       found, costs, on: cluster, threads: threads, workload: workload,
-      sample: try routing.map { try sample(of: $0, configuration) } ?? sample(configuration), name: subject.name)
+      sample: try routing.map { try sample(of: $0, configuration) } ?? sample(configuration), name: subject.name,
+      dividesAsRunsDo: placement == nil)
   }
 
   private func show(_ given: GivenPlacement) throws {

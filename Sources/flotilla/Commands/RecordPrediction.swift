@@ -71,8 +71,9 @@ struct RecordPrediction {
       throw UsageError("the record: expected ranks that hold \(experts) experts of a layer, found \(owners.count)")
     }
     func rank(_ role: String) -> Int? { record.ranks.firstIndex { $0.roles.contains(role) } }
-    return try Placement(
+    let placement = try Placement(
       owners: owners, ranks: record.ranks.count, coordinator: rank("coordinator") ?? 0, router: rank("router"))
+    return try placement.dividing(among: record.ranks.indices.filter { record.ranks[$0].roles.contains("slices") })
   }
 
   /// By rank: the nodes of their hosts' names where the cluster has all of them, else dealt out round the nodes.

@@ -90,7 +90,7 @@ struct Simulate: ParsableCommand {
     let roles = placement.roles
     let given = [
       ("--coordinator-rank", roles.coordinatorRank != nil), ("--router-rank", roles.routerRank != nil),
-      ("--coordinator-experts", roles.coordinatorExperts != nil),
+      ("--coordinator-experts", roles.coordinatorExperts != nil), ("--dense-slices", roles.denseSlices != nil),
       ("--threads", threads != nil && roles.placement == nil),
     ]
     if let option = given.first(where: \.1)?.0 {

@@ -26,6 +26,15 @@ struct RoleOptions: ParsableArguments {
     help: "Rank that holds the gates and sends tokens to experts, from 0. Default: 1, or 0 where there is one rank.")
   var routerRank: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Ranks that compute rows of attention, dense layers and head for generated tokens too, from a second copy of these \
+      weights: those on the coordinator's host, all, or none. Default: as the placement file says, else host where \
+      each rank has cores of its own.
+      """, valueName: "host|all|none"))
+  var denseSlices: DenseSlicing?
+
   func validate() throws {
     try check("--coordinator-rank", coordinatorRank, 0...Placement.mostRanks - 1)
     try check("--router-rank", routerRank, 0...Placement.mostRanks - 1)
@@ -47,6 +56,7 @@ struct RoleOptions: ParsableArguments {
     ]
     return (placement.map { ["--placement", $0] } ?? [])
       + numbers.flatMap { option, number in number.map { [option, "\($0)"] } ?? [] }
+      + (denseSlices.map { ["--dense-slices", $0.rawValue] } ?? [])
   }
 
   /// For how many ranks the given file is; nil without one.
@@ -58,6 +68,16 @@ struct RoleOptions: ParsableArguments {
   ///
   /// - Throws: `PlacementError`, or ``UsageError`` naming the option.
   func placement(ranks: Int, _ configuration: ModelConfiguration) throws -> Placement {
+    let placement = try undivided(ranks: ranks, configuration)
+    return switch denseSlices {
+    case .all: try placement.dividing(among: 0..<ranks)
+    case .none?: try placement.dividing(among: [])
+    // Which ranks share a host shows when they run; that host has the dense bundle in any case.
+    case .host, nil: placement
+    }
+  }
+
+  private func undivided(ranks: Int, _ configuration: ModelConfiguration) throws -> Placement {
     if let placement {
       return try Placement.load(URL(filePath: placement), ranks: ranks, experts: configuration.routedExperts)
     }

@@ -14,12 +14,17 @@ struct GivenPlacement {
   private let format: String
   private let name: String
 
-  /// - Parameter threads: of each rank; nil: the cores of its node, divided.
+  /// - Parameters:
+  ///   - threads: of each rank; nil: the cores of its node, divided.
+  ///   - dividesAsRunsDo: whether the ranks of the coordinator's node divide the dense part, where each has cores of its
+  ///     own, as in a run without a placement file.
   init(
     _ placement: Placement, _ costs: ModelCosts, on cluster: ClusterDescription, threads: Int?, workload: Workload,
-    sample: RoutingSample, name: String
+    sample: RoutingSample, name: String, dividesAsRunsDo: Bool
   ) {
-    layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: threads)
+    let layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: threads)
+    let placement = dividesAsRunsDo ? placement.dividedOnNode(layout) : placement
+    self.layout = layout
     prediction = Prediction(of: costs, placement: placement, layout: layout, workload: workload, sample: sample)
     load = PlacementLoad(placement, sample)
     (self.placement, self.name, format) = (placement, name, costs.formats.description)

@@ -119,6 +119,7 @@ extension RunOptions {
     coordinatorRank = placement.roles.coordinatorRank
     coordinatorExperts = placement.roles.coordinatorExperts
     routerRank = placement.roles.routerRank
+    denseSlices = placement.roles.denseSlices
     timeout = placement.silence
   }
 

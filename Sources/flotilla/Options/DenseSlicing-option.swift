@@ -1,0 +1,4 @@
+import ArgumentParser
+import Inference
+
+extension DenseSlicing: ExpressibleByArgument {}

@@ -1,0 +1,99 @@
+import DeepSeek
+import ExpertParallel
+import Inference
+import Kernels
+import Planning
+import TestSupport
+import Testing
+
+@Suite("Plans that divide the dense part of generated tokens")
+struct DivisionTests {
+  private static let fast = madeUpCluster(
+    Array(repeating: MadeUpNode(), count: 4), latency: 5e-6, bytesPerSecond: 1.2e9)
+
+  @Test("What is divided, counted by hand for bench-3b")
+  func counted() {
+    let costs = costs(.bench3B)
+    func encoded(_ columns: Int) -> Double { Double(ActivationEncoding.q8.rowBytes(columns: columns)) }
+    // Queries [3072, 768] and output [2048, 2048] of a layer.
+    #expect(costs.divisibleAttention.questions == 2)
+    #expect(costs.divisibleAttention.inputBytes == encoded(768) + encoded(2048))
+    #expect(costs.divisibleAttention.outputBytes == (3072 + 2048) * 4)
+    #expect(costs.divisibleAttention.work.multiplyAdds.sum == 3072 * 768 + 2048 * 2048)
+    // One dense layer of 8192: gate and up in one question, then down.
+    #expect(costs.divisibleDense.questions == 2)
+    #expect(costs.divisibleDense.inputBytes == encoded(2048) + encoded(8192))
+    #expect(costs.divisibleDense.outputBytes == (8192 + 2048) * 4)
+    #expect(costs.divisibleDense.work.weights == costs.dense.weights)
+    #expect(costs.divisibleHead.questions == 1 && costs.divisibleHead.work.weights == costs.head.weights)
+    #expect(costs.divisibleHead.outputBytes == 32_768 * 4)
+  }
+
+  private func prediction(_ placement: Placement, _ cluster: ClusterDescription, sequences: Int) -> Prediction {
+    let costs = costs(.bench3B)
+    return Prediction(
+      of: costs, placement: placement, layout: RankLayout(cluster: cluster, ranks: placement.ranks, threads: nil),
+      workload: Workload(prompt: 0, generated: 64, sequences: sequences),
+      sample: RoutingSample(costs.configuration, tokens: 512))
+  }
+
+  @Test("A quarter of the bytes, and messages of the sizes that a run sends")
+  func sums() throws {
+    let alone = try Placement.contiguous(experts: 64, ranks: 4)
+    let before = prediction(alone, Self.fast, sequences: 2).decode
+    let after = prediction(try alone.dividing(among: 0..<4), Self.fast, sequences: 2).decode
+    func phase(_ decode: DecodePrediction, _ kind: Planning.Phase.Kind) throws -> Planning.Phase {
+      try #require(decode.phases.first { $0.kind == kind })
+    }
+    let (whole, head) = (try phase(before, .head), try phase(after, .head))
+    #expect(abs(head.memoryBytes * 4 - whole.memoryBytes) < 1)
+    #expect(head.messages == 2)
+    let input = 2 * ActivationEncoding.q8.rowBytes(columns: 2048)
+    // Headers of messages; three of four quarters of the outputs come back.
+    #expect(head.wireBytes == Double(3 * (input + 64) + 3 * (2 * 32_768 * 4 / 4 + 64)))
+    #expect(abs(head.wireSeconds - head.wireBytes / 1.2e9) < 1e-12)
+    #expect(abs(head.latencySeconds - head.handlingSeconds - 2 * 5e-6) < 1e-12)
+    for kind in [Planning.Phase.Kind.experts, .gate, .toRouter, .dispatch, .combine, .shared] {
+      #expect(try phase(before, kind) == phase(after, kind))
+    }
+    #expect(after.secondsPerStep < before.secondsPerStep)
+    #expect(abs(after.phases.reduce(0) { $0 + $1.seconds } - after.secondsPerStep) < 1e-12)
+    #expect(abs(after.limits.reduce(0) { $0 + $1.seconds } - after.secondsPerStep) < 1e-9)
+  }
+
+  @Test("More than 32 rows are the coordinator's, whatever the placement")
+  func manyRows() throws {
+    let alone = try Placement.contiguous(experts: 64, ranks: 4)
+    let divided = try alone.dividing(among: 0..<4)
+    let before = prediction(alone, Self.fast, sequences: SliceShare.mostTokens + 1).decode
+    #expect(prediction(divided, Self.fast, sequences: SliceShare.mostTokens + 1).decode.phases == before.phases)
+  }
+
+  @Test("Chosen where it is faster, and left out where the network is slow")
+  func chosen() throws {
+    func plan(_ cluster: ClusterDescription, sequences: Int) throws -> Plan {
+      try PlanSearch(
+        costs(.bench3B), on: cluster, workload: Workload(prompt: 0, generated: 64, sequences: sequences),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 512)
+      ).best()
+    }
+    let near = try plan(Self.fast, sequences: 1)
+    #expect(near.placement.slices == Array(1..<near.placement.ranks))
+    let alone = try #require(near.otherDivisions.first)
+    #expect(alone.placement.slices.isEmpty && alone.prediction.seconds > near.prediction.seconds)
+    let slow = madeUpCluster(Array(repeating: MadeUpNode(), count: 4), latency: 5e-4, bytesPerSecond: 1e7)
+    #expect(try plan(slow, sequences: 16).placement.slices.isEmpty)
+  }
+
+  @Test("A run without a placement file: the ranks of the coordinator's node, where they have cores")
+  func asRunsDo() throws {
+    let cluster = madeUpCluster([MadeUpNode(cores: 2), MadeUpNode(cores: 2)])
+    func slices(ranks: Int, threads: Int?) throws -> [Int] {
+      let layout = RankLayout(cluster: cluster, ranks: ranks, threads: threads)
+      return try Placement.contiguous(experts: 64, ranks: ranks).dividedOnNode(layout).slices
+    }
+    #expect(try slices(ranks: 2, threads: nil).isEmpty)
+    #expect(try slices(ranks: 4, threads: nil) == [2])
+    #expect(try slices(ranks: 4, threads: 2).isEmpty)
+  }
+}
