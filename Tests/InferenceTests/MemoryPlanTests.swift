@@ -47,6 +47,15 @@ struct MemoryPlanTests {
     #expect((1..<8).allSatisfy { bytes(divided, $0) - bytes(alone, $0) == (divisible + 7) / 8 })
   }
 
+  @Test("A run divides large products by itself, not those of small models")
+  func worthDividing() {
+    for (preset, isWorth) in [
+      (ModelConfiguration.Preset.r1, true), (.v2Lite, true), (.bench3B, true), (.mini, false), (.tiny, false),
+    ] {
+      #expect(WeightSizes(preset.configuration, WeightFormats(.q4_K)).isWorthDividing == isWorth, "\(preset)")
+    }
+  }
+
   @Test("576 numbers for each layer and position of R1")
   func cache() throws {
     #expect(try plan(.r1, .bf16, ranks: 8).cacheBytesPerPosition == 61 * 576 * 4)

@@ -18,13 +18,18 @@ struct SlicesDecision: Codable {
   let isAsked: Bool
 
   /// The placement with these ranks, or with those that it names itself.
-  func applied(to placement: Placement) throws -> Placement {
-    isAsked || !placement.decidesSlices ? try placement.dividing(among: ranks) : placement
+  ///
+  /// - Parameter sizes: of the model.
+  func applied(to placement: Placement, _ sizes: @autoclosure () -> WeightSizes) throws -> Placement {
+    if isAsked { return try placement.dividing(among: ranks) }
+    if placement.decidesSlices { return placement }
+    return try placement.dividing(among: !ranks.isEmpty && sizes().isWorthDividing ? ranks : [])
   }
 }
 
 extension Fleet {
-  /// Every rank comes here; the coordinator decides. Nobody asked: the ranks of its host, where each has cores of its own.
+  /// Every rank comes here; the coordinator decides. Nobody asked: the ranks of its host, where each has cores of its own
+  /// and the model is no small one.
   ///
   /// - Parameter threads: compute threads of a rank.
   func decideSlices(_ asked: DenseSlicing?, threads: Int) throws -> SlicesDecision {

@@ -82,10 +82,10 @@ struct Opened {
         for: configuration, ranks: fleet.rankCount, coordinator: fleet.coordinator, router: options.routerRank,
         coordinatorExperts: options.coordinatorExperts)
     }
-    placement = try slices.applied(to: placement)
-    self.placement = placement
     formats = try WeightFormats(quant: options.formats, requantizes: options.requantizes, for: checkpoint)
     try options.accept?(checkpoint, formats)
+    placement = try slices.applied(to: placement, WeightSizes(configuration, formats))
+    self.placement = placement
     var lacks: [String] = []
     if let prepared = checkpoint.prepared {
       let bundles = placement.bundles(of: fleet.rank)

@@ -13,6 +13,9 @@ public struct WeightSizes: Sendable {
   public private(set) var dense = 0
   /// Of the dense part, what several ranks may divide: each holds its share once more.
   public private(set) var divisible = 0
+  /// Whether a run divides it without being asked: messages for small products take longer than their weights.
+  public private(set) var isWorthDividing = false
+  private static let leastBytesOfProduct = 512 << 10
   /// Of the dense part, what is there a second time: attention has the keys of `kv_b_proj` both ways.
   private var repeated = 0
 
@@ -21,9 +24,9 @@ public struct WeightSizes: Sendable {
 
   public init(_ configuration: ModelConfiguration, _ formats: WeightFormats) {
     var experts = [Int](repeating: 0, count: configuration.routedExperts)
-    var (dense, gates, repeated, divisible) = (0, 0, 0, 0)
+    var (dense, gates, repeated, divisible, products) = (0, 0, 0, 0, 0)
     HeldMatrix.forEach(configuration, formats) { matrix in
-      if matrix.isDivisible { divisible += matrix.bytes }
+      if matrix.isDivisible { (divisible, products) = (divisible + matrix.bytes, products + matrix.count) }
       switch matrix.kind {
       case .expert(let id): experts[id] += matrix.bytes
       case .gate: gates += matrix.bytes
@@ -40,5 +43,6 @@ public struct WeightSizes: Sendable {
     self.dense = dense + norms * MemoryLayout<Float>.stride
     self.repeated = repeated
     self.divisible = divisible
+    isWorthDividing = divisible >= products * Self.leastBytesOfProduct
   }
 }

@@ -31,7 +31,7 @@ struct RoleOptions: ParsableArguments {
       """
       Ranks that compute rows of attention, dense layers and head for generated tokens too, from a second copy of these \
       weights: those on the coordinator's host, all, or none. Default: as the placement file says, else host where \
-      each rank has cores of its own.
+      each rank has cores of its own and products are large.
       """, valueName: "host|all|none"))
   var denseSlices: DenseSlicing?
 

@@ -23,7 +23,7 @@ struct GivenPlacement {
     sample: RoutingSample, name: String, dividesAsRunsDo: Bool
   ) {
     let layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: threads)
-    let placement = dividesAsRunsDo ? placement.dividedOnNode(layout) : placement
+    let placement = dividesAsRunsDo && costs.sizes.isWorthDividing ? placement.dividedOnNode(layout) : placement
     self.layout = layout
     prediction = Prediction(of: costs, placement: placement, layout: layout, workload: workload, sample: sample)
     load = PlacementLoad(placement, sample)
