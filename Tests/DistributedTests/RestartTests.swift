@@ -185,8 +185,9 @@ struct RestartTests {
         ["--hosts", "n0:1,n1:1", "--rsh", shell, "--start-limit", "3", "--restart", "2"], ["-p", "x"])
       #expect(job.status == 3 && job.isClean, "\(job.errors), \(job.survivors)")
       #expect(job.seconds < 30)
-      #expect(
-        job.complaints == ["error: the ranks had not found each other 3 s after mpirun was started"], "\(job.errors)")
+      // mpirun may have warned meanwhile: its words follow then.
+      let complaint = "error: the ranks had not found each other 3 s after mpirun was started"
+      #expect(job.complaints == [complaint] || job.complaints == [complaint + ":"], "\(job.errors)")
       #expect(job.errors.contains { $0.hasPrefix("hint: a node takes the remote shell's command and cannot connect") })
       #expect(!job.errors.contains { $0.contains("goes on from token") })
     }

@@ -161,6 +161,21 @@ struct SliceTests {
     #expect(try error { [$0.copy($1), $1] }?.hasPrefix(start + "source: expected a rank that owes rows") == true)
   }
 
+  @Test("A rank that is lost meanwhile is named, with what was awaited")
+  func lost() throws {
+    let fleet = try fleet(slices: [1, 2, 3])
+    fleet.exchanges[2].tamper = { [network = fleet.network] message, rank in
+      guard message.bytes[5] == MessageKind.sliceRows.rawValue else { return [(message, rank)] }
+      network.silence(rank: 2)
+      return []
+    }
+    var random = SplitMix64(4)
+    let error = #expect(throws: FabricError.self) { try share(fleet, .down, layer: 2, randomTokens(1, 6, &random)) }
+    #expect(error?.reason == .lost && error?.rank == 2 && error?.layer == 2)
+    #expect(
+      error?.text == "nothing heard for 10.0 s while waiting for rows of down of 1 token from rank 2 on host node2")
+  }
+
   @Test("A rank without these rows says so")
   func notHere() throws {
     let fleet = try fleet(slices: [1])

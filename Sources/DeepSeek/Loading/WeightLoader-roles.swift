@@ -40,13 +40,15 @@ extension WeightLoader {
       frequencies: Rotary.frequencies(configuration), positions: positions,
       magnitude: Rotary.magnitude(configuration))
     let layers = try (0..<configuration.layers).map { try layer($0, rotary: rotary) }
-    // Where they are tied, a stored head is not used, as in transformers.
-    let isEmbedding = configuration.tiesEmbeddings && checkpoint.prepared == nil
-    let head = isEmbedding ? ParameterNames.embedding : ParameterNames.head
     return Model(
       configuration: configuration, embedding: try checkpoint.matrix(ParameterNames.embedding), layers: layers,
-      finalNorm: try vector(ParameterNames.finalNorm), head: try matrix(head, .head), workspace: workspace,
+      finalNorm: try vector(ParameterNames.finalNorm), head: try matrix(headName, .head), workspace: workspace,
       compute: compute)
+  }
+
+  /// Where they are tied, a stored head is not used, as in transformers.
+  var headName: String {
+    configuration.tiesEmbeddings && checkpoint.prepared == nil ? ParameterNames.embedding : ParameterNames.head
   }
 
   private func layer(_ index: Int, rotary: RotaryTable) throws -> Layer {

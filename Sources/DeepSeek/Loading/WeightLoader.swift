@@ -34,12 +34,26 @@ public final class WeightLoader {
   func matrix(
     _ name: String, isOwn: Bool = false, format: (_ columns: Int) -> WeightFormat
   ) throws -> PackedMatrix {
-    if let prepared = checkpoint.prepared { return try mapped(name, prepared, format: format)[0] }
-    if let shared, !isOwn { return try phantom(name, shared, format) }
+    guard let whole = try matrix(name, isOwn: isOwn, rows: { 0..<$0 }, format: format) else {
+      preconditionFailure("\(name) has rows")
+    }
+    return whole
+  }
+
+  /// Some rows of a matrix; nil where those are none.
+  ///
+  /// - Parameter rows: which, of so many.
+  func matrix(
+    _ name: String, isOwn: Bool = false, rows: (_ count: Int) -> Range<Int>, format: (_ columns: Int) -> WeightFormat
+  ) throws -> PackedMatrix? {
+    if let prepared = checkpoint.prepared { return try mapped(name, prepared, rows: rows, format: format).first }
     let source = try checkpoint.matrix(name)
-    let packed = pack(source, as: source.runFormat(format(source.columns)))
+    let rows = rows(source.rows)
+    guard !rows.isEmpty else { return nil }
+    if let shared, !isOwn { return try phantom(name, rows: rows, shared, format) }
+    let packed = pack(source, rows: rows, as: source.runFormat(format(source.columns)))
     source.release()
-    try done(source.rows * source.columns)
+    try done(rows.count * source.columns)
     return packed
   }
 
@@ -61,14 +75,19 @@ public final class WeightLoader {
     }
   }
 
-  /// Matrices of a prepared model, which run where they lie or as copies.
+  /// Matrices of a prepared model, or some rows of each, which run where they lie or as copies.
   func mapped(
-    _ name: String, _ prepared: PreparedStore, format: (_ columns: Int) -> WeightFormat
+    _ name: String, _ prepared: PreparedStore, rows: (_ count: Int) -> Range<Int> = { 0..<$0 },
+    format: (_ columns: Int) -> WeightFormat
   ) throws -> [PackedMatrix] {
-    var matrices = try prepared.matrices(name)
-    for matrix in matrices { _ = try checked(matrix, name, format) }
+    let stored = try prepared.matrices(name)
+    var matrices = try stored.compactMap { matrix in
+      let (whole, range) = (try checked(matrix, name, format), rows(matrix.rows))
+      return range.isEmpty ? nil : range.count == whole.rows ? whole : whole.slice(range)
+    }
     if copiesPrepared {
-      prepared.fetchAhead(name)
+      let isWhole = zip(matrices, stored).allSatisfy { $0.rows == $1.rows }
+      if isWhole { prepared.fetchAhead(name) }
       matrices = matrices.map { $0.copied(compute) }
       prepared.release(name)
     }
@@ -77,7 +96,7 @@ public final class WeightLoader {
   }
 
   /// A matrix of a prepared model, if its format is the one of its part.
-  func checked(
+  private func checked(
     _ matrix: PackedMatrix, _ name: String, _ format: (_ columns: Int) -> WeightFormat
   ) throws -> PackedMatrix {
     let expected = format(matrix.columns)

@@ -52,6 +52,10 @@ public struct PlanPage {
         Format.significant(decode), Format.significant(decode / Double(count)),
       ])
     }
+    let decode = plan.prediction.decode
+    let most = decode.limits.first { $0.limit == decode.limit }?.seconds ?? 0
+    let limit =
+      "\(decode.limit.rawValue), \(Format.significant(most * 1e3)) of \(Format.significant(decode.secondsPerStep * 1e3)) ms"
     let prefill = plan.prediction.prefill.map { " A prompt waits most for \($0.limit.rawValue)." } ?? ""
     return [
       .title(
@@ -60,7 +64,7 @@ public struct PlanPage {
         "Prompt of \(workload.prompt) tokens, \(workload.generated) generated, context \(workload.context). Computed from "
           + "bandwidths, arithmetic and latencies of the cluster's description; nothing was run."),
       .text(cluster.note.map { "The cluster: " + printable($0) } ?? ""), .table(table),
-      .text("Decode waits most for \(plan.prediction.decode.limit.rawValue).\(prefill)"),
+      .text("Decode waits most for \(limit).\(prefill)"),
     ]
   }
 
@@ -147,8 +151,10 @@ public struct PlanPage {
     return [
       .table(table),
       .text(
-        "Divided: output rows of the queries' and the output projection, of dense layers and of the head; of steps of at "
-          + "most \(SliceShare.mostTokens) tokens. Each rank holds its rows once more."),
+        "Divided: output rows of the queries' and the output projection of each layer, of dense layers (two products) and of "
+          + "the head, for at most \(SliceShare.mostTokens) rows. A product's inputs go to each rank as its kernels read "
+          + "them, outputs come back in f32; that wire and these messages are in the sums below. Each rank holds its rows "
+          + "once more."),
     ]
   }
 

@@ -78,9 +78,8 @@ struct Inspect: ParsableCommand {
     try check("--placement-for", placementFor, 1...Placement.mostRanks)
     if bundles != nil, !verify || like != nil { throw ValidationError("--bundles needs --verify and a MODEL.") }
     if manifest != nil, bundles == nil { throw ValidationError("--manifest needs --verify and --bundles.") }
-    if writePlacement != nil, roles.denseSlices == .host {
-      throw ValidationError(
-        "--write-placement: which ranks share a host shows when they run: leave out --dense-slices host.")
+    if roles.denseSlices == .host {
+      throw ValidationError("--dense-slices host: which ranks share a host shows when they run: all or none.")
     }
     guard placementFor == nil else { return }
     let options = [

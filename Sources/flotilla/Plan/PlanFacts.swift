@@ -93,6 +93,14 @@ struct PlanFacts: Encodable {
     }
   }
 
+  /// Who computes the dense part of generated tokens.
+  struct Division: Encodable {
+    /// Beside the coordinator.
+    let ranks: String
+    let isChosen: Bool
+    let decodeTokensPerSecond: Double
+  }
+
   struct Busy: Encodable {
     let part: String
     let busySeconds: Double
@@ -125,6 +133,8 @@ struct PlanFacts: Encodable {
   let spread: Int
   let load: Load
   let predicted: [Speed]
+  /// The chosen one first.
+  let densePart: [Division]
   /// Of a decode step of all sequences.
   let decode: [Part]
   /// Of one prompt.
@@ -151,6 +161,12 @@ struct PlanFacts: Encodable {
         roles: plan.placement.roles(of: rank), experts: ExpertRanges.text(plan.placement.experts(of: rank)))
     }
     coordinator = plan.placement.coordinator
+    let divisions = [(placement: plan.placement, prediction: plan.prediction)] + plan.otherDivisions
+    densePart = divisions.enumerated().map { index, division in
+      Division(
+        ranks: ExpertRanges.text(division.placement.slices), isChosen: index == 0,
+        decodeTokensPerSecond: division.prediction.decode.tokensPerSecond)
+    }
     router = plan.placement.router
     spread = plan.spread
     load = Load(expertsOnBusiestHost: plan.load.busiest, hostsReached: plan.load.hosts, rowsBack: plan.load.sums)
