@@ -134,10 +134,12 @@ struct FaultTests {
   @Test("A coordinator that stands still is named by another rank")
   func stoppedCoordinator() throws {
     let job = try generating(0, SIGSTOP)
-    #expect(job.complaints.count == 1, "\(job.errors)")
-    let line = try #require(job.complaints.first)
-    #expect(line.hasPrefix("error: rank 0 on host \(host): nothing heard for "))
-    #expect(line.contains(" while waiting for work after that of layer "), "\(line)")
+    // Each of the two others notices by itself, and on a busy machine both before mpirun ends the second.
+    #expect((1...2).contains(job.complaints.count), "\(job.errors)")
+    for line in job.complaints {
+      #expect(line.hasPrefix("error: rank 0 on host \(host): nothing heard for "))
+      #expect(line.contains(" while waiting for work after that of layer "), "\(line)")
+    }
     expectEnded(job, status: 3)
   }
 
