@@ -75,9 +75,12 @@ public struct Placement: Sendable, Equatable {
   /// What a rank computes of the dense part's products where they are divided; nil where it has no part in that.
   public func share(of rank: Int) -> SliceShare? {
     guard !slices.isEmpty else { return nil }
-    if rank == coordinator { return SliceShare(index: 0, count: slices.count + 1) }
-    return slices.firstIndex(of: rank).map { SliceShare(index: $0 + 1, count: slices.count + 1) }
+    if rank == coordinator { return share(at: 0) }
+    return slices.firstIndex(of: rank).map { share(at: $0 + 1) }
   }
+
+  /// The coordinator's at 0, behind it those of ``slices``.
+  func share(at place: Int) -> SliceShare { SliceShare(index: place, count: slices.count + 1) }
 
   /// The experts of a rank, ascending.
   public func experts(of rank: Int) -> [Int] { owners.indices.filter { owners[$0] == rank } }

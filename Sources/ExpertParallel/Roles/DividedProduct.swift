@@ -20,7 +20,7 @@ struct DividedProduct {
     self.product = product
     number &+= 1
     for (index, rank) in placement.slices.enumerated() {
-      owed[rank] = SliceShare(index: index + 1, count: placement.slices.count + 1).rows(of: product.output.columns)
+      owed[rank] = placement.share(at: index + 1).rows(of: product.output.columns)
       left += owed[rank].isEmpty ? 0 : 1
     }
   }

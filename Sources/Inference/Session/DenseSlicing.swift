@@ -1,7 +1,6 @@
 import ExpertParallel
 
-/// Which ranks compute rows of the dense part of generated tokens for the coordinator, from a second copy of these
-/// weights.
+/// Which ranks compute rows of the dense part for the coordinator, each from a copy of its share of these weights.
 public enum DenseSlicing: String, Sendable, CaseIterable, Codable {
   /// Those of the coordinator's host.
   case host
@@ -20,10 +19,10 @@ struct SlicesDecision: Codable {
   /// The placement with these ranks, or with those that it names itself.
   ///
   /// - Parameter sizes: of the model.
-  func applied(to placement: Placement, _ sizes: @autoclosure () -> WeightSizes) throws -> Placement {
+  func applied(to placement: Placement, _ sizes: WeightSizes) throws -> Placement {
     if isAsked { return try placement.dividing(among: ranks) }
     if placement.decidesSlices { return placement }
-    return try placement.dividing(among: !ranks.isEmpty && sizes().isWorthDividing ? ranks : [])
+    return try placement.dividing(among: sizes.isWorthDividing ? ranks : [])
   }
 }
 

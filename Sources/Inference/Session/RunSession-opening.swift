@@ -84,7 +84,8 @@ struct Opened {
     }
     formats = try WeightFormats(quant: options.formats, requantizes: options.requantizes, for: checkpoint)
     try options.accept?(checkpoint, formats)
-    placement = try slices.applied(to: placement, WeightSizes(configuration, formats))
+    let sizes = WeightSizes(configuration, formats)
+    placement = try slices.applied(to: placement, sizes)
     self.placement = placement
     var lacks: [String] = []
     if let prepared = checkpoint.prepared {
@@ -102,7 +103,7 @@ struct Opened {
     }
     cacheFormat = options.cacheFormat ?? .automatic(for: formats)
     let plan = MemoryPlan(
-      configuration: configuration, formats: formats, cacheFormat: cacheFormat, placement: placement,
+      configuration: configuration, formats: formats, sizes: sizes, cacheFormat: cacheFormat, placement: placement,
       prefillChunk: options.prefillChunk, sequences: options.parallel,
       threads: options.threads ?? fleet.defaultThreads)
     weightBytes = plan.weightBytes(rank: fleet.rank)

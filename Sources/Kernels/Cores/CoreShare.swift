@@ -21,12 +21,10 @@ public struct CoreShare: Sendable, Equatable {
     let mine = masks[rank]
     let sharers = masks.indices.filter { masks[$0] == mine }
     // Others overlap in part: nobody can say who gets what, so count them all and stay loose.
-    let rivals = masks.filter { !Set($0.numbers).isDisjoint(with: mine.numbers) }.count
+    func ranksMeeting(_ mask: ProcessorSet) -> Int { masks.count { !Set($0.numbers).isDisjoint(with: mask.numbers) } }
+    let rivals = ranksMeeting(mine)
     let parts = machine.parts(of: mine)
-    fewestCores =
-      masks.map { mask in
-        machine.count(in: mask) / masks.count { !Set($0.numbers).isDisjoint(with: mask.numbers) }
-      }.min() ?? 0
+    fewestCores = masks.map { machine.count(in: $0) / ranksMeeting($0) }.min() ?? 0
     guard parts.count > 1, sharers.count > 1, rivals == sharers.count, let index = sharers.firstIndex(of: rank) else {
       threads = max(1, machine.count(in: mine) / rivals)
       processors = nil

@@ -13,8 +13,8 @@ public struct DecodePrediction: Sendable {
     let depth = workload.prompt + workload.generated / 2
     var phases = Dictionary(uniqueKeysWithValues: Phase.Kind.allCases.map { ($0, Phase($0)) })
     phases[.attention] = Self.attention(model, rows: workload.sequences, depth: depth)
-    phases[.dense] = model.phase(.dense, model.costs.dense, model.costs.divisibleDense, rows: workload.sequences)
-    phases[.head] = model.phase(.head, model.costs.head, model.costs.divisibleHead, rows: workload.sequences)
+    phases[.dense] = model.densePhase(rows: workload.sequences)
+    phases[.head] = model.headPhase(rows: workload.sequences)
     let layers = Double(model.costs.expertLayers)
     var batches: [ExchangeTime] = []
     model.forEachBatch(of: workload.sequences, most: 512) {
@@ -34,8 +34,8 @@ public struct DecodePrediction: Sendable {
     let phases = other.phases.map { phase in
       switch phase.kind {
       case .attention: Self.attention(model, rows: workload.sequences, depth: other.depth)
-      case .dense: model.phase(.dense, model.costs.dense, model.costs.divisibleDense, rows: workload.sequences)
-      case .head: model.phase(.head, model.costs.head, model.costs.divisibleHead, rows: workload.sequences)
+      case .dense: model.densePhase(rows: workload.sequences)
+      case .head: model.headPhase(rows: workload.sequences)
       case .toRouter, .gate, .dispatch, .experts, .combine, .shared: phase
       }
     }

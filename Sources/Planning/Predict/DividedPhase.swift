@@ -5,8 +5,12 @@ extension RunModel {
   /// Whether ranks divide the dense part of a step of so many rows.
   func divides(rows: Int) -> Bool { !placement.slices.isEmpty && rows <= SliceShare.mostTokens }
 
+  /// All dense layers.
+  func densePhase(rows: Int) -> Phase { phase(.dense, costs.dense, costs.divisibleDense, rows: rows) }
+  func headPhase(rows: Int) -> Phase { phase(.head, costs.head, costs.divisibleHead, rows: rows) }
+
   /// A part of the model, some of whose products ranks may divide.
-  func phase(_ kind: Phase.Kind, _ whole: Work, _ divisible: DivisibleWork, rows: Int) -> Phase {
+  private func phase(_ kind: Phase.Kind, _ whole: Work, _ divisible: DivisibleWork, rows: Int) -> Phase {
     let isDivided = divides(rows: rows)
     let own = isDivided ? whole - divisible.work : whole
     var phase = Phase(kind, own, rows: rows, coordinatorSpeed.duration(own, rows: rows, efficiency))

@@ -67,8 +67,8 @@ private struct VirtualClock {
     expertSeconds = Array(repeating: 0, count: model.placement.ranks)
     timesBusiest = Array(repeating: 0, count: model.placement.ranks)
     loads = HostLoads(ranks: model.placement.ranks, experts: model.placement.experts)
-    dense = model.phase(.dense, model.costs.dense, model.costs.divisibleDense, rows: workload.sequences)
-    head = model.phase(.head, model.costs.head, model.costs.divisibleHead, rows: workload.sequences)
+    dense = model.densePhase(rows: workload.sequences)
+    head = model.headPhase(rows: workload.sequences)
   }
 
   mutating func run(_ step: Int) {
