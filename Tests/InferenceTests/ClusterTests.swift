@@ -51,7 +51,9 @@ struct ClusterTests {
 
   @Test("There and back")
   func roundTrip() throws {
-    let cluster = try small()
+    var cluster = try small()
+    #expect(try ClusterDescription.parse(cluster.json(), file: "c.json") == cluster)
+    cluster.nodes[1].messageCost = .init(secondsPerByteSent: 1e-9, secondsPerByteReceived: 2.5e-9)
     #expect(try ClusterDescription.parse(cluster.json(), file: "c.json") == cluster)
   }
 
@@ -104,6 +106,14 @@ struct ClusterTests {
       ("nodes[1].processors", { $0.nodes[1].processors = 1 << 17 }),
       ("nodes[0].memory_bytes.total", { $0.nodes[0].memoryBytes = .init(total: .max, available: .max) }),
       ("nodes[0].read_bytes_per_second[0].best", { $0.nodes[0].readBytesPerSecond = huge }),
+      (
+        "nodes[0].message_cost.seconds_per_byte_sent",
+        { $0.nodes[0].messageCost = .init(secondsPerByteSent: -1e-9, secondsPerByteReceived: 0) }
+      ),
+      (
+        "nodes[1].message_cost.seconds_per_byte_received",
+        { $0.nodes[1].messageCost = .init(secondsPerByteSent: 0, secondsPerByteReceived: 1) }
+      ),
       ("links.bytes_per_second[0][1]", { $0.links.bytesPerSecond[0][1] = 1e-300 }),
       ("links.latency_seconds[1][0]", { $0.links.latencySeconds[1][0] = 1e6 }),
       ("nodes[1].instruction_set", { $0.nodes[1].instructionSet = "zzz" }),
@@ -173,9 +183,24 @@ struct ClusterTests {
     #expect(found.machines.map(\.ranks) == [[0], [1], [2]] && found.ranks.count == 3)
     #expect(found.links.map { [$0.from, $0.to] } == [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]])
     #expect(found.links.allSatisfy { $0.latencySeconds > 0 && $0.bytesPerSecond > 0 && $0.bytesPerSecond.isFinite })
+    #expect(found.ranks.allSatisfy { $0.messageCost.map { $0.secondsPerByteSent >= 0 } != false })
     let links = ClusterDescription.Links(found.links, nodes: 3)
     #expect(links.latencySeconds.indices.allSatisfy { links.latencySeconds[$0][$0] == 0 })
     #expect(links.bytesPerSecond[2][0] == found.links[4].bytesPerSecond)
+  }
+
+  @Test("What messages cost: the time that computing lost, held against quiet times before and after")
+  func messageCost() {
+    func sample(_ multiplyAdds: Double, sent: Int = 0, received: Int = 0) -> Calibration.LoadSample {
+      .init(seconds: 2, multiplyAdds: multiplyAdds, threads: 4, bytesSent: sent, bytesReceived: received)
+    }
+    // 80 a second in quiet times, then 100: two seconds with messages lose 0.5 of them, of four threads.
+    let quiet = [sample(160), sample(160), sample(200)]
+    let busy = [sample(120, received: 1000), sample(135, received: 1000)]
+    #expect(Calibration.MessageCost.secondsPerByte(busy, quiet: quiet, \.bytesReceived) == 0.5 * 4 / 1000)
+    #expect(Calibration.MessageCost.secondsPerByte(busy, quiet: quiet, \.bytesSent) == nil)
+    let faster = [sample(190, sent: 10), sample(190, sent: 10)]
+    #expect(Calibration.MessageCost.secondsPerByte(faster, quiet: quiet, \.bytesSent) == 0)
   }
 
   @Test("What crossed each interface between two looks")

@@ -14,6 +14,7 @@ struct MadeUpNode {
   var read = 30e9
   var int8 = 600e9
   var f32 = 200e9
+  var messageCost: Calibration.MessageCost?
 
   fileprivate func node(_ name: String) -> ClusterDescription.Node {
     func speeds(_ best: Double) -> [Calibration.ThreadSpeed] {
@@ -25,7 +26,8 @@ struct MadeUpNode {
     return .init(
       name: name, cpu: cpu, sockets: domains, domains: domains, cores: cores, processors: cores,
       memoryBytes: .init(total: bytes, available: bytes), instructionSet: "avx2", readBytesPerSecond: speeds(read),
-      multiplyAddsF32PerSecond: speeds(f32), multiplyAddsInt8PerSecond: speeds(int8))
+      multiplyAddsF32PerSecond: speeds(f32), multiplyAddsInt8PerSecond: speeds(int8),
+      messageCost: messageCost)
   }
 }
 

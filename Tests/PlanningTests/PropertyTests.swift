@@ -14,12 +14,20 @@ struct PropertyTests {
         cpu: "kind \(kind)", cores: [2, 4, 16].randomElement(using: &generator)!,
         domains: Int.random(in: 1...2, using: &generator), gibibytes: Double.random(in: 0.5...3, using: &generator),
         read: Double.random(in: 10e9...200e9, using: &generator),
-        int8: Double.random(in: 0.2e12...3e12, using: &generator))
+        int8: Double.random(in: 0.2e12...3e12, using: &generator), messageCost: messageCost(&generator))
     }
     let nodes = (0..<Int.random(in: 2...5, using: &generator)).map { _ in kinds.randomElement(using: &generator)! }
     return madeUpCluster(
       nodes, latency: Double.random(in: 1e-6...2e-4, using: &generator),
       bytesPerSecond: Double.random(in: 1e8...1e10, using: &generator))
+  }
+
+  /// None on every third node or so.
+  private func messageCost(_ generator: inout SeededGenerator) -> Calibration.MessageCost? {
+    guard Int.random(in: 0..<3, using: &generator) > 0 else { return nil }
+    return .init(
+      secondsPerByteSent: Double.random(in: 0...2e-9, using: &generator),
+      secondsPerByteReceived: Double.random(in: 0...2e-8, using: &generator))
   }
 
   private func search(_ cluster: ClusterDescription, _ sequences: Int) -> PlanSearch {
@@ -144,6 +152,7 @@ struct PropertyTests {
     try faster { $0.nodes[some].multiplyAddsInt8PerSecond = scaled($0.nodes[some].multiplyAddsInt8PerSecond) }
     try faster { $0.links.bytesPerSecond = $0.links.bytesPerSecond.map { $0.map { $0 * 3 } } }
     try faster { $0.links.latencySeconds = $0.links.latencySeconds.map { $0.map { $0 / 3 } } }
+    try faster { $0.nodes[some].messageCost = nil }
     // A prediction for the very same placement, too.
     var quick = cluster
     for index in quick.nodes.indices {

@@ -71,7 +71,7 @@ public struct ClusterCalibration: Sendable {
       instructionSet: machine.instructionSet, readBytesPerSecond: machine.readBytesPerSecond,
       multiplyAddsF32PerSecond: machine.multiplyAddsF32PerSecond,
       multiplyAddsInt8PerSecond: machine.multiplyAddsInt8PerSecond, products: machine.products, costs: machine.costs,
-      cacheBytes: facts.machine.lastLevelCacheBytes, interface: rank.carried.first?.name,
+      cacheBytes: facts.machine.lastLevelCacheBytes, messageCost: rank.messageCost, interface: rank.carried.first?.name,
       congestionControl: facts.machine.congestionControl, governor: facts.machine.governor)
   }
 }

@@ -13,6 +13,9 @@ enum CalibrationMessage {
     case end = 5
     /// Its head is to be sent back as `pong`.
     case probe = 6
+    /// To be taken while this rank computes; its head is to be sent back as `taken`.
+    case load = 7
+    case taken = 8
   }
 
   static let headBytes = 8
@@ -67,6 +70,10 @@ enum CalibrationOrder: Codable {
   case prepare(CalibrationOptions, sharers: Int, threads: Int)
   /// Read it for so many seconds.
   case read(seconds: Double)
+  /// Get ready to compute with all threads.
+  case prepareLoad(CalibrationOptions)
+  /// Compute for so many seconds, and meanwhile send messages, if somebody is named.
+  case load(seconds: Double, to: Int?)
 }
 
 /// What comes back.
@@ -77,5 +84,6 @@ enum CalibrationAnswer: Codable {
   case ready
   /// Bytes a second.
   case read(Double)
+  case loaded(Calibration.LoadSample)
   case failed(String)
 }

@@ -18,6 +18,7 @@ public final class CalibrationRank {
   private var link: (meter: LinkMeter, requester: Int)?
   /// What is read together with others, and how.
   private var prepared: (meter: SpeedMeter, buffer: StreamBuffer, compute: Compute)?
+  private var load: LoadMeter?
 
   /// - Parameter isInterrupted: asked between measurements.
   public init(
@@ -51,11 +52,18 @@ public final class CalibrationRank {
       CalibrationMessage.write(.pong, to: message)
       try exchange.send(message, to: message.source)
       return true
+    case .load:
+      load?.count(message.count)
+      message.count = CalibrationMessage.headBytes
+      CalibrationMessage.write(.taken, to: message)
+      try exchange.send(message, to: message.source)
+      return true
     case .pong:
       try take(pong: message)
       return true
     case .order:
       try follow(try CalibrationMessage.decode(CalibrationOrder.self, from: message), from: message.source)
+    case .taken: try load?.noteTaken()
     case .answer:
       answers[message.source] = try CalibrationMessage.decode(CalibrationAnswer.self, from: message)
     case .end:
@@ -121,6 +129,13 @@ public final class CalibrationRank {
       case .read(let seconds):
         guard let prepared else { throw CalibrationFailure("memory to read: expected to be prepared, found none") }
         try answer(.read(prepared.meter.read(prepared.buffer, prepared.compute, seconds: seconds)), to: requester)
+      case .prepareLoad(let options):
+        let meter = meter(options)
+        load = try LoadMeter(exchange, meter.compute(threads: meter.mostThreads))
+        try answer(.ready, to: requester)
+      case .load(let seconds, let destination):
+        guard let load else { throw CalibrationFailure("work to do: expected to be prepared, found none") }
+        try answer(.loaded(try load.run(seconds: seconds, to: destination) { try step() }), to: requester)
       }
     } catch let failure as CalibrationFailure {
       try answer(.failed(failure.description), to: requester)

@@ -50,22 +50,26 @@ extension SpeedMeter {
   }
 
   /// Of reading weights and of computing with several rows, the part of the shorter one that the longer one does not
-  /// hide.
+  /// hide. Memory may be faster or slower than a moment ago: each pass is held against one with a single row just before.
   private func exposed(
     _ product: Calibration.ProductSpeed, _ speed: Calibration.RowSpeed, _ buffer: StreamBuffer, _ compute: Compute
   ) throws -> Double {
     let panelBytes = product.format.panelBytes(columns: ProductTrial.columns)
     let rows = Self.pieceBytes / panelBytes * PackedMatrix.panelRows
+    let one = ProductTrial(product.format, tokens: 1, weightRows: rows, in: buffer, compute)
     let trial = ProductTrial(product.format, tokens: speed.rows, weightRows: rows, in: buffer, compute)
-    let found = try median {
-      trial.moveOn()
-      return 1 / seconds { trial.pass() }
+    trial.moveOn()
+    let longer = try median {
+      // Each takes every other piece, so that none is in a cache.
+      for each in [one, trial, one, trial] { each.moveOn() }
+      let reading = seconds { one.pass() }
+      return seconds { trial.pass() } / reading
     }
     let reading = Double(trial.bytes) / product.streamedBytesPerSecond
     let computing = Double(trial.multiplyAdds) / speed.perSecond
     let first = Double(trial.multiplyAdds / speed.rows) / product.multiplyAdds[0].perSecond
     let shorter = min(reading, computing - first)
-    return shorter > 0 ? min(1, max(0, (1 / found - max(reading, computing)) / shorter)) : 0
+    return shorter > 0 ? min(1, max(0, (longer * reading - max(reading, computing)) / shorter)) : 0
   }
 
   /// Multiply-adds a second with weights at hand.

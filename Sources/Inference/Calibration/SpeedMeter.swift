@@ -32,7 +32,7 @@ struct SpeedMeter {
 
   /// Every speed by number of threads, with nothing else running.
   func host(name: String, ranks: [Int]) throws -> Calibration.Host {
-    let counts = Self.threadCounts(cores: min(options.threads ?? machine.cores, machine.cores))
+    let counts = Self.threadCounts(cores: mostThreads)
     var host = Calibration.Host(
       name: name, ranks: ranks, machine: machine, instructionSet: kernels.instructionSet.rawValue, bufferBytes: 0,
       readBytesPerSecond: [], readByAllRanks: nil, multiplyAddsF32PerSecond: [], multiplyAddsInt8PerSecond: [],
@@ -58,6 +58,8 @@ struct SpeedMeter {
     }
     return host
   }
+
+  var mostThreads: Int { min(options.threads ?? machine.cores, machine.cores) }
 
   func compute(threads: Int) -> Compute {
     let compute = Compute(kernels: kernels, threads: threads)

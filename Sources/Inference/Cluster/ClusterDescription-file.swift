@@ -86,6 +86,7 @@ extension ClusterDescription {
     try file.limit(node.products ?? [], path + ".products")
     try file.verify(node.costs, path + ".costs")
     try file.limit(node.costs ?? [], path + ".costs")
+    if let cost = node.messageCost { try file.verify(cost, path + ".message_cost") }
     if let cache = node.cacheBytes { try file.within(cache, Limits.memoryBytes, path + ".cache_bytes") }
   }
 

@@ -61,6 +61,8 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
     public var costs: [Calibration.ThreadCosts]?
     /// Of the last level, which all cores share; nil where the system does not tell.
     public var cacheBytes: Int?
+    /// What messages to other nodes take from the processors; nil where that is not known.
+    public var messageCost: Calibration.MessageCost?
     /// The network interface that carried the messages; nil where none was seen to, as with InfiniBand.
     public var interface: String?
     /// How TCP reacts to losses.
@@ -86,6 +88,7 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
       case readBytesPerSecond = "read_bytes_per_second"
       case multiplyAddsF32PerSecond = "multiply_adds_f32_per_second"
       case multiplyAddsInt8PerSecond = "multiply_adds_int8_per_second"
+      case messageCost = "message_cost"
       case congestionControl = "congestion_control"
     }
 
@@ -94,7 +97,8 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
       instructionSet: String, readBytesPerSecond: [Calibration.ThreadSpeed],
       multiplyAddsF32PerSecond: [Calibration.ThreadSpeed], multiplyAddsInt8PerSecond: [Calibration.ThreadSpeed],
       products: [Calibration.ProductSpeed]? = nil, costs: [Calibration.ThreadCosts]? = nil, cacheBytes: Int? = nil,
-      interface: String? = nil, congestionControl: String? = nil, governor: String? = nil
+      messageCost: Calibration.MessageCost? = nil, interface: String? = nil, congestionControl: String? = nil,
+      governor: String? = nil
     ) {
       self.name = name
       self.cpu = cpu
@@ -110,6 +114,7 @@ public struct ClusterDescription: Codable, Sendable, Equatable {
       self.products = products
       self.costs = costs
       self.cacheBytes = cacheBytes
+      self.messageCost = messageCost
       self.interface = interface
       self.congestionControl = congestionControl
       self.governor = governor
@@ -172,6 +177,7 @@ extension ClusterDescription {
       node.multiplyAddsInt8PerSecond = node.multiplyAddsInt8PerSecond.map(\.rounded)
       node.products = node.products?.map(\.rounded)
       node.costs = node.costs?.map { $0.mapped(\.fourDigits) }
+      node.messageCost = node.messageCost?.rounded
       return node
     }
     cluster.links.latencySeconds = links.latencySeconds.map { $0.map(\.fourDigits) }

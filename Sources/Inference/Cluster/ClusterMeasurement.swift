@@ -7,10 +7,13 @@ public struct ClusterMeasurement: Codable, Sendable, Equatable {
     public var hostName: String
     /// What crossed its network interfaces while links were measured, the busiest first.
     public var carried: [InterfaceCount]
+    /// Nil where that was not measured.
+    public var messageCost: Calibration.MessageCost?
 
-    public init(hostName: String, carried: [InterfaceCount]) {
+    public init(hostName: String, carried: [InterfaceCount], messageCost: Calibration.MessageCost? = nil) {
       self.hostName = hostName
       self.carried = carried
+      self.messageCost = messageCost
     }
   }
 
@@ -52,13 +55,14 @@ extension Calibrator {
   static let linkSizes = [64, 1 << 20]
 
   /// Measures every link in both directions, one at a time, each rank taken for a node of its own whatever its host
-  /// is called; before that, if asked to, every machine.
+  /// is called; if asked to, every machine before that, and what messages cost the machines afterwards.
   ///
   /// - Throws: ``CalibrationFailure``, `Interrupted`, and what the exchange throws.
   public func cluster(mpi: String, includesMachines: Bool) throws -> ClusterMeasurement {
     let exchange = rank.exchange
     let count = exchange.rankCount
-    let total = (includesMachines ? 1 : 0) + count * (count - 1)
+    let isWhole = includesMachines && count > 1
+    let total = (includesMachines ? 1 : 0) + count * (count - 1) + (isWhole ? count : 0)
     var done = 0
     var machines: [Calibration.Host] = []
     if includesMachines {
@@ -83,10 +87,15 @@ extension Calibrator {
         ClusterMeasurement.Link(try link(from: from, to: to, sizes: Self.linkSizes, isOneWay: true)))
     }
     let after = try counters()
+    var costs = [Calibration.MessageCost?](repeating: nil, count: count)
+    if isWhole {
+      costs = try messageCosts { begin(done + $0, of: total, "messages while ranks \($0) and \($1) compute") }
+    }
     try rank.end()
     let ranks = (0..<count).map { rank in
       ClusterMeasurement.Rank(
-        hostName: exchange.hostName(of: rank), carried: InterfaceCount.growth(from: before[rank], to: after[rank]))
+        hostName: exchange.hostName(of: rank), carried: InterfaceCount.growth(from: before[rank], to: after[rank]),
+        messageCost: costs[rank])
     }
     return ClusterMeasurement(mpi: mpi, ranks: ranks, machines: machines, links: links)
   }

@@ -14,6 +14,10 @@ public struct RankLayout: Sendable {
   public private(set) var nodeSpeeds: [RankSpeed]
   /// Whether several ranks run on a node.
   let hasNeighbours: Bool
+  /// Whether it is known of a node what messages take from its processors.
+  let countsMessages: Bool
+  /// `[nodes of the cluster]`: threads of all ranks, at most as many as cores.
+  private let threadsOfNode: [Int]
   private let efficiency: Efficiency
 
   /// - Parameter threads: of each rank; nil: the cores of its node, divided.
@@ -24,10 +28,8 @@ public struct RankLayout: Sendable {
     var used = [Int](repeating: 0, count: cluster.nodes.count)
     for (node, count) in zip(nodes, threads) { used[node] += count }
     var known = KnownSpeed(efficiency)
-    nodeSpeeds = cluster.nodes.indices.map { index in
-      let node = cluster.nodes[index]
-      return known.speed(node, threads: min(node.cores, max(1, used[index]))).ofSeveralRanks
-    }
+    let threadsOfNode = cluster.nodes.indices.map { min(cluster.nodes[$0].cores, max(1, used[$0])) }
+    nodeSpeeds = cluster.nodes.indices.map { known.speed(cluster.nodes[$0], threads: threadsOfNode[$0]).ofSeveralRanks }
     speeds = zip(nodes, threads).map { [nodeSpeeds] index, count in
       let node = cluster.nodes[index]
       // Several ranks keep to NUMA domains of their own.
@@ -35,6 +37,8 @@ public struct RankLayout: Sendable {
         .limited(to: nodeSpeeds[index], part: min(counts[index], node.domains))
     }
     hasNeighbours = counts.contains { $0 > 1 }
+    countsMessages = cluster.nodes.contains { $0.messageCost != nil }
+    self.threadsOfNode = threadsOfNode
     self.cluster = cluster
     self.nodes = nodes
     self.threads = threads
@@ -78,6 +82,21 @@ public struct RankLayout: Sendable {
     shareNode(sender, receiver)
       ? efficiency.sharedMemoryLatency : cluster.links.latencySeconds[nodes[sender]][nodes[receiver]]
   }
+
+  /// Seconds for which a message to another node keeps all threads of the rank from other work.
+  func secondsToSend(_ bytes: Double, by rank: Int) -> Double {
+    bytes * (cluster.nodes[nodes[rank]].messageCost?.secondsPerByteSent ?? 0) / processors(of: rank)
+  }
+
+  /// The same of one from another node.
+  func secondsToReceive(_ bytes: Double, by rank: Int) -> Double {
+    bytes * (cluster.nodes[nodes[rank]].messageCost?.secondsPerByteReceived ?? 0) / processors(of: rank)
+  }
+
+  private func processors(of rank: Int) -> Double { Double(min(threads[rank], cluster.nodes[nodes[rank]].cores)) }
+
+  /// Of what its node has, a rank's part.
+  func partOfNode(_ rank: Int) -> Double { processors(of: rank) / Double(threadsOfNode[nodes[rank]]) }
 
   func bytesPerSecond(from sender: Int, to receiver: Int) -> Double {
     shareNode(sender, receiver)

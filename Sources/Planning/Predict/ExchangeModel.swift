@@ -19,9 +19,11 @@ struct ExchangeModel {
       (router == coordinator ? gated : 0) + (includesShared ? sharedTime(tokens).seconds : 0)
     var hosts = startTimes(loads, gated: gated, sharedDone: sharedDone, &exchange)
     if !includesShared { hosts.removeAll { $0.rank == coordinator } }
-    finishTimes(&hosts, loads, tokens: tokens, includesShared: includesShared)
-    exchange.busiestHost = hosts.filter { $0.rank != coordinator }.map(\.time.seconds).max() ?? 0
+    finishTimes(&hosts, loads, shared: includesShared ? (router == coordinator ? gated : 0, tokens) : nil)
     takeBack(hosts, loads, gated: gated, sharedDone: sharedDone, &exchange)
+    for host in hosts where host.rank != coordinator {
+      exchange.busiestHost = max(exchange.busiestHost, busySeconds(host.rank, host.time, exchange))
+    }
     if includesShared { exchange.explainShared(Phase(.shared, costs.shared, rows: tokens, sharedTime(tokens))) }
     return exchange
   }
@@ -57,6 +59,18 @@ struct ExchangeModel {
     return (work, time)
   }
 
+  /// A host's experts, and what else its rank does for other ranks.
+  func busySeconds(_ rank: Int, _ experts: RooflineTime, _ exchange: ExchangeTime) -> Double {
+    experts.seconds + (exchange.carried[rank]?.seconds ?? 0) + (rank == placement.router ? exchange.routerBusy : 0)
+  }
+
+  /// A message between nodes keeps both ranks from other work.
+  private func carry(_ bytes: Double, from sender: Int, to receiver: Int, _ exchange: inout ExchangeTime) {
+    guard layout.countsMessages, !layout.shareNode(sender, receiver) else { return }
+    exchange.carried[sender, default: CarriedMessages()].add(bytes, layout.secondsToSend(bytes, by: sender))
+    exchange.carried[receiver, default: CarriedMessages()].add(bytes, layout.secondsToReceive(bytes, by: receiver))
+  }
+
   /// The rows go to the router, which scores them and chooses.
   private func askRouter(_ tokens: Int, _ exchange: inout ExchangeTime) -> Double {
     let (coordinator, router) = (placement.coordinator, placement.router)
@@ -72,6 +86,7 @@ struct ExchangeModel {
       } else {
         (way.wireBytes, way.wireSeconds) = (bytes, seconds)
         exchange.portOutOfCoordinator = seconds
+        carry(bytes, from: coordinator, to: router, &exchange)
       }
       way.seconds = way.latencySeconds + seconds
     }
@@ -121,6 +136,7 @@ struct ExchangeModel {
       } else {
         port += seconds
         sent += bytes
+        carry(bytes, from: router, to: rank, &exchange)
         (way.wireBytes, way.wireSeconds) = (sent, port)
       }
       way.seconds = way.latencySeconds + way.sharedMemorySeconds + way.wireSeconds
@@ -140,7 +156,10 @@ struct ExchangeModel {
   }
 
   /// Ranks of a node share its memory and cores: none is done before all of their work so far could be.
-  private func finishTimes(_ hosts: inout [Host], _ loads: HostLoads, tokens: Int, includesShared: Bool) {
+  ///
+  /// - Parameter shared: when the coordinator begins with the shared experts, and for how many tokens; nil: it has other
+  ///   work.
+  private func finishTimes(_ hosts: inout [Host], _ loads: HostLoads, shared: (start: Double, tokens: Int)?) {
     for index in hosts.indices {
       (hosts[index].work, hosts[index].time) = expertTime(loads, rank: hosts[index].rank)
       hosts[index].finish = hosts[index].start + hosts[index].time.seconds
@@ -152,6 +171,14 @@ struct ExchangeModel {
       let node = layout.nodes[host.rank]
       together[node] += expertTime(loads, rank: host.rank, on: layout.nodeSpeeds[node]).time.seconds
       begin[node] = min(begin[node], host.start)
+    }
+    if let shared {
+      let node = layout.nodes[placement.coordinator]
+      // What of them is left when the first host of the node begins.
+      let alone = sharedTime(shared.tokens).seconds
+      let left = 1 - min(1, max(0, begin[node] - shared.start) / max(alone, .leastNormalMagnitude))
+      let all = layout.nodeSpeeds[node].duration(costs.shared, rows: shared.tokens, efficiency).seconds
+      together[node] += left * min(all, alone)
     }
     for index in hosts.indices {
       let node = layout.nodes[hosts[index].rank]
@@ -183,6 +210,7 @@ struct ExchangeModel {
           port = max(port, arrival.ready) + seconds
           bytes += size
           exchange.portIntoCoordinator += seconds
+          carry(size, from: rank, to: coordinator, &exchange)
           arrival.wire = port - arrival.ready
         }
       }
@@ -222,6 +250,17 @@ struct ExchangeModel {
   }
 }
 
+/// Messages of a rank, and what they take from its processors beside the wire.
+struct CarriedMessages {
+  private(set) var bytes = 0.0
+  private(set) var seconds = 0.0
+
+  mutating func add(_ bytes: Double, _ seconds: Double) {
+    self.bytes += bytes
+    self.seconds += seconds
+  }
+}
+
 /// What an exchange takes, in phases that add up to its total, and what it occupies.
 struct ExchangeTime {
   var toRouter = Phase(.toRouter)
@@ -238,6 +277,8 @@ struct ExchangeTime {
   var portOutOfRouter = 0.0
   var bytesOutOfRouter = 0.0
   var portIntoCoordinator = 0.0
+  /// By rank: what it sends to other nodes and gets from there, and for how long that keeps it from other work.
+  var carried: [Int: CarriedMessages] = [:]
   /// Rows that have come back; on the coordinator.
   var addingPhase = Phase(.combine)
   var adding: Double { addingPhase.seconds }

@@ -1,7 +1,7 @@
 /// A stretch of a decode step's time, and what it is the sum of. Of one step, all layers together.
 ///
 /// `seconds` is ``longerSeconds`` + ``lostSeconds`` + ``elementSeconds`` + ``overheadSeconds`` + ``latencySeconds`` + ``wireSeconds`` +
-/// ``sharedMemorySeconds`` + ``neighbourSeconds`` - ``hiddenSeconds``.
+/// ``sharedMemorySeconds`` + ``carryingSeconds`` + ``neighbourSeconds`` - ``hiddenSeconds``.
 public struct Phase: Sendable, Equatable {
   /// In the order of a layer.
   public enum Kind: String, Sendable, CaseIterable, Codable {
@@ -51,6 +51,9 @@ public struct Phase: Sendable, Equatable {
   public var wireSeconds = 0.0
   /// Between ranks of a node.
   public var sharedMemorySeconds = 0.0
+  /// To and from other nodes, and what that takes from the processors beside the wire.
+  public var carriedBytes = 0.0
+  public var carryingSeconds = 0.0
   /// For other ranks of the same node, which share its memory and cores.
   public var neighbourSeconds = 0.0
   /// Of all that, what goes on while something longer does: to be taken off.
@@ -102,6 +105,8 @@ public struct Phase: Sendable, Equatable {
     wireBytes += other.wireBytes * times
     wireSeconds += other.wireSeconds * times
     sharedMemorySeconds += other.sharedMemorySeconds * times
+    carriedBytes += other.carriedBytes * times
+    carryingSeconds += other.carryingSeconds * times
     neighbourSeconds += other.neighbourSeconds * times
     hiddenSeconds += other.hiddenSeconds * times
   }

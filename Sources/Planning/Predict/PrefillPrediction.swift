@@ -137,11 +137,17 @@ private struct PromptSum {
       layer.alone += model.exchange.time(loads, tokens: rows, includesShared: true).total
       layer.way += time.total
       for (node, seconds) in model.exchange.nodeTimes(loads).enumerated() { layer.nodes[node] += seconds }
+      for (rank, messages) in time.carried.sorted(by: { $0.key < $1.key }) {
+        layer.nodes[model.layout.nodes[rank]] += messages.seconds * model.layout.partOfNode(rank)
+      }
       let placement = model.placement
+      func carrying(_ rank: Int) -> Double { time.carried[rank]?.seconds ?? 0 }
       let own = model.exchange.expertTime(loads, rank: placement.coordinator).time.seconds
-      layer.ownExperts += own + time.adding + (placement.router == placement.coordinator ? time.routerBusy : 0)
+      layer.ownExperts += own + time.adding + carrying(placement.coordinator)
+      if placement.router == placement.coordinator { layer.ownExperts += time.routerBusy }
+      let router = placement.router == placement.coordinator ? 0 : time.routerBusy + carrying(placement.router)
       let ports: [(Kind, Double)] = [
-        (.router, placement.router == placement.coordinator ? 0 : time.routerBusy), (.host, time.busiestHost),
+        (.router, router), (.host, time.busiestHost),
         (.portIntoCoordinator, time.portIntoCoordinator), (.portOutOfRouter, time.portOutOfRouter),
         (.portOutOfCoordinator, time.portOutOfCoordinator),
       ]

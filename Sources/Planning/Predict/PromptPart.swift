@@ -33,6 +33,11 @@ extension Phase {
     self.init(kind)
     (self.seconds, wireBytes, wireSeconds) = (seconds, bytes, seconds)
   }
+
+  fileprivate init(_ carried: CarriedMessages) {
+    self.init(.combine)
+    (seconds, carriedBytes, carryingSeconds) = (carried.seconds, carried.bytes, carried.seconds)
+  }
 }
 
 /// Adds up a prompt's chunks.
@@ -86,19 +91,29 @@ private struct PromptParts {
   private mutating func addExchange(_ loads: HostLoads, _ cut: PromptCut, times: Double, _ nodes: inout [Int: Phase]) {
     let (placement, exchange) = (model.placement, model.exchange)
     let time = exchange.time(loads, tokens: cut.rows, includesShared: false)
+    func busySeconds(_ rank: Int) -> Double {
+      exchange.busySeconds(rank, exchange.expertTime(loads, rank: rank).time, time)
+    }
     func experts(_ rank: Int) -> Phase {
       let own = exchange.expertTime(loads, rank: rank)
       return Phase(.experts, own.work, rows: 1, own.time)
     }
+    func messages(_ rank: Int) -> Phase { Phase(time.carried[rank] ?? CarriedMessages()) }
     let router: PrefillPrediction.Resource.Kind = placement.router == placement.coordinator ? .coordinator : .router
     var gate = time.gate
     gate.handlingSeconds = time.routerBusy - gate.seconds
     (gate.latencySeconds, gate.seconds) = (gate.handlingSeconds, time.routerBusy)
     add(router, gate, times: times)
+    if router == .router { add(router, messages(placement.router), times: times, as: "messages") }
     add(.coordinator, experts(placement.coordinator), times: times, as: "its own experts")
     add(.coordinator, time.addingPhase, times: times, as: "rows that come back")
-    let hosts = loads.reached.filter { $0 != placement.coordinator }.map(experts)
-    if let busiest = hosts.max(by: { $0.seconds < $1.seconds }) { add(.host, busiest, times: times, as: "its experts") }
+    add(.coordinator, messages(placement.coordinator), times: times, as: "messages")
+    let hosts = loads.reached.filter { $0 != placement.coordinator }.map { (rank: $0, seconds: busySeconds($0)) }
+    if let busiest = hosts.max(by: { $0.seconds < $1.seconds })?.rank {
+      add(.host, experts(busiest), times: times, as: "its experts")
+      add(.host, messages(busiest), times: times, as: "messages")
+      if busiest == placement.router { add(.host, gate, times: times) }
+    }
     let ports: [(PrefillPrediction.Resource.Kind, Phase)] = [
       (.portIntoCoordinator, Phase(.combine, bytes: time.combine.wireBytes, seconds: time.portIntoCoordinator)),
       (.portOutOfRouter, Phase(.dispatch, bytes: time.bytesOutOfRouter, seconds: time.portOutOfRouter)),
@@ -111,6 +126,9 @@ private struct PromptParts {
       let node = model.layout.nodes[rank]
       let share = exchange.expertTime(loads, rank: rank, on: model.layout.nodeSpeeds[node])
       nodes[node]?.add(Phase(.experts, share.work, rows: 1, share.time), times: times)
+    }
+    for (rank, messages) in time.carried {
+      nodes[model.layout.nodes[rank]]?.add(Phase(messages), times: times * model.layout.partOfNode(rank))
     }
   }
 

@@ -8,7 +8,7 @@ public struct ClusterReport {
 
   /// Ends with a line feed.
   public var text: String {
-    let parts = [nodes] + (cluster.nodes.count > 1 ? [latencies, bandwidths] : [])
+    let parts = [nodes] + (cluster.nodes.count > 1 ? [latencies, bandwidths] + messages : [])
     return parts.map { $0.joined(separator: "\n") + "\n" }.joined(separator: "\n")
   }
 
@@ -47,6 +47,20 @@ public struct ClusterReport {
   private var bandwidths: [String] {
     ["Bandwidth in Gbit/s, from row to column:"]
       + matrix(cluster.links.bytesPerSecond) { Format.significant(8 * $0 / 1e9) }
+  }
+
+  /// What messages cost; nothing where no node tells.
+  private var messages: [[String]] {
+    guard cluster.nodes.contains(where: { $0.messageCost != nil }) else { return [] }
+    var table = TextTable([.init("", .left), .init("sent"), .init("received")])
+    for node in cluster.nodes {
+      func nanoseconds(_ seconds: Double?) -> String { seconds.map { Format.significant($0 * 1e9) } ?? Format.none }
+      table.append([
+        printable(node.name, limit: 20), nanoseconds(node.messageCost?.secondsPerByteSent),
+        nanoseconds(node.messageCost?.secondsPerByteReceived),
+      ])
+    }
+    return [["What messages take from processors that compute, in ns a byte:"] + table.lines()]
   }
 
   private func matrix(_ values: [[Double]], _ text: (Double) -> String) -> [String] {

@@ -33,6 +33,10 @@ enum PhaseSum {
     if phase.wireSeconds > 0 {
       sum.append("\(bytes(phase.wireBytes)) / \(bytes(phase.wireBytes / phase.wireSeconds))/s")
     }
+    if phase.carryingSeconds > least {
+      let each = Format.significant(phase.carryingSeconds / phase.carriedBytes * 1e9)
+      sum.append("\(bytes(phase.carriedBytes)) x \(each) ns a byte")
+    }
     sum += parts([
       (phase.sharedMemorySeconds, "in shared memory"), (phase.neighbourSeconds, "for other ranks of its node"),
       (phase.overheadSeconds, "beside"),

@@ -277,6 +277,9 @@ public struct PlanPage {
 
   private var paste: [PageBlock] { commands.isEmpty ? [] : [.heading("To run it"), .code(commands)] }
 
+  private static let omitted =
+    " Not calibrated, and counted as nothing: what a prompt's messages take from the processors beside the wire."
+
   private var small: [PageBlock] {
     let assumed = Assumptions(cluster)
     let efficiency = assumed.efficiency
@@ -303,7 +306,7 @@ public struct PlanPage {
           + "the memory bandwidth in attention's cache and in sums; \(assumed.usesConstants ? constants : "")\(assumed.assumesElements ? between : "")"
           + "\(Format.seconds(efficiency.secondsPerMessage)) to handle a message, "
           + "\(Format.significant(efficiency.secondsPerScore * 1e9)) ns for a score. Sources: "
-          + "Sources/Planning/Cost/Efficiency.swift.")
+          + "Sources/Planning/Cost/Efficiency.swift." + (assumed.omitsMessages ? Self.omitted : ""))
     ]
   }
 }
