@@ -54,9 +54,12 @@ public final class Checkpoint: Sendable {
 
   /// Of a phantom, the matrix that stands for all of the same shape in the same of `slots`; which slot that is depends
   /// on the name alone. Nil for a model with weights.
-  public func phantomMatrix(_ name: String, slots: Int) throws -> (slot: Int, source: TensorSource)? {
+  ///
+  /// - Parameter copies: of each slot, for pieces of memory that differ where their numbers do not.
+  /// - Returns: a place, from 0 to `slots * copies`, and the numbers, those of the slot `place % slots`.
+  public func phantomMatrix(_ name: String, slots: Int, copies: Int = 1) throws -> (place: Int, source: TensorSource)? {
     guard let phantom = store as? PhantomStore else { return nil }
-    return phantom.matrix(try present(name), slots: slots)
+    return phantom.matrix(try present(name), slots: slots, copies: copies)
   }
 
   /// The bundles, where this is a prepared model.

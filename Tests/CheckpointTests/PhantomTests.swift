@@ -52,14 +52,20 @@ struct PhantomTests {
   func slots() throws {
     let phantom = try Self.phantom(.v2Lite)
     var uses = [Int](repeating: 0, count: 5)
+    var places: Set<Int> = []
     for layer in 1..<27 {
       for expert in 0..<64 {
         let name = ParameterNames.expert(layer, expert).gate
         let found = try #require(try phantom.phantomMatrix(name, slots: 5))
-        uses[found.slot] += 1
+        uses[found.place] += 1
+        let copied = try #require(try phantom.phantomMatrix(name, slots: 5, copies: 3))
+        #expect((0..<15).contains(copied.place) && copied.place % 5 == found.place)
+        places.insert(copied.place)
+        if expert == 0 { #expect(Self.row(copied.source, 0) == Self.row(found.source, 0)) }
       }
     }
     #expect(uses.allSatisfy { abs($0 - 26 * 64 / 5) < 100 }, "\(uses)")
+    #expect(places.count == 15)
     let real = try Checkpoint.open(Fixtures.url("tiny-f32"))
     #expect(try !real.isPhantom && real.phantomMatrix(ParameterNames.gate(1), slots: 5) == nil)
   }

@@ -25,6 +25,31 @@ struct InspectShapeTests {
     #expect((690_000_000_000..<740_000_000_000).contains(whole))
   }
 
+  @Test("The dense part that a run divides by itself is counted where it is known, else as a range")
+  func division() throws {
+    func ranks(_ shape: String, _ options: [String]) throws -> [(bytes: Int, most: Int?)] {
+      let run = try Run(["inspect", "--like", shape, "--placement-for", "8", "--quant", "q4_K", "--json"] + options)
+      let ranks = try placement(run)["ranks"] as! [[String: Any]]
+      return ranks.map { ($0["bytes"] as! Int, $0["bytes_at_most"] as? Int) }
+    }
+    let (open, none) = (try ranks("r1", []), try ranks("r1", ["--dense-slices", "none"]))
+    let all = try ranks("r1", ["--dense-slices", "all"])
+    #expect(open.map(\.bytes) == none.map(\.bytes))
+    #expect(open[0].most == nil && (none + all).allSatisfy { $0.most == nil })
+    for rank in 1..<8 {
+      // 6.75 GB: half of it where two ranks share a host, an eighth for each of eight.
+      let (half, eighth) = (try #require(open[rank].most) - open[rank].bytes, all[rank].bytes - none[rank].bytes)
+      #expect((3_350_000_000...3_400_000_000).contains(half) && abs(half - 4 * eighth) <= 4)
+    }
+    #expect(try ranks("mini", []).allSatisfy { $0.most == nil }, "too small for it")
+    let table = try Run(["inspect", "--like", "r1", "--placement-for", "8", "--quant", "q4_K"])
+    #expect(table.lines.contains { $0.hasSuffix("  Memory   at most") }, "\(table.text)")
+    #expect(table.text.contains("the ranks of the coordinator's host divide 6.29 GiB of what it holds"))
+    let exact = try Run(
+      ["inspect", "--like", "r1", "--placement-for", "8", "--quant", "q4_K", "--dense-slices", "none"])
+    #expect(!exact.text.contains("at most"))
+  }
+
   @Test("A config.json alone plans as the checkpoint does", arguments: Fixtures.checkpoints)
   func configuration(_ name: String) throws {
     let folder = Fixtures.url(name).filePath

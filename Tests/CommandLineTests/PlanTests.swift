@@ -2,6 +2,7 @@ import Checkpoint
 import ExpertParallel
 import Foundation
 import Inference
+import StrictJSON
 import TestSupport
 import Testing
 
@@ -100,6 +101,48 @@ struct PlanTests {
       #expect(hosts.count == 1 || lines.contains("< \(path)/placement.json; done"), "\(lines)")
       let again = try Run(arguments)
       #expect(again.status == 2 && again.errors.contains("placement.json"))
+    }
+  }
+
+  @Test("--dense-slices: only that is planned, and the page says that it was asked for")
+  func division() throws {
+    let cluster = Self.examples.appending(path: "4-nodes-dual-socket-256GB-25GbE.json").filePath
+    let arguments = ["plan", "bench-3b", "--quant", "q4_K", "--cluster", cluster, "-p", "0", "-n", "8"]
+    for (asked, row) in [("none", "on the coordinator alone"), ("host", "among the 2 ranks of its node")] {
+      let page = try Run(arguments + ["--dense-slices", asked]).text
+      #expect(page.contains("\(row) (asked for)") && !page.contains("(chosen)  "), "\(page)")
+      #expect(page.contains("--dense-slices \(asked): no plan of another kind was tried"), "\(page)")
+    }
+    let facts = try StrictJSON.parse(Run(arguments + ["--dense-slices", "all", "--json"]).output)
+    let ranks = try #require(facts["ranks"]?.array?.count)
+    #expect(facts["dense_slices"]?.string == "all")
+    #expect(facts["dense_part"]?.array?.first?["ranks"]?.string == (ranks > 2 ? "1-\(ranks - 1)" : "1"))
+    #expect(try StrictJSON.parse(Run(arguments + ["--json"]).output)["dense_slices"] == nil)
+    let given = ["--ranks", "8", "--threads", "1"]
+    #expect(try StrictJSON.parse(Run(arguments + given + ["--json"]).output)["slices"]?.string == "4")
+    let page = try Run(arguments + given + ["--dense-slices", "all"])
+    #expect(page.text.contains("divided as asked with --dense-slices all"))
+    #expect(page.lines.count { $0.contains("experts, slices") } > 0, "\(page.text)")
+  }
+
+  @Test("What does not fit with the division that was asked for, but without it, is said")
+  func undivided() throws {
+    try withTemporaryPath { path in
+      var cluster = try ClusterDescription.load(URL(filePath: small))
+      cluster.nodes.removeLast(6)
+      cluster.links.latencySeconds = [[0, 1e-5], [1e-5, 0]]
+      cluster.links.bytesPerSecond = [[0, 1e8], [1e8, 0]]
+      // bench-3b takes 1.7 GB, 44 MB of it a second time.
+      for bytes in stride(from: 900_000_000, through: 1_300_000_000, by: 10_000_000) {
+        for node in cluster.nodes.indices { cluster.nodes[node].memoryBytes = .init(total: bytes, available: bytes) }
+        try cluster.json().write(to: URL(filePath: path), options: .atomic)
+        let arguments = ["plan", "bench-3b", "--quant", "q4_K", "--cluster", path, "-p", "0", "-n", "8", "--json"]
+        guard try Run(arguments + ["--dense-slices", "none"]).status == 0 else { continue }
+        let run = try Run(arguments + ["--dense-slices", "all"])
+        #expect(run.status == 2 && run.errors.contains("it fits without --dense-slices all"), "\(bytes) \(run.errors)")
+        return
+      }
+      Issue.record("it never fits")
     }
   }
 

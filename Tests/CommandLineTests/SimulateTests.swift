@@ -35,6 +35,18 @@ struct SimulateTests {
     #expect(sum(record, "parameters_applied") == 10 * perToken + 5 * 4096 * 256)
   }
 
+  @Test("The same logits whoever divides the dense part, though ranks read other places of the numbers they share")
+  func division() throws {
+    func hash(_ division: String, _ ranks: Int) throws -> String {
+      let options = ["--dense-slices", division, "--threads", "1"]
+      let record = try simulate(["mini", "--quant", "q8_0", "-p", "5", "-n", "4"] + options, ranks: ranks)
+      return try #require(record["tokens"]?["logits"]?.string)
+    }
+    let alone = try hash("none", 2)
+    #expect(try hash("all", 2) == alone)
+    #expect(try hash("all", 3) == alone)
+  }
+
   @Test("The report says PHANTOM of every time")
   func marks() throws {
     let run = try Run(["simulate", "tiny", "-p", "3", "-n", "2", "--quiet"])
@@ -89,6 +101,23 @@ struct VirtualSimulationTests {
     #expect(plain > 0 && skewed > 0 && plain != skewed, "\(plain), \(skewed)")
   }
 
+  @Test("The dense part is divided as asked, with the planner's placement and with a file's")
+  func division() throws {
+    func slices(_ options: [String]) throws -> String? {
+      let cluster = ["--cluster", Self.cluster, "-p", "8", "-n", "2", "--json"]
+      let run = try Run(["simulate", "bench-3b", "--quant", "q4_K"] + cluster + options)
+      #expect(run.status == 0, "\(run.errors)")
+      return try StrictJSON.parse(run.output)["slices"]?.string
+    }
+    #expect(try slices(["--dense-slices", "none"]) == "")
+    try withTemporaryPath { path in
+      let file = ["--placement-for", "4", "--dense-slices", "all", "--write-placement", path]
+      #expect(try Run(["inspect", "--like", "bench-3b"] + file).status == 0)
+      #expect(try slices(["--placement", path]) == "1-3")
+      #expect(try slices(["--placement", path, "--dense-slices", "host"]) == "")
+    }
+  }
+
   @Test("Options that make no sense together, and files of another kind")
   func refused() throws {
     for (arguments, words) in [
@@ -97,6 +126,7 @@ struct VirtualSimulationTests {
       (["r1", "--cluster", Self.cluster, "--record", "x"], "there is nothing to record"),
       (["r1", "--cluster", "x", "--router-rank", "1"], "leave out --router-rank"),
       (["r1", "--cluster", "x", "--threads", "1"], "leave out --threads"),
+      (["r1", "--cluster", "x", "--dense-slices", "some"], "--dense-slices"),
       (["r1", "--cluster", "/no/file"], "/no/file"),
       (["r1", "--quant", "q8_0", "--cluster", Self.cluster], "too little memory"),
       (["minni"], "MODEL: expected a config.json"),

@@ -1,3 +1,4 @@
+import Checkpoint
 import DeepSeek
 import ExpertParallel
 import Inference
@@ -27,6 +28,87 @@ struct DivisionTests {
     #expect(costs.divisibleDense.work.weights == costs.dense.weights)
     #expect(costs.divisibleHead.questions == 1 && costs.divisibleHead.work.weights == costs.head.weights)
     #expect(costs.divisibleHead.outputBytes == 32_768 * 4)
+  }
+
+  @Test("A feed-forward as wide as the model: its gate and up projections are one question all the same")
+  func asWide() {
+    var configuration = ModelConfiguration.Preset.bench3B.configuration
+    configuration.denseIntermediate = configuration.hidden
+    configuration.expertIntermediate = configuration.hidden
+    let costs = ModelCosts(configuration, WeightFormats(.q4_K))
+    #expect(costs.divisibleDense.questions == 2)
+    #expect(costs.divisibleDense.inputBytes == 2 * Double(ActivationEncoding.q8.rowBytes(columns: 2048)))
+    #expect(costs.divisibleDense.outputBytes == 2 * 2048 * 4)
+    #expect(costs.divisibleAttention.questions == 2)
+  }
+
+  @Test("Only what was asked for is tried, in what-ifs too, and the best of it is found", arguments: DenseSlicing.allCases)
+  func asked(_ asked: DenseSlicing) throws {
+    let node = MadeUpNode(cores: 8, domains: 2)
+    for latency in [5e-6, 5e-4] {
+      let cluster = madeUpCluster([node, node, node], latency: latency, bytesPerSecond: latency < 1e-4 ? 1.2e9 : 1e7)
+      let search = PlanSearch(
+        costs(.bench3B), on: cluster, workload: Workload(prompt: 0, generated: 64),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: asked)
+      let (plan, free) = (try search.best(), try search.undecided.best())
+      #expect(plan.denseSlices == asked && free.denseSlices == nil)
+      func expected(_ plan: Plan) -> [Int] {
+        switch asked {
+        case .none: []
+        case .host: [1]
+        case .all: Array(1..<plan.layout.ranks)
+        }
+      }
+      for plan in [plan, try search.on(cluster.addingNode(like: 1)).best()] {
+        #expect(plan.placement.slices == expected(plan) && plan.placement.decidesSlices)
+      }
+      #expect(plan.prediction.seconds >= free.prediction.seconds)
+      #expect((plan.prediction.seconds == free.prediction.seconds) == (free.placement.slices == expected(free)))
+      // The same placement, with other ranks for the dense part: none is faster than the free choice.
+      #expect(plan.otherDivisions.allSatisfy { $0.prediction.seconds >= free.prediction.seconds })
+    }
+  }
+
+  @Test("Other divisions are predicted as if they had been given, where a cache holds the weights but not the copies too")
+  func cachedWeights() throws {
+    let model = costs(.bench3B)
+    let sample = RoutingSample(model.configuration, tokens: 128)
+    var (differ, share) = (0, model.sizes.divisible / 2)
+    for place in 1...40 {
+      var cluster = Self.fast
+      for node in cluster.nodes.indices { cluster.nodes[node].cacheBytes = place * share }
+      let workload = Workload(prompt: 0, generated: 64)
+      let plan = try PlanSearch(model, on: cluster, workload: workload, sample: sample, denseSlices: .all).best()
+      for (placement, prediction) in plan.otherDivisions {
+        let given = Prediction(
+          of: model, placement: placement, layout: plan.layout, workload: workload, sample: sample)
+        #expect(prediction.seconds == given.seconds)
+        func experts(_ prediction: Prediction) -> Double? {
+          prediction.decode.phases.first { $0.kind == .experts }?.readingSeconds
+        }
+        if experts(given) != experts(plan.prediction) { differ += 1 }
+      }
+    }
+    #expect(differ > 0, "caches hold as much with copies and without")
+  }
+
+  @Test("Where nodes are nearly full, experts make room for the shares that were asked for")
+  func room() throws {
+    func search(_ gibibytes: Double, _ asked: DenseSlicing?) -> PlanSearch {
+      let cluster = madeUpCluster(Array(repeating: MadeUpNode(gibibytes: gibibytes), count: 4), latency: 5e-6)
+      return PlanSearch(
+        costs(.bench3B), on: cluster, workload: Workload(prompt: 0, generated: 8),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: asked)
+    }
+    // The least memory with which it fits undivided, to a hundredth: the shares of three ranks need more.
+    let sizes = stride(from: 0.3, through: 1.2, by: 0.01)
+    let least = try #require(sizes.first { search($0, nil).hasPlan })
+    let all = try #require(sizes.first { search($0, .all).hasPlan })
+    #expect(search(least, nil).undecided.hasPlan && least < all)
+    let share = Double(costs(.bench3B).sizes.divisible) / 4 / 0x1p30
+    #expect(all - least < share * 20 / 19 + 0.02, "\(least), \(all), \(share)")
+    let plan = try search(all, .all).best()
+    #expect(plan.fits.allSatisfy { $0.bytes <= $0.capacity } && plan.placement.slices == [1, 2, 3])
   }
 
   private func prediction(_ placement: Placement, _ cluster: ClusterDescription, sequences: Int) -> Prediction {
@@ -95,5 +177,14 @@ struct DivisionTests {
     #expect(try slices(ranks: 2, threads: nil).isEmpty)
     #expect(try slices(ranks: 4, threads: nil) == [2])
     #expect(try slices(ranks: 4, threads: 2).isEmpty)
+    let layout = RankLayout(cluster: cluster, ranks: 4, threads: nil)
+    let (alone, sizes) = (try Placement.contiguous(experts: 64, ranks: 4), costs(.bench3B).sizes)
+    #expect(alone.divided(nil, sizes, layout).slices == [2])
+    #expect(alone.divided(nil, costs(.mini).sizes, layout).slices.isEmpty)
+    // What a file says stands until somebody asks for something else.
+    let file = try alone.dividing(among: [1])
+    #expect(file.divided(nil, sizes, layout).slices == [1])
+    #expect(file.divided(.all, sizes, layout).slices == [1, 2, 3])
+    #expect(file.divided(DenseSlicing.none, sizes, layout).slices.isEmpty)
   }
 }

@@ -50,10 +50,11 @@ final class PhantomStore: TensorStore {
     source(tensor, start: RandomTensor(seed: model.seed, name: tensor.name).bits(0))
   }
 
-  /// The matrix that stands for all of the same shape in the same slot.
-  func matrix(_ tensor: TensorInfo, slots: Int) -> (slot: Int, source: TensorSource) {
-    let slot = Int(RandomTensor(seed: model.seed, name: tensor.name).bits(1) % UInt64(slots))
-    return (slot, source(tensor, start: RandomTensor(seed: model.seed, name: "slot \(slot)").bits(0)))
+  /// The matrix that stands for all of the same shape in the same slot, and its place among `copies` of every slot.
+  func matrix(_ tensor: TensorInfo, slots: Int, copies: Int) -> (place: Int, source: TensorSource) {
+    let place = Int(RandomTensor(seed: model.seed, name: tensor.name).bits(1) % UInt64(slots * copies))
+    // Whatever the copies: places of the same slot are those that differ by a multiple of slots.
+    return (place, source(tensor, start: RandomTensor(seed: model.seed, name: "slot \(place % slots)").bits(0)))
   }
 
   /// - Parameter start: matrices with different ones begin at different numbers.

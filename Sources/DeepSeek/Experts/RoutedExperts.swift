@@ -51,16 +51,10 @@ public final class RoutedExperts: ExpertShard {
     }
     makeRoom(for: work.output.count)
     let input = gathered.rows(work.output.count)
-    gather(work, into: input)
-    networks(groups, input: input, factors: work.weights.baseAddress, into: work.output)
-  }
-
-  private func gather(_ work: ExpertRows, into rows: ProductInput) {
-    let (from, to) = (work.input.bytes, rows.bytes)
-    let bytes = encoding.rowBytes(columns: hidden)
-    compute.forEachRow(rows.count, cost: bytes / 4) { row in
-      (to.base + row * to.stride).copyMemory(from: from.base + Int(work.sources[row]) * from.stride, byteCount: bytes)
+    compute.forEachRow(input.count, cost: encoding.rowBytes(columns: hidden) / 4) { row in
+      input.copy(row, from: work.input, Int(work.sources[row]))
     }
+    networks(groups, input: input, factors: work.weights.baseAddress, into: work.output)
   }
 
   private func makeRoom(for rows: Int) {

@@ -2,38 +2,51 @@ import Checkpoint
 import Kernels
 
 /// The packed matrices of a phantom: few of each shape, which layers and experts share. There are so many that no usual
-/// cache holds them, so that reading them costs what reading real weights costs; of matrices that ranks divide, each rank
-/// reads its share only. Which one a tensor gets depends on its
-/// name alone, so placements change no bit here either.
+/// cache holds them, so that reading them costs what reading real weights costs: where a rank has some rows of each
+/// only, the same numbers lie in more places. Which numbers a tensor gets depends on its name alone, so placements change
+/// no bit here either.
+///
+/// The coordinator holds whole matrices, and reads its share of those that ranks divide: between two readings of one
+/// come the pools of what nobody divides, such as shared experts.
 final class SharedMatrices {
   private struct Key: Hashable {
     let rows: Int
     let columns: Int
     let format: WeightFormat
-    let slot: Int
+    /// Its slot, or one of the copies of that.
+    let place: Int
     /// Of the whole matrix.
     let rowsHere: Range<Int>
   }
 
-  /// Of the matrices of one shape and format, on each rank.
+  /// Of the rows of matrices of one shape and format that a rank holds.
   private static let distinctBytes = 128 << 20
   private var matrices: [Key: PackedMatrix] = [:]
   /// The heads' shares of `kv_b_proj`, the same in every layer.
   var latentUp: UpProjections?
 
-  /// How many matrices of a shape there are.
+  /// Of all of them.
+  var bytes: Int { matrices.values.reduce(0) { $0 + $1.bytes } }
+
+  /// How many matrices of a shape there are that differ.
   func slots(rows: Int, columns: Int, _ format: WeightFormat) -> Int {
-    let bytes = format.bytes(rows: rows, columns: columns)
-    return max(1, (Self.distinctBytes + bytes - 1) / bytes)
+    Self.count(of: format.bytes(rows: rows, columns: columns))
   }
+
+  /// In how many places the same rows of each of these lie.
+  func copies(slots: Int, rows: Int, columns: Int, _ format: WeightFormat) -> Int {
+    Self.count(of: slots * format.bytes(rows: rows, columns: columns))
+  }
+
+  private static func count(of bytes: Int) -> Int { max(1, (distinctBytes + bytes - 1) / bytes) }
 
   /// - Parameters:
   ///   - rows: the ones that are wanted.
   ///   - pack: makes the matrix, the first time.
   func matrix(
-    _ source: TensorSource, rows: Range<Int>, slot: Int, _ format: WeightFormat, pack: () -> PackedMatrix
+    _ source: TensorSource, rows: Range<Int>, place: Int, _ format: WeightFormat, pack: () -> PackedMatrix
   ) -> PackedMatrix {
-    let key = Key(rows: source.rows, columns: source.columns, format: format, slot: slot, rowsHere: rows)
+    let key = Key(rows: source.rows, columns: source.columns, format: format, place: place, rowsHere: rows)
     if let made = matrices[key] { return made }
     let made = pack()
     matrices[key] = made
@@ -42,18 +55,21 @@ final class SharedMatrices {
 }
 
 extension WeightLoader {
+  /// Memory of a phantom's matrices; nil for a model with weights.
+  package var sharedBytes: Int? { shared?.bytes }
+
   /// A matrix of a phantom, or some of its rows.
   func phantom(
-    _ name: String, rows: Range<Int>? = nil, _ shared: SharedMatrices, _ format: (_ columns: Int) -> WeightFormat
+    _ name: String, rows: Range<Int>, _ shared: SharedMatrices, _ format: (_ columns: Int) -> WeightFormat
   ) throws -> PackedMatrix {
     let shape = try checkpoint.matrix(name)
     let format = shape.runFormat(format(shape.columns))
     let slots = shared.slots(rows: shape.rows, columns: shape.columns, format)
-    guard let (slot, source) = try checkpoint.phantomMatrix(name, slots: slots) else {
+    let copies = shared.copies(slots: slots, rows: rows.count, columns: shape.columns, format)
+    guard let (place, source) = try checkpoint.phantomMatrix(name, slots: slots, copies: copies) else {
       preconditionFailure("only phantoms share matrices")
     }
-    let rows = rows ?? 0..<shape.rows
-    let packed = shared.matrix(source, rows: rows, slot: slot, format) { pack(source, rows: rows, as: format) }
+    let packed = shared.matrix(source, rows: rows, place: place, format) { pack(source, rows: rows, as: format) }
     try done(rows.count * shape.columns)
     return packed
   }

@@ -57,8 +57,6 @@ final class RouterRole {
     let dispatch = DispatchMessage(
       writing: message, header: header.answering(as: .dispatch, rows: entries.count), shape: shape)
     let k = shape.expertsPerToken
-    let (from, to) = (rows.bytes, dispatch.rows.bytes)
-    let rowBytes = shape.encoding.rowBytes(columns: shape.hidden)
     for (row, entry) in entries.enumerated() {
       dispatch.tokens[row] = entry.token
       dispatch.slots[row] = entry.slots
@@ -66,8 +64,7 @@ final class RouterRole {
         dispatch.experts[row * k + slot] = routing.experts[position]
         dispatch.weights[row * k + slot] = entry.slots & 1 << UInt32(slot) == 0 ? 0 : routing.weights[position]
       }
-      (to.base + row * to.stride).copyMemory(
-        from: from.base + Int(entry.token) * from.stride, byteCount: rowBytes)
+      dispatch.rows.copy(row, from: rows, Int(entry.token))
     }
     try exchange.send(message, to: host)
   }

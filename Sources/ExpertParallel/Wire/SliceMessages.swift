@@ -21,11 +21,7 @@ package struct SliceMessage {
     message.count = Self.byteCount(tokens: header.tokens, columns: columns, encoding: header.encoding)
     header.write(to: message)
     write(product.part, to: message)
-    let (from, to) = (product.input.bytes, input.bytes)
-    for row in 0..<header.tokens {
-      (to.base + row * to.stride).copyMemory(
-        from: from.base + row * from.stride, byteCount: header.encoding.rowBytes(columns: columns))
-    }
+    for row in 0..<header.tokens { input.copy(row, from: product.input, row) }
   }
 
   /// - Parameter shape: of a product on the rank that reads; nil where it has no rows of it.

@@ -11,10 +11,9 @@ public struct DivisibleWork: Sendable, Equatable {
   /// Bytes of a token's outputs, from all ranks together.
   public var outputBytes = 0.0
 
-  /// - Parameter sharesInput: with another matrix of the same shape: gate and up projections are one question, and what
-  ///   comes back is one row.
-  mutating func add(_ matrix: HeldMatrix, sharesInput: Bool) {
-    let part = sharesInput ? 0.5 : 1
+  /// Two matrices that share their input are one question, and what comes back is one row.
+  mutating func add(_ matrix: HeldMatrix) {
+    let part = matrix.sharesInput ? 0.5 : 1
     work += Work(matrix)
     questions += part
     inputBytes += part * Double(matrix.format.encoding.rowBytes(columns: matrix.columns))

@@ -40,14 +40,11 @@ public struct ModelCosts: Sendable {
     expertLayers = configuration.moeLayers.count
     var sums: [HeldMatrix.Kind: Work] = [:]
     var divisible: [HeldMatrix.Kind: DivisibleWork] = [:]
-    let hidden = configuration.hidden
     HeldMatrix.forEach(configuration, formats) { matrix in
       var kind = matrix.kind
       if case .expert = kind { kind = .expert(0) }
       sums[kind, default: Work()] += Work(matrix)
-      if matrix.isDivisible {
-        divisible[kind, default: DivisibleWork()].add(matrix, sharesInput: kind == .dense && matrix.rows != hidden)
-      }
+      if matrix.isDivisible { divisible[kind, default: DivisibleWork()].add(matrix) }
     }
     divisibleAttention = (divisible[.attention] ?? DivisibleWork()) * (1 / Double(max(configuration.layers, 1)))
     divisibleDense = divisible[.dense] ?? DivisibleWork()

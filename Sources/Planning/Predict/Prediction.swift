@@ -19,24 +19,28 @@ public struct Prediction: Sendable {
     efficiency: Efficiency = Efficiency()
   ) {
     precondition(layout.ranks == placement.ranks && costs.configuration.routedExperts == placement.experts)
-    let model = RunModel(costs, placement, layout, sample, efficiency)
+    self.init(RunModel(costs, placement, layout, sample, efficiency), workload)
+  }
+
+  init(_ model: RunModel, _ workload: Workload) {
     self.workload = workload
     decode = DecodePrediction(model, workload)
     prefill = workload.prompt > 0 ? PrefillPrediction(model, workload) : nil
   }
 
   /// The same with a placement that differs in nothing but the ranks that divide the dense part of generated tokens.
-  init(
-    _ other: Prediction, dividing placement: Placement, of costs: ModelCosts, layout: RankLayout,
-    sample: RoutingSample, efficiency: Efficiency
-  ) {
-    let model = RunModel(costs, placement, layout, sample, efficiency)
+  ///
+  /// - Parameters:
+  ///   - known: what the other prediction was made from.
+  ///   - layout: of both placements, before it is known what caches hold.
+  init(_ other: Prediction, of known: RunModel, dividing placement: Placement, layout: RankLayout) {
+    let model = RunModel(known.costs, placement, layout, known.sample, known.efficiency)
     workload = other.workload
     prefill = other.prefill
     // Copies may be what a cache no longer holds.
     decode =
-      model.layout.cachesAsMany(as: layout.cachingWeights(RunModel.weights(costs.sizes, placement.undivided)))
-      ? DecodePrediction(other.decode, model, other.workload) : DecodePrediction(model, other.workload)
+      model.layout.cachesAsMany(as: known.layout)
+      ? DecodePrediction(other.decode, model, workload) : DecodePrediction(model, workload)
   }
 
   /// Of all prompts and all generated tokens.
@@ -66,7 +70,7 @@ struct RunModel {
   }
 
   /// `[ranks]`: bytes.
-  fileprivate static func weights(_ sizes: WeightSizes, _ placement: Placement) -> [Int] {
+  private static func weights(_ sizes: WeightSizes, _ placement: Placement) -> [Int] {
     var weights = [Int](repeating: 0, count: placement.ranks)
     weights[placement.coordinator] += sizes.dense
     weights[placement.router] += sizes.gates

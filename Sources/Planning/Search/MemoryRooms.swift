@@ -43,8 +43,10 @@ struct MemoryRooms {
   }
 
   /// Experts that a node can hold; below 0 where not even the rest fits.
-  func experts(_ node: Int, isCoordinator: Bool, isRouter: Bool) -> Int {
-    let room = capacity(node) - fixedBytes(node, isCoordinator: isCoordinator, isRouter: isRouter)
+  ///
+  /// - Parameter shareBytes: what its ranks hold of a dense part that they divide.
+  func experts(_ node: Int, isCoordinator: Bool, isRouter: Bool, shareBytes: Int = 0) -> Int {
+    let room = capacity(node) - fixedBytes(node, isCoordinator: isCoordinator, isRouter: isRouter) - shareBytes
     let size = max(costs.largestExpertBytes, 1)
     return room < 0 ? -((size - 1 - room) / size) : room / size
   }

@@ -10,6 +10,8 @@ public struct Plan: Sendable {
   public let layout: RankLayout
   /// Routing groups that a rank's experts come from, see ``ExpertShares``.
   public let spread: Int
+  /// Who was asked to divide the dense part of generated tokens; nil: whoever makes it fastest.
+  public let denseSlices: DenseSlicing?
   public let prediction: Prediction
   /// Nodes that take part, in the order of the cluster.
   public let fits: [NodeFit]
@@ -70,10 +72,9 @@ public struct Plan: Sendable {
 
   /// The same placement with other ranks that divide the dense part of generated tokens, or none: those that differ.
   public var otherDivisions: [(placement: Placement, prediction: Prediction)] {
-    ([placement.undivided] + placement.divisions(layout)).filter { $0 != placement }.map { other in
-      let changed = Prediction(
-        prediction, dividing: other, of: costs, layout: layout, sample: sample, efficiency: efficiency)
-      return (other, changed)
+    let model = RunModel(costs, placement, layout, sample, efficiency)
+    return ([placement.undivided] + placement.divisions(layout)).filter { $0 != placement }.map { other in
+      (other, Prediction(prediction, of: model, dividing: other, layout: layout))
     }
   }
 }

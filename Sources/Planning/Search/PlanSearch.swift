@@ -13,27 +13,38 @@ public struct PlanSearch {
   let cluster: ClusterDescription
   public let workload: Workload
   public let sample: RoutingSample
+  /// Who divides the dense part of generated tokens; nil: nobody, the coordinator's node or all, whatever is fastest.
+  public let denseSlices: DenseSlicing?
   let efficiency: Efficiency
   let rooms: MemoryRooms
 
   /// Tokens of the sample, where none is given.
   public static let sampleTokens = 2048
 
-  /// - Parameter sample: nil: uniform gates.
+  /// - Parameters:
+  ///   - sample: nil: uniform gates.
+  ///   - denseSlices: who divides the dense part of generated tokens; nil: whatever is fastest.
   public init(
     _ costs: ModelCosts, on cluster: ClusterDescription, workload: Workload, sample: RoutingSample? = nil,
-    efficiency: Efficiency = Efficiency()
+    denseSlices: DenseSlicing? = nil, efficiency: Efficiency = Efficiency()
   ) {
     self.costs = costs
     self.cluster = cluster
     self.workload = workload
     self.sample = sample ?? RoutingSample(costs.configuration, tokens: Self.sampleTokens)
+    self.denseSlices = denseSlices
     self.efficiency = efficiency
     rooms = MemoryRooms(costs, cluster, workload)
   }
 
   /// The same model and workload elsewhere.
   public func on(_ cluster: ClusterDescription) -> PlanSearch {
+    PlanSearch(
+      costs, on: cluster, workload: workload, sample: sample, denseSlices: denseSlices, efficiency: efficiency)
+  }
+
+  /// The same where nobody asks who divides the dense part.
+  public var undecided: PlanSearch {
     PlanSearch(costs, on: cluster, workload: workload, sample: sample, efficiency: efficiency)
   }
 
@@ -127,8 +138,9 @@ public struct PlanSearch {
         for spread in spreads(group) {
           let owners = ExpertShares.owners(counts, order: ExpertShares.order(costs.configuration, spread: spread))
           guard seen.insert(owners + [router]).inserted,
-            let placement = try? Placement(owners: owners, ranks: ranks.count, coordinator: 0, router: router)
+            let undivided = try? Placement(owners: owners, ranks: ranks.count, coordinator: 0, router: router)
           else { continue }
+          let placement = denseSlices.map { undivided.divided($0, layout) } ?? undivided
           let candidate = Candidate(placement: placement, layout: layout, spread: spread)
           if fits(candidate), !body(candidate) { return false }
         }
@@ -143,17 +155,15 @@ public struct PlanSearch {
   }
 
   private func consider(_ candidate: Candidate, _ best: inout Scored?) {
-    let prediction = Prediction(
-      of: costs, placement: candidate.placement, layout: candidate.layout, workload: workload, sample: sample,
-      efficiency: efficiency)
+    let model = RunModel(costs, candidate.placement, candidate.layout, sample, efficiency)
+    let prediction = Prediction(model, workload)
     if prediction.seconds < best?.seconds ?? .infinity {
       best = Scored(candidate: candidate, prediction: prediction)
     }
-    guard workload.sequences <= SliceShare.mostTokens else { return }
+    guard denseSlices == nil, workload.sequences <= SliceShare.mostTokens else { return }
     for placement in candidate.placement.divisions(candidate.layout) {
       let divided = Candidate(placement: placement, layout: candidate.layout, spread: candidate.spread)
-      let faster = Prediction(
-        prediction, dividing: placement, of: costs, layout: candidate.layout, sample: sample, efficiency: efficiency)
+      let faster = Prediction(prediction, of: model, dividing: placement, layout: candidate.layout)
       guard faster.seconds < best?.seconds ?? .infinity, fits(divided) else { continue }
       best = Scored(candidate: divided, prediction: faster)
     }
@@ -164,8 +174,9 @@ public struct PlanSearch {
     guard let placement = try? chosen.dividing(among: chosen.slices) else { preconditionFailure("its own ranks") }
     return Plan(
       costs: costs, cluster: cluster, workload: workload, placement: placement, layout: layout,
-      spread: scored.candidate.spread, prediction: scored.prediction, fits: rooms.fits(placement, layout),
-      load: PlacementLoad(placement, sample), sample: sample, efficiency: efficiency)
+      spread: scored.candidate.spread, denseSlices: denseSlices, prediction: scored.prediction,
+      fits: rooms.fits(placement, layout), load: PlacementLoad(placement, sample), sample: sample,
+      efficiency: efficiency)
   }
 }
 
@@ -200,17 +211,32 @@ extension PlanSearch {
     }
   }
 
+  /// `[nodes]`: what the ranks of each hold of the dense part, where it was asked who divides it.
+  private func shareBytes(_ domains: [Int]) -> [Int] {
+    let ranks =
+      switch denseSlices {
+      case .none?, nil: [Int](repeating: 0, count: domains.count)
+      case .host: [domains[0]] + [Int](repeating: 0, count: domains.count - 1)
+      case .all: domains
+      }
+    let all = max(1, ranks.reduce(0, +))
+    let share = (costs.sizes.divisible + all - 1) / all
+    return ranks.enumerated().map { place, count in share * (place == 0 ? max(0, count - 1) : count) }
+  }
+
   /// `[ranks]`: experts of each; nil where they do not fit.
   private func counts(_ group: Group, _ layout: RankLayout, router: Int, weights: Weights) -> [Int]? {
     let routerNode = layout.nodes[router]
-    let caps = group.nodes.enumerated().map { place, node in
-      max(0, rooms.experts(node, isCoordinator: place == 0, isRouter: node == routerNode))
-    }
     let domains = group.nodes.map { cluster.nodes[$0].domains }
-    // A share for each rank; the coordinator's is smaller.
-    var shares = weights.nodes
-    shares[0] *= (Double(domains[0] - 1) + weights.coordinator) / Double(domains[0])
-    guard let byNode = ExpertShares.divide(costs.configuration.routedExperts, weights: shares, caps: caps) else {
+    let shares = shareBytes(domains)
+    let caps = group.nodes.enumerated().map { place, node in
+      let isRouter = node == routerNode
+      return max(0, rooms.experts(node, isCoordinator: place == 0, isRouter: isRouter, shareBytes: shares[place]))
+    }
+    // A part for each rank; the coordinator's is smaller.
+    var parts = weights.nodes
+    parts[0] *= (Double(domains[0] - 1) + weights.coordinator) / Double(domains[0])
+    guard let byNode = ExpertShares.divide(costs.configuration.routedExperts, weights: parts, caps: caps) else {
       return nil
     }
     var counts: [Int] = []

@@ -1,4 +1,5 @@
 import ExpertParallel
+import Inference
 import Planning
 
 /// What a given placement is predicted to do, for people.
@@ -9,16 +10,18 @@ public struct PlacementPage {
   private let load: PlacementLoad
   private let name: String
   private let format: String
+  private let denseSlices: DenseSlicing?
 
   /// - Parameters:
   ///   - name: of the model.
   ///   - format: of its weights.
+  ///   - denseSlices: who was asked to divide the dense part; nil: nobody was.
   public init(
     _ prediction: Prediction, _ placement: Placement, _ layout: RankLayout, load: PlacementLoad, name: String,
-    format: String
+    format: String, denseSlices: DenseSlicing? = nil
   ) {
     (self.prediction, self.placement, self.layout, self.load) = (prediction, placement, layout, load)
-    (self.name, self.format) = (name, format)
+    (self.name, self.format, self.denseSlices) = (name, format, denseSlices)
   }
 
   /// For a terminal.
@@ -36,7 +39,8 @@ public struct PlacementPage {
       .title("\(printable(name, limit: 200)), weights in \(format), on a given placement: PREDICTED"),
       .text(
         "Prompt of \(workload.prompt) tokens, \(workload.generated) generated, \(workload.sequences) at once. Computed from "
-          + "the cluster's description; nothing was run. Whether it fits into memory is not looked at."),
+          + "the cluster's description; nothing was run. Whether it fits into memory is not looked at."
+          + (denseSlices.map { " The dense part is divided as asked with --dense-slices \($0.rawValue)." } ?? "")),
       .table(ranks),
       .text(
         "Decode PREDICTED: \(Format.rate(decode.tokensPerSecond)), which wait most for \(decode.limit.rawValue). "

@@ -21,12 +21,16 @@ public struct VirtualPage {
   private var blocks: [PageBlock] {
     let workload = run.workload
     let nodes = Set(layout.nodes).count
+    let division =
+      run.placement.slices.isEmpty
+      ? "" : " \(run.placement.slices.count + 1) ranks divide the dense part of generated tokens."
     let prompt = run.prefill.map { "Prompt PREDICTED: \(Format.rate($0.tokensPerSecond)). " } ?? ""
     return [
       .title("\(printable(name, limit: 200)), weights in \(format), on modelled nodes: PREDICTED"),
       .text(
         "\(run.placement.ranks) ranks on \(nodes) nodes; \(workload.sequences) x (\(workload.prompt) + "
           + "\(workload.generated)) tokens. A virtual clock by the cluster's description; nothing was run. Experts: \(source)."
+          + division
       ),
     ] + (run.steps.isEmpty ? [.text(prompt)] : decode(prompt))
   }

@@ -68,6 +68,15 @@ struct PlanCommand: ParsableCommand {
   var ranks: Int?
 
   @Option(
+    help: ArgumentHelp(
+      """
+      Who divides larger products of attention, dense layers and head for generated tokens: the ranks of the \
+      coordinator's node, all, or none. Default: whatever is fastest; with --placement as its file says, else as a run \
+      does by itself.
+      """, valueName: "host|all|none"))
+  var denseSlices: DenseSlicing?
+
+  @Option(
     name: .shortAndLong,
     help: "With --placement or --ranks: threads of each rank, 1 to 1024. Default: the cores of its node, divided.")
   var threads: Int?
@@ -135,7 +144,8 @@ struct PlanCommand: ParsableCommand {
     let costs = ModelCosts(configuration, try subject.formats(quant.text), cacheFormat: cacheType.format)
     if placement != nil || ranks != nil { return try show(given(subject, costs, description, workload)) }
     let recorded = try routing.map { try sample(of: $0, configuration) }
-    let search = PlanSearch(costs, on: description, workload: workload, sample: recorded ?? sample(configuration))
+    let search = PlanSearch(
+      costs, on: description, workload: workload, sample: recorded ?? sample(configuration), denseSlices: denseSlices)
     let plan: Plan
     do {
       plan = try search.best()
@@ -172,7 +182,7 @@ struct PlanCommand: ParsableCommand {
     return GivenPlacement(
       found, costs, on: cluster, threads: threads, workload: workload,
       sample: try routing.map { try sample(of: $0, configuration) } ?? sample(configuration), name: subject.name,
-      dividesAsRunsDo: placement == nil)
+      denseSlices: denseSlices)
   }
 
   private func show(_ given: GivenPlacement) throws {
@@ -200,7 +210,9 @@ struct PlanCommand: ParsableCommand {
     let smaller: [WeightFormat] = [.q4_K, .q4_1, .q6_K, .q8_0]
     let fitting = smaller.filter {
       let costs = ModelCosts(search.costs.configuration, WeightFormats($0), cacheFormat: cacheType.format)
-      return PlanSearch(costs, on: cluster, workload: search.workload, sample: search.sample).hasPlan
+      return PlanSearch(
+        costs, on: cluster, workload: search.workload, sample: search.sample, denseSlices: denseSlices
+      ).hasPlan
     }.map(\.rawValue)
     let page = ShortagePage(shortage, on: cluster, name: subject.name, formats: format)
     if json {
@@ -209,9 +221,10 @@ struct PlanCommand: ParsableCommand {
     } else {
       try StandardOutput.write(markdown ? page.markdown() : page.text)
     }
-    let hint =
-      fitting.isEmpty
-      ? "more nodes, or more memory in them" : "it fits with --quant \(fitting.joined(separator: ", or --quant "))"
+    let ways =
+      (denseSlices.map { search.undecided.hasPlan ? ["without --dense-slices \($0.rawValue)"] : [] } ?? [])
+      + (fitting.isEmpty ? [] : ["with --quant " + fitting.joined(separator: ", or --quant ")])
+    let hint = ways.isEmpty ? "more nodes, or more memory in them" : "it fits " + ways.joined(separator: ", or ")
     return UsageError("--cluster: expected room for the model in \(format), found \(page.summary)", hint: hint)
   }
 }

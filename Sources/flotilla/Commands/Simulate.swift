@@ -16,8 +16,8 @@ struct Simulate: ParsableCommand {
       there.
 
       With --cluster nothing of the model runs: nodes and network are those of a description, on a virtual clock, and \
-      every figure is PREDICTED. The placement is the planner's, or --placement; tokens choose experts evenly, by \
-      --skew, or as a run did (--replay).
+      every figure is PREDICTED. The placement is the planner's, or --placement, its dense part divided as \
+      --dense-slices says; tokens choose experts evenly, by --skew, or as a run did (--replay).
 
       EXAMPLES
         flotilla simulate v2-lite --quant q4_K
@@ -90,7 +90,7 @@ struct Simulate: ParsableCommand {
     let roles = placement.roles
     let given = [
       ("--coordinator-rank", roles.coordinatorRank != nil), ("--router-rank", roles.routerRank != nil),
-      ("--coordinator-experts", roles.coordinatorExperts != nil), ("--dense-slices", roles.denseSlices != nil),
+      ("--coordinator-experts", roles.coordinatorExperts != nil),
       ("--threads", threads != nil && roles.placement == nil),
     ]
     if let option = given.first(where: \.1)?.0 {

@@ -13,31 +13,34 @@ struct GivenPlacement {
   private let load: PlacementLoad
   private let format: String
   private let name: String
+  private let denseSlices: DenseSlicing?
 
   /// - Parameters:
   ///   - threads: of each rank; nil: the cores of its node, divided.
-  ///   - dividesAsRunsDo: whether the ranks of the coordinator's node divide the dense part, where each has cores of its
-  ///     own, as in a run without a placement file.
+  ///   - denseSlices: who divides the dense part; nil: as the placement says, else as a run does by itself.
   init(
     _ placement: Placement, _ costs: ModelCosts, on cluster: ClusterDescription, threads: Int?, workload: Workload,
-    sample: RoutingSample, name: String, dividesAsRunsDo: Bool
+    sample: RoutingSample, name: String, denseSlices: DenseSlicing?
   ) {
     let layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: threads)
-    let placement = dividesAsRunsDo && costs.sizes.isWorthDividing ? placement.dividedOnNode(layout) : placement
+    let placement = placement.divided(denseSlices, costs.sizes, layout)
     self.layout = layout
     prediction = Prediction(of: costs, placement: placement, layout: layout, workload: workload, sample: sample)
     load = PlacementLoad(placement, sample)
     (self.placement, self.name, format) = (placement, name, costs.formats.description)
+    self.denseSlices = denseSlices
   }
 
   var page: PlacementPage {
-    PlacementPage(prediction, placement, layout, load: load, name: name, format: format)
+    PlacementPage(
+      prediction, placement, layout, load: load, name: name, format: format, denseSlices: denseSlices)
   }
 
   /// As JSON. Speeds and times are predicted.
   var facts: Facts {
     Facts(
       model: name, format: format, workload: prediction.workload, threads: layout.threads,
+      slices: ExpertRanges.text(placement.slices),
       load: .init(expertsOnBusiestHost: load.busiest, hostsReached: load.hosts, rowsBack: load.sums),
       predicted: PlanFacts.Speed(prediction), decode: prediction.decode.phases.map(PlanFacts.Part.init))
   }
@@ -49,6 +52,8 @@ struct GivenPlacement {
     let workload: Workload
     /// Of each rank.
     let threads: [Int]
+    /// Ranks that divide the dense part of generated tokens with the coordinator.
+    let slices: String
     let load: PlanFacts.Load
     let predicted: PlanFacts.Speed
     /// Of a decode step of all sequences.

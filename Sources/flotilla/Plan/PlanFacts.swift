@@ -133,6 +133,8 @@ struct PlanFacts: Encodable {
   let spread: Int
   let load: Load
   let predicted: [Speed]
+  /// Who was asked to divide the dense part; nil: the fastest was chosen.
+  let denseSlices: DenseSlicing?
   /// The chosen one first.
   let densePart: [Division]
   /// Of a decode step of all sequences.
@@ -161,6 +163,7 @@ struct PlanFacts: Encodable {
         roles: plan.placement.roles(of: rank), experts: ExpertRanges.text(plan.placement.experts(of: rank)))
     }
     coordinator = plan.placement.coordinator
+    denseSlices = plan.denseSlices
     let divisions = [(placement: plan.placement, prediction: plan.prediction)] + plan.otherDivisions
     densePart = divisions.enumerated().map { index, division in
       Division(

@@ -33,12 +33,14 @@ struct VirtualSimulation {
   private func place(
     _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload
   ) throws -> (Placement, RankLayout) {
-    if let path = options.placement.roles.placement {
+    let roles = options.placement.roles
+    if let path = roles.placement {
       let placement = try Placement.load(URL(filePath: path), experts: costs.configuration.routedExperts)
-      return (placement, RankLayout(cluster: cluster, ranks: placement.ranks, threads: options.threads))
+      let layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: options.threads)
+      return (placement.divided(roles.denseSlices, costs.sizes, layout), layout)
     }
     do {
-      let plan = try PlanSearch(costs, on: cluster, workload: workload).best()
+      let plan = try PlanSearch(costs, on: cluster, workload: workload, denseSlices: roles.denseSlices).best()
       return (plan.placement, plan.layout)
     } catch {
       throw UsageError(
@@ -91,6 +93,8 @@ private struct VirtualFacts: Encodable {
   let experts: String
   let workload: Workload
   let ranks: Int
+  /// Ranks that divide the dense part of generated tokens with the coordinator.
+  let slices: String
   let decodeTokensPerSecond: Double?
   let prefillTokensPerSecond: Double?
   let stepSecondsMedian: Double?
@@ -104,6 +108,7 @@ private struct VirtualFacts: Encodable {
   init(_ run: VirtualRun, model: String, _ formats: WeightFormats, _ source: String) {
     (self.model, format, experts, workload) = (model, formats.description, source, run.workload)
     ranks = run.placement.ranks
+    slices = ExpertRanges.text(run.placement.slices)
     let hasSteps = !run.steps.isEmpty
     decodeTokensPerSecond = hasSteps ? run.tokensPerSecond : nil
     prefillTokensPerSecond = run.prefill?.tokensPerSecond
