@@ -110,7 +110,7 @@ struct VirtualSimulationTests {
       return try StrictJSON.parse(run.output)["slices"]?.string
     }
     #expect(try slices(["--dense-slices", "none"]) == "")
-    try withTemporaryPath { path in
+    try withTemporaryPath { (path: String) throws in
       let file = ["--placement-for", "4", "--dense-slices", "all", "--write-placement", path]
       #expect(try Run(["inspect", "--like", "bench-3b"] + file).status == 0)
       #expect(try slices(["--placement", path]) == "1-3")

@@ -42,7 +42,8 @@ struct DivisionTests {
     #expect(costs.divisibleAttention.questions == 2)
   }
 
-  @Test("Only what was asked for is tried, in what-ifs too, and the best of it is found", arguments: DenseSlicing.allCases)
+  @Test(
+    "Only what was asked for is tried, in what-ifs too, and the best of it is found", arguments: DenseSlicing.allCases)
   func asked(_ asked: DenseSlicing) throws {
     let node = MadeUpNode(cores: 8, domains: 2)
     for latency in [5e-6, 5e-4] {
@@ -69,7 +70,7 @@ struct DivisionTests {
     }
   }
 
-  @Test("Other divisions are predicted as if they had been given, where a cache holds the weights but not the copies too")
+  @Test("Other divisions are predicted as if given, where a cache holds the weights but not the copies too")
   func cachedWeights() throws {
     let model = costs(.bench3B)
     let sample = RoutingSample(model.configuration, tokens: 128)

@@ -136,7 +136,9 @@ public struct PlanPage {
   /// Who computes the dense part of generated tokens.
   private var division: [PageBlock] {
     let others = plan.otherDivisions
-    let asked = plan.denseSlices.map { "Asked for with --dense-slices \($0.rawValue): no plan of another kind was tried." }
+    let asked = plan.denseSlices.map {
+      "Asked for with --dense-slices \($0.rawValue): no plan of another kind was tried."
+    }
     guard !others.isEmpty else { return asked.map { [.text($0)] } ?? [] }
     var table = TextTable([.init("Dense part of generated tokens", .left), .init("Decode, tokens/s PREDICTED")])
     func append(_ placement: Placement, _ prediction: Prediction, _ mark: String) {
