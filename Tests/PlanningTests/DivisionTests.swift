@@ -70,29 +70,6 @@ struct DivisionTests {
     }
   }
 
-  @Test("Other divisions are predicted as if given, where a cache holds the weights but not the copies too")
-  func cachedWeights() throws {
-    let model = costs(.bench3B)
-    let sample = RoutingSample(model.configuration, tokens: 128)
-    var (differ, share) = (0, model.sizes.divisible / 2)
-    for place in 1...40 {
-      var cluster = Self.fast
-      for node in cluster.nodes.indices { cluster.nodes[node].cacheBytes = place * share }
-      let workload = Workload(prompt: 0, generated: 64)
-      let plan = try PlanSearch(model, on: cluster, workload: workload, sample: sample, denseSlices: .all).best()
-      for (placement, prediction) in plan.otherDivisions {
-        let given = Prediction(
-          of: model, placement: placement, layout: plan.layout, workload: workload, sample: sample)
-        #expect(prediction.seconds == given.seconds)
-        func experts(_ prediction: Prediction) -> Double? {
-          prediction.decode.phases.first { $0.kind == .experts }?.readingSeconds
-        }
-        if experts(given) != experts(plan.prediction) { differ += 1 }
-      }
-    }
-    #expect(differ > 0, "caches hold as much with copies and without")
-  }
-
   @Test("Where nodes are nearly full, experts make room for the shares that were asked for")
   func room() throws {
     func search(_ gibibytes: Double, _ asked: DenseSlicing?) -> PlanSearch {
