@@ -76,6 +76,35 @@ struct PlanTests {
     #expect(run.text.contains(" to node7 ("), "\(run.text)")
   }
 
+  @Test("What messages take from processors is in the sums, and whose was not calibrated is said")
+  func messages() throws {
+    try withTemporaryPath { path in
+      var cluster = try ClusterDescription.load(URL(filePath: small))
+      for index in cluster.nodes.indices where index != 3 {
+        cluster.nodes[index].messageCost = .init(secondsPerByteSent: 2e-8, secondsPerByteReceived: 3e-8)
+      }
+      try cluster.json().write(to: URL(filePath: path))
+      let model = ["bench-3b", "--quant", "q4_K", "--cluster", path, "-p", "512", "-n", "2"]
+      let page = try Run(["plan"] + model).text
+      #expect(page.contains("sent x ") && page.contains("received x "), "\(page)")
+      let all = ["plan"] + model + ["--ranks", "8"]
+      for arguments in [all, ["simulate"] + model + ["--placement", try placement(beside: path)]] {
+        let words = try Run(arguments).text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(words.contains("take from the processors of node3 beside the wire."), "\(words)")
+        let json = try Run(arguments + ["--json"])
+        let facts = try #require(try JSONSerialization.jsonObject(with: Data(json.output)) as? [String: Any])
+        #expect(facts["omits_messages_of"] as? [String] == ["node3"])
+      }
+    }
+  }
+
+  /// A file with a placement of bench-3b on eight ranks.
+  private func placement(beside path: String) throws -> String {
+    let file = URL(filePath: path + ".placement")
+    try Data(Placement.contiguous(experts: 64, ranks: 8).json.utf8).write(to: file)
+    return file.filePath
+  }
+
   @Test("A virtual run without a step of decode says nothing of decode")
   func noSteps() throws {
     let arguments = ["simulate", "mini", "--quant", "q8_0", "--cluster", small, "-p", "64", "-n", "0"]

@@ -11,7 +11,7 @@ struct MessageCostTests {
 
   /// Two ranks with half of the experts each; the second one routes.
   private func prediction(
-    _ cost: Calibration.MessageCost?, nodes: [Int] = [0, 1], threads: Int = 2
+    _ cost: Calibration.MessageCost?, nodes: [Int] = [0, 1], threads: Int = 2, prompt: Int = 512
   ) throws -> Prediction {
     var cluster = madeUpCluster([MadeUpNode(), MadeUpNode()], bytesPerSecond: Self.bytesPerSecond)
     for index in cluster.nodes.indices { cluster.nodes[index].messageCost = cost }
@@ -19,7 +19,7 @@ struct MessageCostTests {
     return Prediction(
       of: costs, placement: try Placement.contiguous(experts: 64, ranks: 2),
       layout: RankLayout(cluster: cluster, nodes: nodes, threads: [threads, threads]),
-      workload: Workload(prompt: 512, generated: 2), sample: RoutingSample(costs.configuration, tokens: 512))
+      workload: Workload(prompt: prompt, generated: 2), sample: RoutingSample(costs.configuration, tokens: 512))
   }
 
   private func busy(_ prediction: Prediction, _ kind: PrefillPrediction.Resource.Kind) throws -> Double {
@@ -39,7 +39,7 @@ struct MessageCostTests {
     for kind in [PrefillPrediction.Resource.Kind.host, .router] {
       #expect(abs(try more(kind) / ((toFirst * 3e-9 + toSecond * 5e-9) / 2) - 1) < 1e-9)
     }
-    #expect(try more(.node) > 0 && more(.way) == 0)
+    #expect(try more(.way) == 0)
     #expect(with.prefill!.seconds > without.prefill!.seconds)
     // A generated token waits for each message anyway.
     #expect(with.decode.secondsPerStep == without.decode.secondsPerStep)
@@ -56,12 +56,48 @@ struct MessageCostTests {
 
   @Test("Where a node's was not calibrated, nothing is counted, and that is said")
   func omitted() {
-    var cluster = madeUpCluster([MadeUpNode(), MadeUpNode()])
-    #expect(Assumptions(cluster).omitsMessages && !Assumptions(madeUpCluster([MadeUpNode()])).omitsMessages)
+    var cluster = madeUpCluster([MadeUpNode(), MadeUpNode(), MadeUpNode()])
+    func omitted(_ nodes: [Int]) -> [Int] { RankLayout(cluster: cluster, nodes: nodes).nodesWithoutMessageCost }
+    #expect(omitted([0, 1]) == [0, 1] && omitted([2, 2]) == [] && omitted([2, 0, 2]) == [0, 2])
     cluster.nodes[0].messageCost = cost
-    #expect(Assumptions(cluster).omitsMessages)
+    #expect(omitted([0, 1]) == [1] && omitted([2, 0, 2]) == [2])
     cluster.nodes[1].messageCost = cost
-    #expect(!Assumptions(cluster).omitsMessages)
+    #expect(omitted([0, 1]) == [])
+  }
+
+  @Test("What is mostly messages is called so, and a prompt of one part waits for them too")
+  func limit() throws {
+    let much = Calibration.MessageCost(secondsPerByteSent: 2e-7, secondsPerByteReceived: 2e-7)
+    #expect(try prediction(cost).prefill?.limit != .messages)
+    #expect(try prediction(much).prefill?.limit == .messages)
+    // Of two ranks on nodes that they share with nobody: none for a node.
+    #expect(try prediction(much).prefill?.resources.first { $0.kind == .node }?.seconds == 0)
+    func short(_ cost: Calibration.MessageCost?) throws -> PrefillPrediction {
+      try #require(prediction(cost, prompt: 64).prefill)
+    }
+    let (without, with) = (try short(nil), try short(much))
+    let most = try #require(with.resources.map(\.seconds).max())
+    #expect(with.seconds > without.seconds && with.seconds >= most * 0.999)
+  }
+
+  @Test("Two ranks of a node: bytes as many as cross its port, seconds in their part of its cores")
+  func sharedNode() throws {
+    var cluster = madeUpCluster([MadeUpNode(cores: 2), MadeUpNode()], bytesPerSecond: Self.bytesPerSecond)
+    for index in cluster.nodes.indices { cluster.nodes[index].messageCost = cost }
+    let costs = costs(.bench3B)
+    let layout = RankLayout(cluster: cluster, nodes: [0, 1, 0], threads: [1, 2, 1])
+    let parts = PromptPart.all(
+      costs, try Placement.contiguous(experts: 64, ranks: 3), layout, Workload(prompt: 512, generated: 2),
+      RoutingSample(costs.configuration, tokens: 512))
+    func messages(_ kind: PrefillPrediction.Resource.Kind) throws -> Phase {
+      try #require(parts.first { $0.resource == kind && $0.name == "messages" }).phase
+    }
+    let (node, coordinator) = (try messages(.node), try messages(.coordinator))
+    #expect(node.sentBytes > coordinator.sentBytes && node.receivedBytes > coordinator.receivedBytes)
+    // One thread each, of two.
+    #expect(abs(node.sendingSeconds - node.sentBytes * 3e-9 / 2) < 1e-12)
+    #expect(abs(node.receivingSeconds - node.receivedBytes * 5e-9 / 2) < 1e-12)
+    #expect(abs(coordinator.sendingSeconds - coordinator.sentBytes * 3e-9) < 1e-12)
   }
 
   @Test("A rank that routes and has experts is busy with both")

@@ -60,15 +60,15 @@ struct PropertyTests {
     let decode = plan.prediction.decode
     #expect(abs(decode.phases.reduce(0) { $0 + $1.seconds } - decode.secondsPerStep) < 1e-12)
     #expect(decode.phases.allSatisfy { $0.seconds >= 0 && $0.hiddenSeconds >= 0 && $0.unhiddenSeconds >= -1e-12 })
-    for phase in decode.phases {
+    let prefill = try #require(plan.prediction.prefill)
+    for phase in decode.phases + plan.promptParts.map(\.phase) {
       let work =
         max(phase.readingSeconds, phase.computingSeconds) + phase.unhiddenSeconds + phase.overheadSeconds
         + phase.elementSeconds
-      let way = phase.latencySeconds + phase.wireSeconds + phase.sharedMemorySeconds
+      let way = phase.latencySeconds + phase.wireSeconds + phase.sharedMemorySeconds + phase.carryingSeconds
       let sum = work + way + phase.neighbourSeconds - phase.hiddenSeconds
-      #expect(abs(sum - phase.seconds) < 1e-9 * decode.secondsPerStep + 1e-12, "\(phase)")
+      #expect(abs(sum - phase.seconds) < 1e-9 * (decode.secondsPerStep + prefill.seconds) + 1e-12, "\(phase)")
     }
-    let prefill = try #require(plan.prediction.prefill)
     for resource in prefill.resources {
       let parts = plan.promptParts.filter { $0.resource == resource.kind }
       let sum = parts.reduce(0) { $0 + $1.phase.seconds }

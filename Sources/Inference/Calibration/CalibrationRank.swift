@@ -7,6 +7,8 @@ public final class CalibrationRank {
   let exchange: any Exchange
   private let kernels: KernelTable
   private let machine: MachineFacts
+  /// As many threads as a rank has in a run.
+  private let physicalCores: Int
   private let isInterrupted: () -> Bool
   /// Called again and again while the first rank measures or waits.
   var tick: () -> Void = {}
@@ -20,15 +22,24 @@ public final class CalibrationRank {
   private var prepared: (meter: SpeedMeter, buffer: StreamBuffer, compute: Compute)?
   private var load: LoadMeter?
 
-  /// - Parameter isInterrupted: asked between measurements.
+  /// - Parameters:
+  ///   - physicalCores: of this machine; several logical processors may be one.
+  ///   - isInterrupted: asked between measurements.
   public init(
     exchange: any Exchange, kernels: KernelTable, machine: MachineFacts = .ofThisMachine(),
-    isInterrupted: @escaping () -> Bool
+    physicalCores: Int = CalibrationRank.physicalCores(), isInterrupted: @escaping () -> Bool
   ) {
     self.exchange = exchange
     self.kernels = kernels
     self.machine = machine
+    self.physicalCores = max(1, physicalCores)
     self.isInterrupted = isInterrupted
+  }
+
+  /// Of those that this process may use.
+  public static func physicalCores() -> Int {
+    let processors = ProcessorSet.ofThisThread()
+    return MachineCores.ofThisMachine(processors).count(in: processors)
   }
 
   /// Answers the first rank until it says that it is over.
@@ -131,7 +142,7 @@ public final class CalibrationRank {
         try answer(.read(prepared.meter.read(prepared.buffer, prepared.compute, seconds: seconds)), to: requester)
       case .prepareLoad(let options):
         let meter = meter(options)
-        load = try LoadMeter(exchange, meter.compute(threads: meter.mostThreads))
+        load = try LoadMeter(exchange, meter.compute(threads: min(meter.mostThreads, physicalCores)))
         try answer(.ready, to: requester)
       case .load(let seconds, let destination):
         guard let load else { throw CalibrationFailure("work to do: expected to be prepared, found none") }

@@ -14,12 +14,15 @@ final class LoadMeter {
   private static let weightRows = 64
   /// Of the time, as much more before it counts.
   private static let warmUp = 0.25
+  /// Seconds for the last messages to arrive.
+  private static let patience = 2.0
 
   private let exchange: any Exchange
   private let compute: Compute
   private let trial: ProductTrial
   private var destination: Int?
   private var messagesTaken = 0
+  private var messagesUnderWay = 0
   private var bytesReceived = 0
 
   init(_ exchange: any Exchange, _ compute: Compute) throws(CalibrationFailure) {
@@ -37,15 +40,25 @@ final class LoadMeter {
   ///   - step: takes a message that has arrived, if there is one.
   func run(seconds: Double, to destination: Int?, step: () throws -> Bool) throws -> Calibration.LoadSample {
     self.destination = destination
-    defer { self.destination = nil }
-    if destination != nil { for _ in 0..<Self.window { try send() } }
-    // The last messages of an earlier time leave, and the first ones of this time get going.
+    if destination != nil { for _ in 0..<Self.window { try send(isFilled: true) } }
+    // The first messages get going.
     _ = try pass(seconds: seconds * Self.warmUp, step)
     (messagesTaken, bytesReceived) = (0, 0)
     let (passed, multiplyAdds) = try pass(seconds: seconds, step)
-    return Calibration.LoadSample(
+    let sample = Calibration.LoadSample(
       seconds: passed, multiplyAdds: multiplyAdds, threads: compute.pool.threads,
       bytesSent: messagesTaken * Self.messageBytes, bytesReceived: bytesReceived)
+    self.destination = nil
+    try drain(for: Self.patience, step)
+    return sample
+  }
+
+  /// Waits until all that was sent has been taken, so that the time after this is a quiet one.
+  private func drain(for seconds: Double, _ step: () throws -> Bool) throws {
+    let start = MonotonicClock.seconds()
+    while messagesUnderWay > 0, MonotonicClock.seconds() - start < seconds {
+      if try !step() { try exchange.idle() }
+    }
   }
 
   /// Computes for so many seconds, or a little longer.
@@ -64,13 +77,15 @@ final class LoadMeter {
     return (max(now - start, 1e-9), multiplyAdds)
   }
 
-  private func send() throws {
+  /// - Parameter isFilled: so that its memory is there; later ones are these again, and filling them is no work for messages.
+  private func send(isFilled: Bool = false) throws {
     guard let destination else { return }
     let message = exchange.message(capacity: Self.messageBytes)
     message.count = Self.messageBytes
-    message.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0)
+    if isFilled { message.mutableBytes.initializeMemory(as: UInt8.self, repeating: 0) }
     CalibrationMessage.write(.load, to: message)
     try exchange.send(message, to: destination)
+    messagesUnderWay += 1
   }
 
   /// A message has arrived from another rank.
@@ -79,6 +94,7 @@ final class LoadMeter {
   /// Another rank has taken a message; the next one goes.
   func noteTaken() throws {
     messagesTaken += 1
+    messagesUnderWay -= 1
     try send()
   }
 }

@@ -12,8 +12,8 @@ public struct RankLayout: Sendable {
   public private(set) var speeds: [RankSpeed]
   /// `[nodes of the cluster]`: of all its ranks together.
   public private(set) var nodeSpeeds: [RankSpeed]
-  /// Whether several ranks run on a node.
-  let hasNeighbours: Bool
+  /// `[nodes of the cluster]`
+  private let ranksOfNode: [Int]
   /// Whether it is known of a node what messages take from its processors.
   let countsMessages: Bool
   /// `[nodes of the cluster]`: threads of all ranks, at most as many as cores.
@@ -36,7 +36,7 @@ public struct RankLayout: Sendable {
       return known.speed(node, threads: min(count, node.cores))
         .limited(to: nodeSpeeds[index], part: min(counts[index], node.domains))
     }
-    hasNeighbours = counts.contains { $0 > 1 }
+    ranksOfNode = counts
     countsMessages = cluster.nodes.contains { $0.messageCost != nil }
     self.threadsOfNode = threadsOfNode
     self.cluster = cluster
@@ -55,6 +55,9 @@ public struct RankLayout: Sendable {
   }
 
   public var ranks: Int { nodes.count }
+
+  /// Whether several ranks run on a node.
+  var hasNeighbours: Bool { ranksOfNode.contains { $0 > 1 } }
 
   /// Where the last-level cache of a node holds all weights of its ranks, nothing is read from memory.
   ///
@@ -94,6 +97,15 @@ public struct RankLayout: Sendable {
   }
 
   private func processors(of rank: Int) -> Double { Double(min(threads[rank], cluster.nodes[nodes[rank]].cores)) }
+
+  /// Nodes of ranks whose messages to other nodes count as nothing for their processors, since that was not calibrated.
+  public var nodesWithoutMessageCost: [Int] {
+    let used = Set(nodes)
+    return used.count > 1 ? used.filter { cluster.nodes[$0].messageCost == nil }.sorted() : []
+  }
+
+  /// Whether other ranks run on a rank's node.
+  func hasNeighbours(_ rank: Int) -> Bool { ranksOfNode[nodes[rank]] > 1 }
 
   /// Of what its node has, a rank's part.
   func partOfNode(_ rank: Int) -> Double { processors(of: rank) / Double(threadsOfNode[nodes[rank]]) }

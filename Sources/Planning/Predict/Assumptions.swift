@@ -10,8 +10,6 @@ public struct Assumptions: Sendable {
   public let usesConstants: Bool
   /// Whether work along rows is, since a node's was not calibrated.
   public let assumesElements: Bool
-  /// Whether what messages take from processors counts as nothing, since a node's was not calibrated.
-  public let omitsMessages: Bool
   /// Of the int8 peak's part, with codes of 6 and 8 bits on such a node with AVX2; nil where there is none.
   public let wideProducts: Double?
   /// Of the shorter one of reading and computing, what the longer one does not hide.
@@ -23,7 +21,6 @@ public struct Assumptions: Sendable {
     usesPeaks = !peaksOnly.isEmpty
     usesConstants = cluster.nodes.contains { $0.costs?.isEmpty != false }
     assumesElements = cluster.nodes.contains { $0.costs?.allSatisfy { $0.elementwise != nil } != true }
-    omitsMessages = cluster.nodes.count > 1 && cluster.nodes.contains { $0.messageCost == nil }
     wideProducts =
       peaksOnly.contains { $0.instructionSet == InstructionSet.avx2.rawValue } ? Efficiency.wideProductsWithAVX2 : nil
     overlapLoss = Efficiency.overlapLoss

@@ -13,6 +13,10 @@ struct ExchangeModel {
   ///   which is counted elsewhere, as are experts of its own.
   func time(_ loads: HostLoads, tokens: Int, includesShared: Bool) -> ExchangeTime {
     var exchange = ExchangeTime()
+    // A generated token waits for each message anyway.
+    if layout.countsMessages && !includesShared {
+      exchange.carried = Array(repeating: CarriedMessages(), count: placement.ranks)
+    }
     let (coordinator, router) = (placement.coordinator, placement.router)
     let gated = askRouter(tokens, &exchange)
     let sharedDone =
@@ -22,7 +26,9 @@ struct ExchangeModel {
     finishTimes(&hosts, loads, shared: includesShared ? (router == coordinator ? gated : 0, tokens) : nil)
     takeBack(hosts, loads, gated: gated, sharedDone: sharedDone, &exchange)
     for host in hosts where host.rank != coordinator {
-      exchange.busiestHost = max(exchange.busiestHost, busySeconds(host.rank, host.time, exchange))
+      let busy = busySeconds(host.rank, host.time, exchange)
+      guard busy > exchange.busiestHost else { continue }
+      (exchange.busiestHost, exchange.busiestHostCarries) = (busy, exchange.carryingSeconds(host.rank))
     }
     if includesShared { exchange.explainShared(Phase(.shared, costs.shared, rows: tokens, sharedTime(tokens))) }
     return exchange
@@ -61,14 +67,14 @@ struct ExchangeModel {
 
   /// A host's experts, and what else its rank does for other ranks.
   func busySeconds(_ rank: Int, _ experts: RooflineTime, _ exchange: ExchangeTime) -> Double {
-    experts.seconds + (exchange.carried[rank]?.seconds ?? 0) + (rank == placement.router ? exchange.routerBusy : 0)
+    experts.seconds + exchange.carryingSeconds(rank) + (rank == placement.router ? exchange.routerBusy : 0)
   }
 
   /// A message between nodes keeps both ranks from other work.
   private func carry(_ bytes: Double, from sender: Int, to receiver: Int, _ exchange: inout ExchangeTime) {
-    guard layout.countsMessages, !layout.shareNode(sender, receiver) else { return }
-    exchange.carried[sender, default: CarriedMessages()].add(bytes, layout.secondsToSend(bytes, by: sender))
-    exchange.carried[receiver, default: CarriedMessages()].add(bytes, layout.secondsToReceive(bytes, by: receiver))
+    guard !exchange.carried.isEmpty, !layout.shareNode(sender, receiver) else { return }
+    exchange.carried[sender].send(bytes, layout.secondsToSend(bytes, by: sender))
+    exchange.carried[receiver].receive(bytes, layout.secondsToReceive(bytes, by: receiver))
   }
 
   /// The rows go to the router, which scores them and chooses.
@@ -252,12 +258,21 @@ struct ExchangeModel {
 
 /// Messages of a rank, and what they take from its processors beside the wire.
 struct CarriedMessages {
-  private(set) var bytes = 0.0
-  private(set) var seconds = 0.0
+  private(set) var sentBytes = 0.0
+  private(set) var sendingSeconds = 0.0
+  private(set) var receivedBytes = 0.0
+  private(set) var receivingSeconds = 0.0
 
-  mutating func add(_ bytes: Double, _ seconds: Double) {
-    self.bytes += bytes
-    self.seconds += seconds
+  var seconds: Double { sendingSeconds + receivingSeconds }
+
+  mutating func send(_ bytes: Double, _ seconds: Double) {
+    sentBytes += bytes
+    sendingSeconds += seconds
+  }
+
+  mutating func receive(_ bytes: Double, _ seconds: Double) {
+    receivedBytes += bytes
+    receivingSeconds += seconds
   }
 }
 
@@ -273,15 +288,20 @@ struct ExchangeTime {
   /// Seconds in which a rank or a port of the network is taken.
   var routerBusy = 0.0
   var busiestHost = 0.0
+  /// Of it: for messages.
+  var busiestHostCarries = 0.0
   var portOutOfCoordinator = 0.0
   var portOutOfRouter = 0.0
   var bytesOutOfRouter = 0.0
   var portIntoCoordinator = 0.0
-  /// By rank: what it sends to other nodes and gets from there, and for how long that keeps it from other work.
-  var carried: [Int: CarriedMessages] = [:]
+  /// `[ranks]`: what each sends to other nodes and gets from there, and for how long that keeps it from other work;
+  /// empty where that is not counted.
+  var carried: [CarriedMessages] = []
   /// Rows that have come back; on the coordinator.
   var addingPhase = Phase(.combine)
   var adding: Double { addingPhase.seconds }
+
+  func carryingSeconds(_ rank: Int) -> Double { carried.isEmpty ? 0 : carried[rank].seconds }
 
   var phases: [Phase] { [toRouter, gate, dispatch, experts, combine, shared] }
 

@@ -1,7 +1,7 @@
 /// A stretch of a decode step's time, and what it is the sum of. Of one step, all layers together.
 ///
 /// `seconds` is ``longerSeconds`` + ``lostSeconds`` + ``elementSeconds`` + ``overheadSeconds`` + ``latencySeconds`` + ``wireSeconds`` +
-/// ``sharedMemorySeconds`` + ``carryingSeconds`` + ``neighbourSeconds`` - ``hiddenSeconds``.
+/// ``sharedMemorySeconds`` + ``sendingSeconds`` + ``receivingSeconds`` + ``neighbourSeconds`` - ``hiddenSeconds``.
 public struct Phase: Sendable, Equatable {
   /// In the order of a layer.
   public enum Kind: String, Sendable, CaseIterable, Codable {
@@ -51,9 +51,11 @@ public struct Phase: Sendable, Equatable {
   public var wireSeconds = 0.0
   /// Between ranks of a node.
   public var sharedMemorySeconds = 0.0
-  /// To and from other nodes, and what that takes from the processors beside the wire.
-  public var carriedBytes = 0.0
-  public var carryingSeconds = 0.0
+  /// To other nodes and from them, and for how long that takes all threads of a rank from other work, beside the wire.
+  public var sentBytes = 0.0
+  public var sendingSeconds = 0.0
+  public var receivedBytes = 0.0
+  public var receivingSeconds = 0.0
   /// For other ranks of the same node, which share its memory and cores.
   public var neighbourSeconds = 0.0
   /// Of all that, what goes on while something longer does: to be taken off.
@@ -78,12 +80,41 @@ public struct Phase: Sendable, Equatable {
     overheadSeconds = time.starting
   }
 
+  /// For how long messages take a rank's threads from other work.
+  public var carryingSeconds: Double { sendingSeconds + receivingSeconds }
+
   /// What the longer of all reading and of all computing does not hide.
   public var unhiddenSeconds: Double { lostSeconds + longerSeconds - max(readingSeconds, computingSeconds) }
 
   /// Work on one rank.
   mutating func add(_ work: Work, rows: Int, _ time: RooflineTime, times: Double = 1) {
     add(Phase(kind, work, rows: rows, time), times: times)
+  }
+
+  /// All of `other` so many times, in a part of the time that it takes by itself.
+  mutating func add(_ other: Phase, times: Double, inPart part: Double) {
+    var faster = other
+    faster.multiplySeconds(by: part)
+    add(faster, times: times)
+  }
+
+  private mutating func multiplySeconds(by factor: Double) {
+    seconds *= factor
+    readingSeconds *= factor
+    computingSeconds *= factor
+    floatSeconds *= factor
+    longerSeconds *= factor
+    lostSeconds *= factor
+    elementSeconds *= factor
+    overheadSeconds *= factor
+    latencySeconds *= factor
+    handlingSeconds *= factor
+    wireSeconds *= factor
+    sharedMemorySeconds *= factor
+    sendingSeconds *= factor
+    receivingSeconds *= factor
+    neighbourSeconds *= factor
+    hiddenSeconds *= factor
   }
 
   mutating func add(_ other: Phase, times: Double) {
@@ -105,8 +136,10 @@ public struct Phase: Sendable, Equatable {
     wireBytes += other.wireBytes * times
     wireSeconds += other.wireSeconds * times
     sharedMemorySeconds += other.sharedMemorySeconds * times
-    carriedBytes += other.carriedBytes * times
-    carryingSeconds += other.carryingSeconds * times
+    sentBytes += other.sentBytes * times
+    sendingSeconds += other.sendingSeconds * times
+    receivedBytes += other.receivedBytes * times
+    receivingSeconds += other.receivingSeconds * times
     neighbourSeconds += other.neighbourSeconds * times
     hiddenSeconds += other.hiddenSeconds * times
   }
@@ -123,4 +156,6 @@ public enum Limit: String, Sendable, CaseIterable, Codable {
   case order = "steps that cannot overlap"
   /// Of a prompt: what the ranks of a node share.
   case cores = "the cores of a node that its ranks share"
+  /// Of a prompt: work of the processors for messages between nodes, beside the wire.
+  case messages = "what messages take from the processors"
 }

@@ -39,6 +39,8 @@ public struct PrefillPrediction: Sendable {
   public let bound: [Resource]
   /// Through the coordinator's port, both ways, a token.
   public let wireSecondsPerToken: Double
+  /// Of what each is busy with: messages.
+  private let carrying: [Resource.Kind: Double]
 
   init(_ model: RunModel, _ workload: Workload) {
     var sum = PromptSum(model, workload)
@@ -53,6 +55,7 @@ public struct PrefillPrediction: Sendable {
     }
     resources = list(sum.busy)
     bound = list(sum.bound)
+    carrying = sum.carrying
     seconds = bound.reduce(0) { $0 + $1.seconds }
     tokensPerSecond = Double(workload.prompt) / seconds
     wireSecondsPerToken =
@@ -60,8 +63,12 @@ public struct PrefillPrediction: Sendable {
       / Double(workload.prompt)
   }
 
-  /// What the prompt waits for most.
-  public var limit: Limit { bound.max { $0.seconds < $1.seconds }!.kind.limit }
+  /// What the prompt waits for most: of a rank that has more to do with messages than with all else, these.
+  public var limit: Limit {
+    let most = bound.max { $0.seconds < $1.seconds }!.kind
+    let busy = resources.first { $0.kind == most }?.seconds ?? 0
+    return carrying[most, default: 0] > busy / 2 ? .messages : most.limit
+  }
 }
 
 /// Adds up a prompt's chunks.
@@ -72,6 +79,8 @@ private struct PromptSum {
   let workload: Workload
   var busy: [Kind: Double] = [:]
   var bound: [Kind: Double] = [:]
+  /// Of `busy`: for messages.
+  var carrying: [Kind: Double] = [:]
   /// By rows of a part: the means of a layer's exchange.
   private var exchanges: [Int: Layer] = [:]
 
@@ -79,9 +88,11 @@ private struct PromptSum {
     var alone = 0.0
     var way = 0.0
     var ownExperts = 0.0
-    /// By node of the cluster: all its ranks, without attention and shared experts.
+    /// By node of the cluster that has several: all its ranks, without attention and shared experts.
     var nodes: [Double] = []
     var busy: [Kind: Double] = [:]
+    /// Of `busy`: for messages.
+    var carrying: [Kind: Double] = [:]
   }
 
   init(_ model: RunModel, _ workload: Workload) {
@@ -106,23 +117,25 @@ private struct PromptSum {
     let shared = model.exchange.sharedTime(rows).seconds
     var taken = layer.busy.mapValues { $0 * Double(parts) }
     taken[.coordinator, default: 0] += attention + (shared + layer.ownExperts) * Double(parts)
-    var nodes = layer.nodes
-    nodes[node] += nodeSpeed.duration(costs.shared, rows: rows, model.efficiency).seconds
-    nodes = nodes.map { $0 * Double(parts) }
-    nodes[node] += attentionOfNode
+    var nodes = layer.nodes.map { $0 * Double(parts) }
+    if model.layout.hasNeighbours(model.placement.coordinator) {
+      let sharedOfNode = nodeSpeed.duration(costs.shared, rows: rows, model.efficiency).seconds
+      nodes[node] += sharedOfNode * Double(parts) + attentionOfNode
+    }
     taken[.node] = nodes.max() ?? 0
     taken[.way] = attention / Double(parts) + (parts == 1 ? layer.alone : layer.way)
     let layers = Double(costs.expertLayers)
     for (kind, seconds) in taken { busy[kind, default: 0] += seconds * layers }
+    for (kind, seconds) in layer.carrying { carrying[kind, default: 0] += seconds * Double(parts) * layers }
     let (kind, seconds) = longest(taken, parts: parts, isSpread: cut.isSpread)
     bound[kind, default: 0] += seconds * layers
     // The last part's experts are waited for alone.
     if parts > 1 { bound[.way, default: 0] += layer.way }
   }
 
-  /// One part alone overlaps with nothing but its own shared experts.
+  /// One part alone overlaps with nothing but its own shared experts, and with messages.
   private func longest(_ taken: [Kind: Double], parts: Int, isSpread: Bool) -> (Kind, Double) {
-    if parts == 1 { return (isSpread ? .way : .coordinator, taken[.way, default: 0]) }
+    if parts == 1 && !isSpread { return (.coordinator, taken[.way, default: 0]) }
     return Kind.allCases.map { ($0, taken[$0, default: 0]) }.max { $0.1 < $1.1 }!
   }
 
@@ -136,16 +149,22 @@ private struct PromptSum {
       let time = model.exchange.time(loads, tokens: rows, includesShared: false)
       layer.alone += model.exchange.time(loads, tokens: rows, includesShared: true).total
       layer.way += time.total
-      for (node, seconds) in model.exchange.nodeTimes(loads).enumerated() { layer.nodes[node] += seconds }
-      for (rank, messages) in time.carried.sorted(by: { $0.key < $1.key }) {
-        layer.nodes[model.layout.nodes[rank]] += messages.seconds * model.layout.partOfNode(rank)
-      }
+      addNodes(loads, time, to: &layer)
       let placement = model.placement
-      func carrying(_ rank: Int) -> Double { time.carried[rank]?.seconds ?? 0 }
       let own = model.exchange.expertTime(loads, rank: placement.coordinator).time.seconds
-      layer.ownExperts += own + time.adding + carrying(placement.coordinator)
-      if placement.router == placement.coordinator { layer.ownExperts += time.routerBusy }
-      let router = placement.router == placement.coordinator ? 0 : time.routerBusy + carrying(placement.router)
+      let ownMessages = time.carryingSeconds(placement.coordinator)
+      layer.ownExperts += own + time.adding + ownMessages
+      var (router, routerMessages) = (0.0, 0.0)
+      if placement.router == placement.coordinator {
+        layer.ownExperts += time.routerBusy
+      } else {
+        routerMessages = time.carryingSeconds(placement.router)
+        router = time.routerBusy + routerMessages
+      }
+      let messages: [(Kind, Double)] = [
+        (.coordinator, ownMessages), (.router, routerMessages), (.host, time.busiestHostCarries),
+      ]
+      for (kind, seconds) in messages { layer.carrying[kind, default: 0] += seconds }
       let ports: [(Kind, Double)] = [
         (.router, router), (.host, time.busiestHost),
         (.portIntoCoordinator, time.portIntoCoordinator), (.portOutOfRouter, time.portOutOfRouter),
@@ -159,7 +178,24 @@ private struct PromptSum {
     layer.ownExperts *= share
     layer.nodes = layer.nodes.map { $0 * share }
     layer.busy = layer.busy.mapValues { $0 * share }
+    layer.carrying = layer.carrying.mapValues { $0 * share }
     exchanges[rows] = layer
     return layer
+  }
+
+  /// What several ranks of a node do between them, on all it has.
+  private func addNodes(_ loads: HostLoads, _ time: ExchangeTime, to layer: inout Layer) {
+    guard model.layout.hasNeighbours else { return }
+    let (placement, layout) = (model.placement, model.layout)
+    let experts = model.exchange.nodeTimes(loads)
+    for rank in 0..<placement.ranks where layout.hasNeighbours(rank) {
+      var beside = time.carryingSeconds(rank)
+      if rank == placement.router { beside += time.routerBusy }
+      if rank == placement.coordinator { beside += time.adding }
+      layer.nodes[layout.nodes[rank]] += beside * layout.partOfNode(rank)
+    }
+    for node in Set(layout.nodes.indices.filter(layout.hasNeighbours).map { layout.nodes[$0] }) {
+      layer.nodes[node] += experts[node]
+    }
   }
 }

@@ -8,8 +8,15 @@ public struct PromptPart: Sendable {
   /// Of the whole prompt.
   public fileprivate(set) var phase: Phase
 
-  /// Resource by resource; the parts of one add up to its seconds.
-  static func all(_ model: RunModel, _ workload: Workload) -> [PromptPart] {
+  /// Of a placement, resource by resource; the parts of one add up to its seconds.
+  public static func all(
+    _ costs: ModelCosts, _ placement: Placement, _ layout: RankLayout, _ workload: Workload, _ sample: RoutingSample,
+    _ efficiency: Efficiency = Efficiency()
+  ) -> [PromptPart] {
+    all(RunModel(costs, placement, layout, sample, efficiency), workload)
+  }
+
+  private static func all(_ model: RunModel, _ workload: Workload) -> [PromptPart] {
     var parts = PromptParts(model, workload)
     for first in stride(from: 0, to: workload.prompt, by: workload.prefillChunk) {
       parts.addChunk(first..<min(first + workload.prefillChunk, workload.prompt))
@@ -23,7 +30,7 @@ public struct PromptPart: Sendable {
 extension Plan {
   /// What a prompt's time goes to; none without a prompt.
   public var promptParts: [PromptPart] {
-    PromptPart.all(RunModel(costs, placement, layout, sample, efficiency), workload)
+    PromptPart.all(costs, placement, layout, workload, sample, efficiency)
   }
 }
 
@@ -36,8 +43,35 @@ extension Phase {
 
   fileprivate init(_ carried: CarriedMessages) {
     self.init(.combine)
-    (seconds, carriedBytes, carryingSeconds) = (carried.seconds, carried.bytes, carried.seconds)
+    seconds = carried.seconds
+    (sentBytes, sendingSeconds) = (carried.sentBytes, carried.sendingSeconds)
+    (receivedBytes, receivingSeconds) = (carried.receivedBytes, carried.receivingSeconds)
   }
+}
+
+/// What several ranks of a node do between them, on all it has.
+private struct NodeParts {
+  var experts = Phase(.experts)
+  var attention = Phase(.attention)
+  var shared = Phase(.shared)
+  var gate = Phase(.gate)
+  var sums = Phase(.combine)
+  var messages = Phase(.combine)
+
+  /// By node that has several ranks.
+  static func all(_ layout: RankLayout) -> [Int: NodeParts] {
+    let nodes = Set(layout.nodes.indices.filter(layout.hasNeighbours).map { layout.nodes[$0] })
+    return Dictionary(uniqueKeysWithValues: nodes.map { ($0, NodeParts()) })
+  }
+
+  var named: [(String, Phase)] {
+    [
+      ("experts of its ranks", experts), (attention.kind.rawValue, attention), (shared.kind.rawValue, shared),
+      (gate.kind.rawValue, gate), ("rows that come back", sums), ("messages", messages),
+    ]
+  }
+
+  var seconds: Double { named.reduce(0) { $0 + $1.1.seconds } }
 }
 
 /// Adds up a prompt's chunks.
@@ -72,23 +106,22 @@ private struct PromptParts {
     let shared = Phase(.shared, costs.shared, rows: cut.rows, on: speed, model.efficiency)
     add(.coordinator, shared, times: count * layers)
     add(.way, attention, times: layers / count)
-    var nodes = Dictionary(uniqueKeysWithValues: Set(model.layout.nodes).map { ($0, Phase(.experts)) })
+    var nodes = NodeParts.all(model.layout)
     var batches: [HostLoads] = []
     model.forEachBatch(of: cut.rows, most: 4) { batches.append($0) }
     for loads in batches { addExchange(loads, cut, times: count * layers / Double(batches.count), &nodes) }
     let sharedOfNode = Phase(.shared, costs.shared, rows: cut.rows, on: nodeSpeed, model.efficiency)
-    let attentionOfNode = self.attention(cut, nodeSpeed)
-    let own = (sharedOfNode.seconds * count + attentionOfNode.seconds) * layers
-    func seconds(_ entry: (key: Int, value: Phase)) -> Double { entry.value.seconds + (entry.key == node ? own : 0) }
-    guard let busiest = nodes.max(by: { (seconds($0), $1.key) < (seconds($1), $0.key) }) else { return }
-    add(.node, busiest.value, as: "experts of its ranks")
-    guard busiest.key == node else { return }
-    add(.node, attentionOfNode, times: layers)
-    add(.node, sharedOfNode, times: count * layers)
+    nodes[node]?.shared.add(sharedOfNode, times: count * layers)
+    nodes[node]?.attention.add(self.attention(cut, nodeSpeed), times: layers)
+    // The first one of equal ones.
+    guard let busiest = nodes.max(by: { ($0.value.seconds, $1.key) < ($1.value.seconds, $0.key) }) else { return }
+    for (name, phase) in busiest.value.named { add(.node, phase, as: name) }
   }
 
   /// A layer's experts, of one batch of the sample.
-  private mutating func addExchange(_ loads: HostLoads, _ cut: PromptCut, times: Double, _ nodes: inout [Int: Phase]) {
+  private mutating func addExchange(
+    _ loads: HostLoads, _ cut: PromptCut, times: Double, _ nodes: inout [Int: NodeParts]
+  ) {
     let (placement, exchange) = (model.placement, model.exchange)
     let time = exchange.time(loads, tokens: cut.rows, includesShared: false)
     func busySeconds(_ rank: Int) -> Double {
@@ -98,7 +131,7 @@ private struct PromptParts {
       let own = exchange.expertTime(loads, rank: rank)
       return Phase(.experts, own.work, rows: 1, own.time)
     }
-    func messages(_ rank: Int) -> Phase { Phase(time.carried[rank] ?? CarriedMessages()) }
+    func messages(_ rank: Int) -> Phase { Phase(time.carried.isEmpty ? CarriedMessages() : time.carried[rank]) }
     let router: PrefillPrediction.Resource.Kind = placement.router == placement.coordinator ? .coordinator : .router
     var gate = time.gate
     gate.handlingSeconds = time.routerBusy - gate.seconds
@@ -125,10 +158,13 @@ private struct PromptParts {
     for rank in loads.reached {
       let node = model.layout.nodes[rank]
       let share = exchange.expertTime(loads, rank: rank, on: model.layout.nodeSpeeds[node])
-      nodes[node]?.add(Phase(.experts, share.work, rows: 1, share.time), times: times)
+      nodes[node]?.experts.add(Phase(.experts, share.work, rows: 1, share.time), times: times)
     }
-    for (rank, messages) in time.carried {
-      nodes[model.layout.nodes[rank]]?.add(Phase(messages), times: times * model.layout.partOfNode(rank))
+    for rank in 0..<placement.ranks {
+      let (node, part) = (model.layout.nodes[rank], model.layout.partOfNode(rank))
+      nodes[node]?.messages.add(messages(rank), times: times, inPart: part)
+      if rank == placement.router { nodes[node]?.gate.add(gate, times: times, inPart: part) }
+      if rank == placement.coordinator { nodes[node]?.sums.add(time.addingPhase, times: times, inPart: part) }
     }
   }
 

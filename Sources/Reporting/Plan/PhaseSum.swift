@@ -33,10 +33,8 @@ enum PhaseSum {
     if phase.wireSeconds > 0 {
       sum.append("\(bytes(phase.wireBytes)) / \(bytes(phase.wireBytes / phase.wireSeconds))/s")
     }
-    if phase.carryingSeconds > least {
-      let each = Format.significant(phase.carryingSeconds / phase.carriedBytes * 1e9)
-      sum.append("\(bytes(phase.carriedBytes)) x \(each) ns a byte")
-    }
+    sum += carried(phase.sentBytes, phase.sendingSeconds, "sent", least)
+    sum += carried(phase.receivedBytes, phase.receivingSeconds, "received", least)
     sum += parts([
       (phase.sharedMemorySeconds, "in shared memory"), (phase.neighbourSeconds, "for other ranks of its node"),
       (phase.overheadSeconds, "beside"),
@@ -44,6 +42,11 @@ enum PhaseSum {
     let longer = phase.kind == .combine ? "busiest host" : "routed experts"
     let hidden = parts([(phase.hiddenSeconds, "hidden behind the \(longer)")])
     return ([(sum + adding).joined(separator: " + ")] + hidden).joined(separator: " − ")
+  }
+
+  private static func carried(_ count: Double, _ seconds: Double, _ way: String, _ least: Double) -> [String] {
+    guard seconds > least else { return [] }
+    return ["\(bytes(count)) \(way) x \(Format.significant(seconds / count * 1e9)) ns"]
   }
 
   private static func elements(_ phase: Phase, _ least: Double) -> [String] {

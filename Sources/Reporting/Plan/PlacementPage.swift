@@ -44,7 +44,7 @@ public struct PlacementPage {
       .table(ranks),
       .text(
         "Decode PREDICTED: \(Format.rate(decode.tokensPerSecond)), which wait most for \(decode.limit.rawValue). "
-          + "Prompt PREDICTED: \(prompt ?? Format.none)."),
+          + "Prompt PREDICTED: \(prompt ?? Format.none)." + MessagesNote.text(layout, workload)),
       .text(
         "Of a token's experts of a layer \(Format.significant(load.busiest)) are on the busiest rank; it reaches "
           + "\(Format.significant(load.hosts)) ranks, and \(Format.significant(load.sums)) rows come back."),

@@ -208,7 +208,7 @@ public struct PlanPage {
       .text(
         "\(workload.prompt) tokens in chunks of \(workload.prefillChunk), each in up to \(workload.microBatches) parts "
           + "that overlap: in every layer what is busiest decides; the last part's experts are waited for alone, once a chunk. What "
-          + "each is busy with:"),
+          + "each is busy with\(MessagesNote.legend(plan.promptParts)):"),
       .table(sums),
     ]
   }
@@ -233,7 +233,10 @@ public struct PlanPage {
       ])
     }
     let unit = workload.sequences == 1 ? "one stream" : "\(workload.sequences) streams"
-    return [.table(table), .text("Each with a new plan, for \(unit); most saved time first.")]
+    return [
+      .table(table),
+      .text("Each with a new plan, for \(unit); most saved time first." + MessagesNote.whatIf(plan.layout)),
+    ]
   }
 
   private var comparison: [PageBlock] {
@@ -280,9 +283,6 @@ public struct PlanPage {
 
   private var paste: [PageBlock] { commands.isEmpty ? [] : [.heading("To run it"), .code(commands)] }
 
-  private static let omitted =
-    " Not calibrated, and counted as nothing: what a prompt's messages take from the processors beside the wire."
-
   private var small: [PageBlock] {
     let assumed = Assumptions(cluster)
     let efficiency = assumed.efficiency
@@ -309,7 +309,7 @@ public struct PlanPage {
           + "the memory bandwidth in attention's cache and in sums; \(assumed.usesConstants ? constants : "")\(assumed.assumesElements ? between : "")"
           + "\(Format.seconds(efficiency.secondsPerMessage)) to handle a message, "
           + "\(Format.significant(efficiency.secondsPerScore * 1e9)) ns for a score. Sources: "
-          + "Sources/Planning/Cost/Efficiency.swift." + (assumed.omitsMessages ? Self.omitted : ""))
+          + "Sources/Planning/Cost/Efficiency.swift." + MessagesNote.text(plan.layout, workload))
     ]
   }
 }

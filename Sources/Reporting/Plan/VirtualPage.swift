@@ -24,7 +24,9 @@ public struct VirtualPage {
     let division =
       run.placement.slices.isEmpty
       ? "" : " \(run.placement.slices.count + 1) ranks divide the dense part of generated tokens."
-    let prompt = run.prefill.map { "Prompt PREDICTED: \(Format.rate($0.tokensPerSecond)). " } ?? ""
+    let prompt = run.prefill.map {
+      "Prompt PREDICTED: \(Format.rate($0.tokensPerSecond)).\(MessagesNote.text(layout, workload)) "
+    }
     return [
       .title("\(printable(name, limit: 200)), weights in \(format), on modelled nodes: PREDICTED"),
       .text(
@@ -32,7 +34,7 @@ public struct VirtualPage {
           + "\(workload.generated)) tokens. A virtual clock by the cluster's description; nothing was run. Experts: \(source)."
           + division
       ),
-    ] + (run.steps.isEmpty ? [.text(prompt)] : decode(prompt))
+    ] + (run.steps.isEmpty ? [.text(prompt ?? "")] : decode(prompt ?? ""))
   }
 
   private func decode(_ prompt: String) -> [PageBlock] {

@@ -16,7 +16,8 @@ struct Calibrate: ParsableCommand {
       between every pair of ranks while the others are quiet.
 
       With nodes (--hostfile or --hosts) it starts the job by itself, one rank on each node, measures every link in both \
-      directions too, and writes the cluster description that -o names.
+      directions too and, with every node computing beside a stream of messages, what these take from its processors, and \
+      writes the cluster description that -o names.
 
       Without nodes it is kept as JSON, which flotilla bench compares its runs with; with a buffer below 4 times the last-level cache only \
       where -o names a file. Nothing else should run meanwhile.

@@ -126,6 +126,8 @@ struct PlanFacts: Encodable {
   let workload: Workload
   let nodes: [Node]
   let idleNodes: [String]
+  /// Nodes whose processors' work for messages counts as nothing, since it was not calibrated.
+  let omitsMessagesOf: [String]
   let ranks: [Rank]
   let coordinator: Int
   let router: Int
@@ -157,6 +159,7 @@ struct PlanFacts: Encodable {
         bytes: $0.bytes, mayTake: $0.capacity)
     }
     idleNodes = plan.idleNodes.map { cluster.nodes[$0].name }
+    omitsMessagesOf = plan.layout.namesWithoutMessageCost
     ranks = plan.layout.nodes.enumerated().map { rank, node in
       Rank(
         rank: rank, node: cluster.nodes[node].name, threads: plan.layout.threads[rank],
@@ -187,6 +190,10 @@ struct PlanFacts: Encodable {
     }
     efficiency = Efficiency()
   }
+}
+
+extension RankLayout {
+  var namesWithoutMessageCost: [String] { nodesWithoutMessageCost.map { cluster.nodes[$0].name } }
 }
 
 /// A shortage as JSON.

@@ -23,7 +23,8 @@ struct VirtualSimulation {
     let (visits, source) = try visits(subject.configuration, workload)
     let run = VirtualRun(costs, placement: placement, layout: layout, workload: workload, visits: visits)
     if options.output.json {
-      return try StandardOutput.write(JSONLines.indented(VirtualFacts(run, model: subject.name, formats, source)))
+      return try StandardOutput.write(
+        JSONLines.indented(VirtualFacts(run, layout, model: subject.name, formats, source)))
     }
     let page = VirtualPage(run, layout, name: subject.name, format: formats.description, source: source)
     try StandardOutput.write(page.text)
@@ -95,6 +96,8 @@ private struct VirtualFacts: Encodable {
   let ranks: Int
   /// Ranks that divide the dense part of generated tokens with the coordinator.
   let slices: String
+  /// Nodes whose processors' work for messages counts as nothing, since it was not calibrated.
+  let omitsMessagesOf: [String]
   let decodeTokensPerSecond: Double?
   let prefillTokensPerSecond: Double?
   let stepSecondsMedian: Double?
@@ -105,10 +108,11 @@ private struct VirtualFacts: Encodable {
   let expertSeconds: [Double]
   let timesBusiest: [Int]
 
-  init(_ run: VirtualRun, model: String, _ formats: WeightFormats, _ source: String) {
+  init(_ run: VirtualRun, _ layout: RankLayout, model: String, _ formats: WeightFormats, _ source: String) {
     (self.model, format, experts, workload) = (model, formats.description, source, run.workload)
     ranks = run.placement.ranks
     slices = ExpertRanges.text(run.placement.slices)
+    omitsMessagesOf = layout.namesWithoutMessageCost
     let hasSteps = !run.steps.isEmpty
     decodeTokensPerSecond = hasSteps ? run.tokensPerSecond : nil
     prefillTokensPerSecond = run.prefill?.tokensPerSecond
