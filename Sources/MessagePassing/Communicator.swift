@@ -14,8 +14,11 @@ public final class Communicator {
 
   /// Which of the ranks that share this host one is.
   public struct LocalRanks: Sendable, Equatable {
-    public let count: Int
+    /// Of the whole job, in the order of `index`.
+    public let ranks: [Int]
     public let index: Int
+
+    public var count: Int { ranks.count }
   }
 
   init() throws(MPIError) {
@@ -27,8 +30,10 @@ public final class Communicator {
     var host = cmpi_communicator(raw: nil)
     try MPIError.check(cmpi_split_shared(handle, &host), "MPI_Comm_split_type")
     let local = try Self.place(in: host)
+    let ranks = try Self.allGather(Array("\(rank)".utf8), in: host, size: local.size, timeout: Self.patience)
+      .map { Int(String(decoding: $0, as: UTF8.self)) ?? 0 }
     try MPIError.check(cmpi_free(&host), "MPI_Comm_free")
-    localRanks = LocalRanks(count: local.size, index: local.rank)
+    localRanks = LocalRanks(ranks: ranks, index: local.rank)
 
     let name = MPIError.string(capacity: 512) { _ = cmpi_processor_name($0, $1) }
     hostNames = try Self.allGather(Array(name.utf8), in: handle, size: size, timeout: Self.patience)

@@ -9,6 +9,8 @@ public final class MPISession {
   /// The shared-memory files through which the ranks of this host talk. Their names are gone while MPI runs,
   /// so nothing stays behind, however this process ends. Empty if there are none or they kept their names.
   public let sharedSegments: [String]
+  /// With which the ranks of this host wake each other; nil for a rank alone there.
+  public let doorbells: Doorbells?
 
   /// True if this process was started by a launcher (mpirun, srun, …) as one rank of a job.
   ///
@@ -43,6 +45,7 @@ public final class MPISession {
     try MPIError.check(cmpi_start(), "MPI_Init_thread")
     world = try Communicator()
     sharedSegments = try SharedSegments.hide(among: world)
+    doorbells = try Doorbells.share(among: world)
   }
 
   /// Rows of a token go through shared memory without a handshake, for which the sender would have to stop computing.

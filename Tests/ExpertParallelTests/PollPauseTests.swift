@@ -53,6 +53,17 @@ struct PollPauseTests {
     }
   }
 
+  @Test("With fewer cores than ranks it sleeps at once where messages wake it, but not while one moves")
+  func rung() {
+    for isRung in [true, false] {
+      var pause = PollPause(isRung: isRung)
+      pause.isOutnumbering = true
+      #expect(pause.step(arrivals: 0, isMoving: false, now: 4_999) == .look)
+      #expect(pause.step(arrivals: 0, isMoving: false, now: 5_000) == (isRung ? .nap(1000) : .yield))
+      #expect(pause.step(arrivals: 0, isMoving: true, now: 6_000) == .yield)
+    }
+  }
+
   @Test("A core lost now and then is no contest")
   func seldom() {
     var pause = PollPause()

@@ -29,6 +29,8 @@ nonisolated(unsafe) let commands: [String: (Trial) throws -> Void] = [
 extension Trial {
   /// What every rank knows of the others.
   func places() throws {
+    try expect((session.doorbells != nil) == (rankCount > 1), "expected bells among ranks of one host")
+    try expect(session.doorbells?.ringForAll != false, "expected a bell for every rank")
     let world = session.world
     try expect(world.hostNames.count == rankCount, "host names: \(world.hostNames)")
     let local = world.localRanks

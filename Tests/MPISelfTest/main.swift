@@ -14,7 +14,7 @@ do {
   for path in session.sharedSegments { say("segment: \(path)") }
   let exchange = try MPIExchange(
     communicator: session.world, hub: options["hub", default: 0],
-    timeout: .milliseconds(options["timeout-ms", default: 4000]))
+    timeout: .milliseconds(options["timeout-ms", default: 4000]), doorbells: session.doorbells)
   do {
     try command(Trial(session: session, exchange: exchange, options: options))
     try exchange.farewell()

@@ -60,9 +60,26 @@ void cmpi_error_text(int code, char *_Nonnull text, size_t capacity);
 void cmpi_library_version(char *_Nonnull text, size_t capacity);
 int cmpi_processor_name(char *_Nonnull text, size_t capacity);
 
-/// After the first SIGINT or SIGTERM `cmpi_termination_signal` gives its number; the second one ends the process
+/// Bells by which the processes of a host wake each other: memory that they share and that has no name, so nothing stays
+/// behind however they end. None of these calls is MPI's; any thread may use them.
+typedef struct cmpi_bells cmpi_bells;
+/// A file with so many bells, or -1.
+int cmpi_bells_create(int count);
+/// That of another process, or -1.
+int cmpi_bells_open(int process, int file);
+/// What tells this file from every other one of the host.
+bool cmpi_bells_identify(int file, uint64_t *_Nonnull device, uint64_t *_Nonnull number);
+cmpi_bells *_Nullable cmpi_bells_map(int file, int count);
+void cmpi_bells_unmap(cmpi_bells *_Nonnull bells, int count);
+/// How often a bell has been rung.
+uint32_t cmpi_bells_rings(const cmpi_bells *_Nonnull bells, int place);
+void cmpi_bells_ring(cmpi_bells *_Nonnull bells, int place);
+/// Sleeps until the bell has been rung more often than `rings` times, for so long at most, or until a signal comes.
+void cmpi_bells_wait(cmpi_bells *_Nonnull bells, int place, uint32_t rings, uint32_t microseconds);
+
 /// As if this signal had come; 0: as if none had.
 void cmpi_request_termination(int number);
+/// After the first SIGINT or SIGTERM `cmpi_termination_signal` gives its number; the second one ends the process
 /// at once with 128 + its number.
 void cmpi_watch_termination(void);
 int cmpi_termination_signal(void);

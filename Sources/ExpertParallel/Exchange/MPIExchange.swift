@@ -35,7 +35,8 @@ public final class MPIExchange: Exchange {
   private var nextCheck: UInt64 = 0
   /// Counts arrivals, for `idle`.
   private var arrivals = 0
-  private var pause = PollPause()
+  private var pause: PollPause
+  private let doorbells: Doorbells?
 
   enum Tag {
     static let data: Int32 = 1
@@ -45,11 +46,14 @@ public final class MPIExchange: Exchange {
   /// - Parameters:
   ///   - hub: the rank at the centre of the heartbeats; the coordinator.
   ///   - timeout: how long a rank may be silent.
-  public init(communicator: Communicator, hub: Int, timeout: Duration) throws {
+  ///   - doorbells: of this host, with which a rank that sleeps is woken for a message.
+  public init(communicator: Communicator, hub: Int, timeout: Duration, doorbells: Doorbells? = nil) throws {
     guard hub >= 0, hub < communicator.size else {
       throw MPIExchangeError.noSuchRank(hub, of: communicator.size)
     }
     self.communicator = communicator
+    self.doorbells = doorbells
+    pause = PollPause(isRung: doorbells?.ringForAll == true)
     self.hub = hub
     rank = communicator.rank
     rankCount = communicator.size
@@ -73,6 +77,9 @@ public final class MPIExchange: Exchange {
     let least = silence.map { UInt64(max(0, min($0 / .nanoseconds(1), 1e18))) } ?? 0
     watch.grace = least > watch.limit ? least - watch.limit : 0
   }
+
+  /// Tells that ranks of this host outnumber its cores: one that waits then leaves its core to others at once.
+  public func outnumbersCores() { pause.isOutnumbering = true }
 
   // MARK: Exchange
 
@@ -121,7 +128,19 @@ public final class MPIExchange: Exchange {
     progress()
     if let failure { throw failure }
     let isMoving = !sending.isEmpty || !receiving.isEmpty
-    pause.wait(arrivals: arrivals, isMoving: isMoving, clock: Self.now)
+    pause.wait(arrivals: arrivals, isMoving: isMoving, clock: Self.now, nap: nap)
+    if let failure { throw failure }
+  }
+
+  /// Sleeps for so long, or until another rank of this host has sent something.
+  private func nap(microseconds: UInt32) {
+    guard let doorbells else {
+      usleep(microseconds)
+      return
+    }
+    let (rings, before) = (doorbells.rings, arrivals)
+    poll(at: Self.now())
+    if arrivals == before, failure == nil { doorbells.wait(since: rings, microseconds: microseconds) }
   }
 
   // MARK: Moving messages
@@ -153,6 +172,7 @@ public final class MPIExchange: Exchange {
     } else {
       sending.append(request)
     }
+    doorbells?.ring(for: destination)
   }
 
   func sendControl(_ control: JobMessage, to destination: Int) throws {

@@ -1,7 +1,8 @@
 import Foundation
 
 /// What a rank that waits does between two looks at its messages. A rank with a core of its own looks all the time, since
-/// whatever it sleeps is added to a layer; where ranks outnumber cores none may starve another, so it soon sleeps.
+/// whatever it sleeps is added to a layer; where ranks outnumber cores none may starve another, so it soon sleeps: at once
+/// where that is known beforehand and every message wakes it.
 package struct PollPause {
   package enum Step: Equatable {
     /// Look again at once.
@@ -12,8 +13,12 @@ package struct PollPause {
     case nap(UInt32)
   }
 
-  package init() {}
+  /// - Parameter isRung: whether a nap ends as soon as a message has been sent here.
+  package init(isRung: Bool = false) { self.isRung = isRung }
 
+  private let isRung: Bool
+  /// Whether more ranks wait and compute than there are cores for them.
+  package var isOutnumbering = false
   private var seen = -1
   private var since: UInt64 = 0
   private var contestedUntil: UInt64 = 0
@@ -29,6 +34,7 @@ package struct PollPause {
     let quiet = now - since
     if quiet < 5_000 { return .look }
     let isContested = now < contestedUntil
+    if isRung, isOutnumbering, !isMoving { return .nap(1000) }
     if quiet < (!isContested ? 50_000_000 : isMoving ? 5_000_000 : 100_000) { return .yield }
     // What is slept too long is small beside what was waited.
     let share: UInt64 = isContested ? 5 : 50
@@ -41,15 +47,17 @@ package struct PollPause {
     if lost == 4 { (lost, contestedUntil) = (0, end + 1_000_000_000) }
   }
 
-  /// - Parameter clock: nanoseconds of a steady clock.
-  package mutating func wait(arrivals: Int, isMoving: Bool, clock: () -> UInt64) {
+  /// - Parameters:
+  ///   - clock: nanoseconds of a steady clock.
+  ///   - nap: sleeps for so many microseconds at most.
+  package mutating func wait(arrivals: Int, isMoving: Bool, clock: () -> UInt64, nap: (UInt32) -> Void) {
     let now = clock()
     switch step(arrivals: arrivals, isMoving: isMoving, now: now) {
     case .look: break
     case .yield:
       sched_yield()
       yielded(from: now, to: clock())
-    case .nap(let microseconds): usleep(microseconds)
+    case .nap(let microseconds): nap(microseconds)
     }
   }
 }

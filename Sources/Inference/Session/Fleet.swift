@@ -45,12 +45,14 @@ public final class Fleet {
     let session = try MPISession.start()
     self.session = session
     coordinator = try Self.agree(on: hub, session.world)
-    let exchange = try MPIExchange(communicator: session.world, hub: coordinator, timeout: timeout)
+    let exchange = try MPIExchange(
+      communicator: session.world, hub: coordinator, timeout: timeout, doorbells: session.doorbells)
     self.exchange = exchange
     if exchange.rankCount > 1 {
       MappedMemory.nameProcess("rank \(exchange.rank) on host \(exchange.hostName(of: exchange.rank)): ")
     }
     cores = try Self.share(processors, machine, session.world, Self.neighbours(exchange))
+    if cores.fewestCores == 0 { exchange.outnumbersCores() }
     if staysInDomain { cores.processors?.keepThisThread() }
   }
 
