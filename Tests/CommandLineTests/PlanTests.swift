@@ -145,6 +145,14 @@ struct PlanTests {
         guard try Run(arguments + ["--dense-slices", "none"]).status == 0 else { continue }
         let run = try Run(arguments + ["--dense-slices", "all"])
         #expect(run.status == 2 && run.errors.contains("it fits without --dense-slices all"), "\(bytes) \(run.errors)")
+        let facts = try StrictJSON.parse(run.output)
+        #expect(facts["dense_slices"]?.string == "all" && facts["fits_undivided"]?.bool == true)
+        let nodes = try #require(facts["nodes"]?.array)
+        #expect(nodes[0]["share_bytes"]?.int == 0 && nodes[1]["share_bytes"]?.int ?? 0 > 20_000_000)
+        #expect(facts["missing_bytes"]?.int ?? 0 > 0, "\(facts)")
+        let page = try Run(arguments.filter { $0 != "--json" } + ["--dense-slices", "all"])
+        #expect(page.text.contains("of that shares"), "\(page.text)")
+        #expect(Self.unwrapped(page.text).contains("since --dense-slices all was asked for"), "\(page.text)")
         return
       }
       Issue.record("it never fits")

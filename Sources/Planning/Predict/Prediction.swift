@@ -75,7 +75,7 @@ struct RunModel {
     weights[placement.coordinator] += sizes.dense
     weights[placement.router] += sizes.gates
     for (expert, rank) in placement.owners.enumerated() { weights[rank] += sizes.experts[expert] }
-    for rank in placement.slices { weights[rank] += sizes.divisible / (placement.slices.count + 1) }
+    for rank in placement.slices { weights[rank] += sizes.shareBytes(ranks: placement.slices.count + 1) }
     return weights
   }
 

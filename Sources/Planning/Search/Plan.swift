@@ -70,11 +70,24 @@ public struct Plan: Sendable {
     return (changed, PlacementLoad(changed, sample), prediction)
   }
 
-  /// The same placement with other ranks that divide the dense part of generated tokens, or none: those that differ.
-  public var otherDivisions: [(placement: Placement, prediction: Prediction)] {
+  /// Who divides the dense part of generated tokens, and what comes of it.
+  public struct Division: Sendable {
+    public let placement: Placement
+    public let prediction: Prediction
+    /// Whether nodes have room for it beside these experts.
+    public let fits: Bool
+  }
+
+  public var division: Division { Division(placement: placement, prediction: prediction, fits: true) }
+
+  /// The same placement with other ranks that divide the dense part, or none: those that differ.
+  public var otherDivisions: [Division] {
     let model = RunModel(costs, placement, layout, sample, efficiency)
+    let rooms = MemoryRooms(costs, cluster, workload)
     return ([placement.undivided] + placement.divisions(layout)).filter { $0 != placement }.map { other in
-      (other, Prediction(prediction, of: model, dividing: other, layout: layout))
+      Division(
+        placement: other, prediction: Prediction(prediction, of: model, dividing: other, layout: layout),
+        fits: rooms.hasRoom(for: other, layout))
     }
   }
 }

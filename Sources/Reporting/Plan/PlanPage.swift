@@ -150,14 +150,15 @@ public struct PlanPage {
       table.append([name + mark, Format.significant(prediction.decode.tokensPerSecond)])
     }
     append(plan.placement, plan.prediction, asked == nil ? " (chosen)" : " (asked for)")
-    for other in others { append(other.placement, other.prediction, "") }
+    for other in others { append(other.placement, other.prediction, other.fits ? "" : " (does not fit)") }
     return [
       .table(table),
       .text(
         "Divided: output rows of the queries' and the output projection of each layer, of dense layers (two products) and of "
           + "the head, for at most \(SliceShare.mostTokens) rows. A product's inputs go to each rank as its kernels read "
           + "them, outputs come back in f32; that wire and these messages are in the sums below. Each rank holds its rows "
-          + "once more." + (asked.map { " " + $0 } ?? "")),
+          + "once more." + (others.allSatisfy(\.fits) ? "" : " Does not fit: not beside these numbers of experts.")
+          + (asked.map { " " + $0 } ?? "")),
     ]
   }
 

@@ -39,13 +39,16 @@ struct VirtualSimulation {
       let layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: options.threads)
       return (placement.divided(roles.denseSlices, costs.sizes, layout), layout)
     }
+    let search = PlanSearch(costs, on: cluster, workload: workload, denseSlices: roles.denseSlices)
     do {
-      let plan = try PlanSearch(costs, on: cluster, workload: workload, denseSlices: roles.denseSlices).best()
+      let plan = try search.best()
       return (plan.placement, plan.layout)
     } catch {
+      let ways = FittingWays(search, cacheFormat: nil).hint.map { $0 + "; " } ?? ""
       throw UsageError(
         "--cluster: expected room for the model in \(costs.formats.description), found too little memory",
-        hint: "flotilla plan with the same cluster tells what is missing where; --placement models it all the same")
+        hint: ways + "flotilla plan with the same cluster tells what is missing where; --placement models it all the "
+          + "same")
     }
   }
 
