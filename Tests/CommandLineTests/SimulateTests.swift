@@ -115,6 +115,13 @@ struct VirtualSimulationTests {
       #expect(try Run(["inspect", "--like", "bench-3b"] + file).status == 0)
       #expect(try slices(["--placement", path]) == "1-3")
       #expect(try slices(["--placement", path, "--dense-slices", "host"]) == "")
+      let many = ["--cluster", Self.cluster, "-p", "8", "-n", "2", "--placement", path, "--parallel"]
+      func said(_ sequences: String) throws -> String {
+        try Run(["simulate", "bench-3b", "--quant", "q4_K"] + many + [sequences]).text
+          .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      }
+      #expect(try said("32").contains("4 ranks divide the dense part of generated tokens."))
+      #expect(try said("33").contains("generated tokens is not divided, since a step has 33 rows, more than 32."))
     }
   }
 

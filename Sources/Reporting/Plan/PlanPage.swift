@@ -136,9 +136,9 @@ public struct PlanPage {
   /// Who computes the dense part of generated tokens.
   private var division: [PageBlock] {
     let others = plan.otherDivisions
-    let asked = plan.denseSlices.map {
-      "Asked for with --dense-slices \($0.rawValue): no plan of another kind was tried."
-    }
+    let asked = plan.denseSlices.flatMap {
+      DivisionText.sentence(plan.placement, asked: $0, sequences: workload.sequences)
+    }.map { $0 + " No plan of another kind was tried." }
     guard !others.isEmpty else { return asked.map { [.text($0)] } ?? [] }
     var table = TextTable([.init("Dense part of generated tokens", .left), .init("Decode, tokens/s PREDICTED")])
     func append(_ placement: Placement, _ prediction: Prediction, _ mark: String) {
@@ -149,7 +149,8 @@ public struct PlanPage {
         : ranks == placement.ranks ? "divided among all \(ranks) ranks" : "among the \(ranks) ranks of its node"
       table.append([name + mark, Format.significant(prediction.decode.tokensPerSecond)])
     }
-    append(plan.placement, plan.prediction, asked == nil ? " (chosen)" : " (asked for)")
+    let isAsIntended = plan.denseSlices == DenseSlicing.none || !plan.placement.slices.isEmpty
+    append(plan.placement, plan.prediction, asked == nil ? " (chosen)" : isAsIntended ? " (asked for)" : "")
     for other in others { append(other.placement, other.prediction, other.fits ? "" : " (does not fit)") }
     return [
       .table(table),

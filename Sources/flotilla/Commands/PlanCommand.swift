@@ -71,8 +71,8 @@ struct PlanCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Who divides larger products of attention, dense layers and head for generated tokens: the ranks of the \
-      coordinator's node, all, or none. Default: whatever is fastest; with --placement as its file says, else as a run \
-      does by itself.
+      coordinator's node, all, or none. Default: whatever is fastest; with --placement or --ranks as the file says, else \
+      as a run does by itself.
       """, valueName: "host|all|none"))
   var denseSlices: DenseSlicing?
 

@@ -40,7 +40,7 @@ struct GivenPlacement {
   var facts: Facts {
     Facts(
       model: name, format: format, workload: prediction.workload, threads: layout.threads,
-      slices: ExpertRanges.text(placement.slices),
+      slices: ExpertRanges.text(placement.slices), decidesSlices: placement.decidesSlices,
       load: .init(expertsOnBusiestHost: load.busiest, hostsReached: load.hosts, rowsBack: load.sums),
       predicted: PlanFacts.Speed(prediction), decode: prediction.decode.phases.map(PlanFacts.Part.init))
   }
@@ -54,6 +54,8 @@ struct GivenPlacement {
     let threads: [Int]
     /// Ranks that divide the dense part of generated tokens with the coordinator.
     let slices: String
+    /// Whether a placement, the planner or an option said who; else nobody divides because a run would not by itself.
+    let decidesSlices: Bool
     let load: PlanFacts.Load
     let predicted: PlanFacts.Speed
     /// Of a decode step of all sequences.

@@ -97,7 +97,10 @@ struct PlanFacts: Encodable {
   struct Division: Encodable {
     /// Beside the coordinator.
     let ranks: String
+    /// Of all that were tried; where one was asked for, none is.
     let isChosen: Bool
+    /// Whether it is what came of what was asked for.
+    let isAskedFor: Bool
     /// Beside as many experts on each rank.
     let fits: Bool
     let decodeTokensPerSecond: Double
@@ -137,7 +140,7 @@ struct PlanFacts: Encodable {
   let predicted: [Speed]
   /// Who was asked to divide the dense part; nil: the fastest was chosen.
   let denseSlices: DenseSlicing?
-  /// The chosen one first.
+  /// The plan's first.
   let densePart: [Division]
   /// Of a decode step of all sequences.
   let decode: [Part]
@@ -168,7 +171,8 @@ struct PlanFacts: Encodable {
     denseSlices = plan.denseSlices
     densePart = ([plan.division] + plan.otherDivisions).enumerated().map { index, division in
       Division(
-        ranks: ExpertRanges.text(division.placement.slices), isChosen: index == 0, fits: division.fits,
+        ranks: ExpertRanges.text(division.placement.slices), isChosen: index == 0 && plan.denseSlices == nil,
+        isAskedFor: index == 0 && plan.denseSlices != nil, fits: division.fits,
         decodeTokensPerSecond: division.prediction.decode.tokensPerSecond)
     }
     router = plan.placement.router

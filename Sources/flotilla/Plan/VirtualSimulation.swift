@@ -25,7 +25,9 @@ struct VirtualSimulation {
     if options.output.json {
       return try StandardOutput.write(JSONLines.indented(VirtualFacts(run, model: subject.name, formats, source)))
     }
-    let page = VirtualPage(run, layout, name: subject.name, format: formats.description, source: source)
+    let page = VirtualPage(
+      run, layout, name: subject.name, format: formats.description, source: source,
+      denseSlices: options.placement.roles.denseSlices)
     try StandardOutput.write(page.text)
   }
 
@@ -98,6 +100,8 @@ private struct VirtualFacts: Encodable {
   let ranks: Int
   /// Ranks that divide the dense part of generated tokens with the coordinator.
   let slices: String
+  /// Whether a placement, the planner or an option said who; else nobody divides because a run would not by itself.
+  let decidesSlices: Bool
   let decodeTokensPerSecond: Double?
   let prefillTokensPerSecond: Double?
   let stepSecondsMedian: Double?
@@ -112,6 +116,7 @@ private struct VirtualFacts: Encodable {
     (self.model, format, experts, workload) = (model, formats.description, source, run.workload)
     ranks = run.placement.ranks
     slices = ExpertRanges.text(run.placement.slices)
+    decidesSlices = run.placement.decidesSlices
     let hasSteps = !run.steps.isEmpty
     decodeTokensPerSecond = hasSteps ? run.tokensPerSecond : nil
     prefillTokensPerSecond = run.prefill?.tokensPerSecond
