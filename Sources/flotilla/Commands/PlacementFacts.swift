@@ -77,7 +77,8 @@ struct PlacementFacts: Encodable {
     }
     let idle = ranks.filter(\.roles.isEmpty)
     if let first = idle.first {
-      append([ExpertRanges.text(idle.map(\.rank), most: 3), "idle", "0", ""], first.bytes, atMost: first.bytesAtMost)
+      let name = (first.bytesAtMost == nil ? "idle" : "idle or slices") + (idle.count > 1 ? ", each" : "")
+      append([ExpertRanges.text(idle.map(\.rank), most: 3), name, "0", ""], first.bytes, atMost: first.bytesAtMost)
     }
     let total = ranks.reduce(0) { $0 + $1.bytes }
     append(
