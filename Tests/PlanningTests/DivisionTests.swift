@@ -114,6 +114,62 @@ struct DivisionTests {
     #expect(host.nodes[0].fixedBytes - host.nodes[0].shareBytes == bare.nodes[0].fixedBytes)
   }
 
+  @Test("A node without room for its share beside one expert is too small for what was asked")
+  func idle() throws {
+    func idleness(_ gibibytes: Double, _ asked: DenseSlicing) throws -> Plan.Idleness {
+      let cluster = madeUpCluster([MadeUpNode(), MadeUpNode(cpu: "small", gibibytes: gibibytes)], bytesPerSecond: 1e6)
+      let plan = try PlanSearch(
+        costs(.bench3B), on: cluster, workload: Workload(prompt: 0, generated: 8),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: asked
+      ).best()
+      try #require(plan.idleNodes == [1])
+      return plan.idleness(of: 1)
+    }
+    let sizes = stride(from: 0.01, through: 0.3, by: 0.01)
+    let least = try #require(try sizes.first { try idleness($0, .none) == .isNoFaster })
+    #expect(try idleness(least, .host) == .isNoFaster && idleness(least, .all) == .isTooSmall)
+    #expect(try idleness(least + 0.2, .all) == .isNoFaster)
+  }
+
+  @Test("What it is compared with divides the dense part where the plan may")
+  func compared() throws {
+    let node = MadeUpNode(cores: 8, domains: 2)
+    func comparisons(_ asked: DenseSlicing?) throws -> [Comparison] {
+      let plan = try PlanSearch(
+        costs(.bench3B), on: madeUpCluster([node, node]), workload: Workload(prompt: 0, generated: 8),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: asked
+      ).best()
+      return Comparison.all(plan)
+    }
+    let (none, host, free) = (try comparisons(DenseSlicing.none), try comparisons(.host), try comparisons(nil))
+    // A pipeline of these nodes, and one of them.
+    for place in 0..<2 {
+      let (alone, divided) = (try #require(none[place].decode), try #require(host[place].decode))
+      #expect(alone < divided && free[place].decode == divided)
+    }
+  }
+
+  @Test("Where copies push weights out of a cache, prompts get slower too, in the search as by themselves")
+  func cached() throws {
+    var cluster = madeUpCluster([MadeUpNode(cores: 8, domains: 2)])
+    func plan() throws -> Plan {
+      try PlanSearch(
+        costs(.bench3B), on: cluster, workload: Workload(prompt: 96, generated: 8),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: DenseSlicing.none
+      ).best()
+    }
+    let fit = try plan().fits[0]
+    cluster.nodes[0].cacheBytes = fit.expertBytes + fit.denseBytes + fit.gateBytes
+    let held = try plan()
+    let other = try #require(held.otherDivisions.first)
+    let fresh = Prediction(
+      of: held.costs, placement: other.placement, layout: held.layout, workload: held.workload,
+      sample: RoutingSample(costs(.bench3B).configuration, tokens: 128))
+    #expect(other.placement.slices == [1] && other.prediction.seconds == fresh.seconds)
+    let (before, after) = (try #require(held.prediction.prefill), try #require(other.prediction.prefill))
+    #expect(after.seconds == fresh.prefill?.seconds && after.seconds > before.seconds)
+  }
+
   private func prediction(_ placement: Placement, _ cluster: ClusterDescription, sequences: Int) -> Prediction {
     let costs = costs(.bench3B)
     return Prediction(

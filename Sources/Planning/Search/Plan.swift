@@ -33,7 +33,7 @@ public struct Plan: Sendable {
 
   /// Why a node gets nothing to do.
   public enum Idleness: Sendable {
-    /// Not even one expert of every layer fits beside the buffers.
+    /// Not even one expert of every layer fits beside the buffers and shares of the dense part that were asked for.
     case isTooSmall
     /// A rank in each of its domains would be more than a placement has.
     case hasTooManyDomains
@@ -41,10 +41,12 @@ public struct Plan: Sendable {
   }
 
   public func idleness(of node: Int) -> Idleness {
-    if MemoryRooms(costs, cluster, workload).experts(node, isCoordinator: false, isRouter: false) <= 0 {
-      return .isTooSmall
-    }
-    return layout.ranks + cluster.nodes[node].domains > Placement.mostRanks ? .hasTooManyDomains : .isNoFaster
+    guard layout.ranks + cluster.nodes[node].domains <= Placement.mostRanks else { return .hasTooManyDomains }
+    let rooms = MemoryRooms(costs, cluster, workload)
+    let shares = rooms.shareBytes(denseSlices ?? .none, nodesInOrder + [node])
+    let experts = rooms.experts(
+      node, isCoordinator: false, isRouter: false, shareBytes: shares[shares.count - 1])
+    return experts > 0 ? .isNoFaster : .isTooSmall
   }
 
   public var isAligned: Bool { spread == 1 }
