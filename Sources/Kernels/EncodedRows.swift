@@ -90,6 +90,17 @@ public enum ProductInput: Sendable {
     }
   }
 
+  /// Makes row `row` a copy of row `source` of `other`.
+  ///
+  /// - Precondition: both have that row, and the same encoding and columns; looked at in debug builds alone.
+  public func copy(_ row: Int, from other: ProductInput, _ source: Int) {
+    assert(encoding == other.encoding && columns == other.columns, "\(encoding), \(columns) from \(other)")
+    assert(row >= 0 && row < count && source >= 0 && source < other.count, "row \(row) from \(source)")
+    let (to, from) = (bytes, other.bytes)
+    (to.base + row * to.stride).copyMemory(
+      from: from.base + source * from.stride, byteCount: encoding.rowBytes(columns: columns))
+  }
+
   /// Rows in memory that someone else owns.
   public init(_ encoding: ActivationEncoding, at base: UnsafeMutableRawPointer, count: Int, columns: Int) {
     let stride = encoding.rowBytes(columns: columns)

@@ -81,8 +81,10 @@ struct InspectShapeTests {
   func idle() throws {
     let run = try Run(["inspect", "--like", "tiny", "--placement-for", "40", "--coordinator-experts", "1"])
     #expect(run.errors == "note: 24 of 40 ranks have no experts and nothing to do: a layer has 16 experts\n")
-    let rows = run.lines.filter { $0.contains(" idle ") }
-    #expect(rows.count == 1 && rows[0].contains(" 16-39  idle "))
+    let rows = run.lines.filter { $0.contains(" idle") }
+    #expect(rows.count == 1 && rows[0].contains(" 16-39  idle, each "))
+    let large = try Run(["inspect", "--like", "bench-3b", "--placement-for", "65", "--coordinator-experts", "1"])
+    #expect(large.lines.contains { $0.contains(" 64  idle or slices ") }, "\(large.text)")
     let exact = try Run(["inspect", "--like", "tiny", "--placement-for", "16", "--coordinator-experts", "1"])
     #expect(exact.errors == "" && !exact.text.contains("idle"))
   }

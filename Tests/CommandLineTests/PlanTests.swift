@@ -142,21 +142,47 @@ struct PlanTests {
   func division() throws {
     let cluster = Self.examples.appending(path: "4-nodes-dual-socket-256GB-25GbE.json").filePath
     let arguments = ["plan", "bench-3b", "--quant", "q4_K", "--cluster", cluster, "-p", "0", "-n", "8"]
-    for (asked, row) in [("none", "on the coordinator alone"), ("host", "among the 2 ranks of its node")] {
+    for (asked, row, outcome) in [
+      ("none", "on the coordinator alone", "the coordinator alone computes"),
+      ("host", "among the 2 ranks of its node", "2 ranks divide"),
+    ] {
       let page = try Run(arguments + ["--dense-slices", asked]).text
       #expect(page.contains("\(row) (asked for)") && !page.contains("\(row) (chosen)"), "\(page)")
-      #expect(Self.unwrapped(page).contains("--dense-slices \(asked): no plan of another kind was tried"), "\(page)")
+      let said = "Asked for with --dense-slices \(asked): \(outcome) the dense part of generated tokens."
+      #expect(Self.unwrapped(page).contains("\(said) No plan of another kind was tried."), "\(page)")
     }
     let facts = try StrictJSON.parse(Run(arguments + ["--dense-slices", "all", "--json"]).output)
     let ranks = try #require(facts["ranks"]?.array?.count)
     #expect(facts["dense_slices"]?.string == "all")
-    #expect(facts["dense_part"]?.array?.first?["ranks"]?.string == (ranks > 2 ? "1-\(ranks - 1)" : "1"))
-    #expect(try StrictJSON.parse(Run(arguments + ["--json"]).output)["dense_slices"] == nil)
+    let part = try #require(facts["dense_part"]?.array)
+    #expect(part[0]["ranks"]?.string == (ranks > 2 ? "1-\(ranks - 1)" : "1"))
+    #expect(part[0]["is_asked_for"]?.bool == true && part.allSatisfy { $0["is_chosen"]?.bool == false })
+    let free = try StrictJSON.parse(Run(arguments + ["--json"]).output)
+    #expect(free["dense_slices"] == nil && free["dense_part"]?.array?[0]["is_chosen"]?.bool == true)
+  }
+
+  @Test("What comes of --dense-slices is said, with given ranks and where nobody is there to divide with")
+  func outcomes() throws {
+    let two = Self.examples.appending(path: "4-nodes-dual-socket-256GB-25GbE.json").filePath
+    func run(_ cluster: String, _ options: [String]) throws -> Run {
+      try Run(["plan", "bench-3b", "--quant", "q4_K", "--cluster", cluster, "-p", "0", "-n", "8"] + options)
+    }
     let given = ["--ranks", "8", "--threads", "1"]
-    #expect(try StrictJSON.parse(Run(arguments + given + ["--json"]).output)["slices"]?.string == "4")
-    let page = try Run(arguments + given + ["--dense-slices", "all"])
-    #expect(Self.unwrapped(page.text).contains("divided as asked with --dense-slices all"))
-    #expect(page.lines.count { $0.contains("experts, slices") } > 0, "\(page.text)")
+    let facts = try StrictJSON.parse(run(two, given + ["--json"]).output)
+    #expect(facts["slices"]?.string == "4" && facts["decides_slices"]?.bool == true)
+    let page = try run(two, given + ["--dense-slices", "all"])
+    #expect(Self.unwrapped(page.text).contains("Asked for with --dense-slices all: 8 ranks divide"))
+    #expect(page.lines.count { $0.contains("experts, slices") } == 7, "\(page.text)")
+    let many = Self.unwrapped(try run(two, given + ["--parallel", "33"]).text)
+    #expect(many.contains("generated tokens is not divided, since a step has 33 rows, more than 32"), "\(many)")
+    // One rank on each node.
+    let alone = "Asked for with --dense-slices host: the coordinator's node has no other rank to divide the dense part"
+    for options in [given, []] {
+      let text = try run(small, options + ["--dense-slices", "host"]).text
+      #expect(Self.unwrapped(text).contains(alone) && !text.contains("(asked for)"), "\(text)")
+    }
+    let open = try StrictJSON.parse(run(small, given + ["--json"]).output)
+    #expect(open["slices"]?.string == "" && open["decides_slices"]?.bool == false)
   }
 
   @Test("What does not fit with the division that was asked for, but without it, is said")
@@ -174,6 +200,14 @@ struct PlanTests {
         guard try Run(arguments + ["--dense-slices", "none"]).status == 0 else { continue }
         let run = try Run(arguments + ["--dense-slices", "all"])
         #expect(run.status == 2 && run.errors.contains("it fits without --dense-slices all"), "\(bytes) \(run.errors)")
+        let facts = try StrictJSON.parse(run.output)
+        #expect(facts["dense_slices"]?.string == "all" && facts["fits_undivided"]?.bool == true)
+        let nodes = try #require(facts["nodes"]?.array)
+        #expect(nodes[0]["share_bytes"]?.int == 0 && nodes[1]["share_bytes"]?.int ?? 0 > 20_000_000)
+        #expect(facts["missing_bytes"]?.int ?? 0 > 0, "\(facts)")
+        let page = try Run(arguments.filter { $0 != "--json" } + ["--dense-slices", "all"])
+        #expect(page.text.contains("of that shares"), "\(page.text)")
+        #expect(Self.unwrapped(page.text).contains("since --dense-slices all was asked for"), "\(page.text)")
         return
       }
       Issue.record("it never fits")

@@ -81,8 +81,10 @@ struct SimulateTests {
 
 @Suite("Simulation on modelled nodes")
 struct VirtualSimulationTests {
-  private static let cluster = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Cluster/examples/8-nodes-64GB-1GbE.json").filePath
+  private static let examples = Fixtures.root.deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Cluster/examples")
+  private static let cluster = examples.appending(path: "8-nodes-64GB-1GbE.json").filePath
+  private static let twoDomains = examples.appending(path: "4-nodes-dual-socket-256GB-25GbE.json").filePath
 
   @Test("R1 on eight modelled nodes in seconds: every speed predicted, uneven use another")
   func cluster() throws {
@@ -103,18 +105,32 @@ struct VirtualSimulationTests {
 
   @Test("The dense part is divided as asked, with the planner's placement and with a file's")
   func division() throws {
-    func slices(_ options: [String]) throws -> String? {
-      let cluster = ["--cluster", Self.cluster, "-p", "8", "-n", "2", "--json"]
+    func simulate(_ options: [String]) throws -> (slices: String?, ranks: Int) {
+      let cluster = ["--cluster", Self.twoDomains, "-p", "8", "-n", "2", "--json"]
       let run = try Run(["simulate", "bench-3b", "--quant", "q4_K"] + cluster + options)
       #expect(run.status == 0, "\(run.errors)")
-      return try StrictJSON.parse(run.output)["slices"]?.string
+      let facts = try StrictJSON.parse(run.output)
+      return (facts["slices"]?.string, facts["ranks"]?.int ?? 0)
     }
-    #expect(try slices(["--dense-slices", "none"]) == "")
+    func slices(_ options: [String]) throws -> String? { try simulate(options).slices }
+    // Not what is chosen where nobody asks.
+    #expect(try slices([]) != "" && slices(["--dense-slices", "none"]) == "")
+    #expect(try slices(["--dense-slices", "host"]) == "1")
+    let all = try simulate(["--dense-slices", "all"])
+    #expect(all.slices == (all.ranks == 2 ? "1" : "1-\(all.ranks - 1)"))
     try withTemporaryPath { (path: String) throws in
-      let file = ["--placement-for", "4", "--dense-slices", "all", "--write-placement", path]
+      let file = ["--placement-for", "6", "--dense-slices", "all", "--write-placement", path]
       #expect(try Run(["inspect", "--like", "bench-3b"] + file).status == 0)
-      #expect(try slices(["--placement", path]) == "1-3")
-      #expect(try slices(["--placement", path, "--dense-slices", "host"]) == "")
+      #expect(try slices(["--placement", path]) == "1-5")
+      // Four nodes: the fifth rank is on the first one again.
+      #expect(try slices(["--placement", path, "--dense-slices", "host"]) == "4")
+      let many = ["--cluster", Self.twoDomains, "-p", "8", "-n", "2", "--placement", path, "--parallel"]
+      func said(_ sequences: String) throws -> String {
+        try Run(["simulate", "bench-3b", "--quant", "q4_K"] + many + [sequences]).text
+          .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      }
+      #expect(try said("32").contains("6 ranks divide the dense part of generated tokens."))
+      #expect(try said("33").contains("generated tokens is not divided, since a step has 33 rows, more than 32."))
     }
   }
 

@@ -134,6 +134,31 @@ struct DoctorTests {
     }
   }
 
+  @Test("Shares of the dense part are counted where a run would hold them")
+  func shares() throws {
+    try withTemporaryFolder { folder in
+      let lab = try Lab(folder, nodes: 2)
+      try "n0 slots=2\nn1 slots=1\n".write(toFile: lab.hostfile, atomically: true, encoding: .utf8)
+      func needs(_ options: [String]) throws -> [(bytes: Int, roles: [String])] {
+        let line = ["--like", "bench-3b", "--quant", "q4_K", "--no-links", "-c", "1"]
+        let (job, report) = try lab.doctor(line + options)
+        let nodes = report["examination"]?["nodes"]?.array ?? []
+        try #require(nodes.count == 2, "\(job.errors) \(job.output)")
+        return nodes.map { node in
+          (node["need"]?["memory_bytes"]?.int ?? 0, node["need"]?["roles"]?.array?.compactMap(\.string) ?? [])
+        }
+      }
+      let (none, host) = (try needs(["--dense-slices", "none"]), try needs(["--dense-slices", "host"]))
+      let (open, all) = (try needs([]), try needs(["--dense-slices", "all"]))
+      // 94 MB of bench-3b can be divided: by the two ranks of n0, or by all three.
+      let half = host[0].bytes - none[0].bytes
+      #expect((40_000_000...60_000_000).contains(half) && host[1] == none[1])
+      #expect(open[0] == host[0] && open[1] == host[1])
+      for node in 0..<2 { #expect(abs(all[node].bytes - none[node].bytes - half * 2 / 3) <= 2) }
+      #expect(open[0].roles.last == "slices" && !open[1].roles.contains("slices"))
+    }
+  }
+
   @Test("A range that no node has an address in, and a node that is down: no job is started for nothing")
   func network() throws {
     try withTemporaryFolder { folder in

@@ -70,23 +70,104 @@ struct DivisionTests {
     }
   }
 
-  @Test("Where nodes are nearly full, experts make room for the shares that were asked for")
+  /// Two nodes of two domains each.
+  private func tight(_ gibibytes: Double, _ asked: DenseSlicing?) -> PlanSearch {
+    let nodes = Array(repeating: MadeUpNode(domains: 2, gibibytes: gibibytes), count: 2)
+    return PlanSearch(
+      costs(.bench3B), on: madeUpCluster(nodes, latency: 5e-6, bytesPerSecond: 1.2e9),
+      workload: Workload(prompt: 0, generated: 8), sample: RoutingSample(costs(.bench3B).configuration, tokens: 128),
+      denseSlices: asked)
+  }
+
+  /// The least memory of a node, to a hundredth.
+  private func least(_ asked: DenseSlicing?) throws -> Double {
+    try #require(stride(from: 0.6, through: 1.6, by: 0.01).first { tight($0, asked).hasPlan })
+  }
+
+  @Test("Where nodes are nearly full, experts make room for shares, asked for or not")
   func room() throws {
-    func search(_ gibibytes: Double, _ asked: DenseSlicing?) -> PlanSearch {
-      let cluster = madeUpCluster(Array(repeating: MadeUpNode(gibibytes: gibibytes), count: 4), latency: 5e-6)
-      return PlanSearch(
-        costs(.bench3B), on: cluster, workload: Workload(prompt: 0, generated: 8),
-        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: asked)
-    }
-    // The least memory with which it fits undivided, to a hundredth: the shares of three ranks need more.
-    let sizes = stride(from: 0.3, through: 1.2, by: 0.01)
-    let least = try #require(sizes.first { search($0, nil).hasPlan })
-    let all = try #require(sizes.first { search($0, .all).hasPlan })
-    #expect(search(least, nil).undecided.hasPlan && least < all)
+    let (none, all) = (try least(DenseSlicing.none), try least(.all))
     let share = Double(costs(.bench3B).sizes.divisible) / 4 / 0x1p30
-    #expect(all - least < share * 20 / 19 + 0.02, "\(least), \(all), \(share)")
-    let plan = try search(all, .all).best()
-    #expect(plan.fits.allSatisfy { $0.bytes <= $0.capacity } && plan.placement.slices == [1, 2, 3])
+    #expect(none < all && all - none < 2 * share * 20 / 19 + 0.02, "\(none), \(all), \(share)")
+    let (asked, free) = (try tight(all, .all).best(), try tight(all, nil).best())
+    #expect(asked.placement.slices == [1, 2, 3] && asked.fits.allSatisfy { $0.bytes <= $0.capacity })
+    // Without that room, no placement could be divided there.
+    let alone = try tight(all, DenseSlicing.none).best()
+    #expect(alone.otherDivisions.last?.placement.slices == [1, 2, 3] && alone.otherDivisions.last?.fits == false)
+    #expect(asked.prediction.seconds < alone.prediction.seconds)
+    #expect(free.prediction.seconds <= asked.prediction.seconds && free.otherDivisions.first?.fits == true)
+  }
+
+  @Test("A shortage counts the shares that were asked for, node by node")
+  func shortage() throws {
+    let memory = try least(DenseSlicing.none)
+    let search = tight(memory, .all)
+    let shortage = try #require(throws: Shortage.self) { _ = try search.best() }
+    #expect(search.shortage == shortage && search.undecided.hasPlan && shortage.denseSlices == .all)
+    let share = costs(.bench3B).sizes.shareBytes(ranks: 4)
+    #expect(shortage.nodes.map(\.shareBytes) == [share, 2 * share])
+    #expect(shortage.missingBytes > 0)
+    #expect(shortage.missingBytes == shortage.neededBytes - shortage.capacity + shortage.leftBytes)
+    let host = try #require(throws: Shortage.self) { _ = try tight(0.6, .host).best() }
+    let bare = try #require(throws: Shortage.self) { _ = try tight(0.6, nil).best() }
+    #expect(host.nodes.map(\.shareBytes) == [costs(.bench3B).sizes.shareBytes(ranks: 2), 0] && bare.shareBytes == 0)
+    #expect(host.nodes[0].fixedBytes - host.nodes[0].shareBytes == bare.nodes[0].fixedBytes)
+  }
+
+  @Test("A node without room for its share beside one expert is too small for what was asked")
+  func idle() throws {
+    func idleness(_ gibibytes: Double, _ asked: DenseSlicing) throws -> Plan.Idleness {
+      let cluster = madeUpCluster([MadeUpNode(), MadeUpNode(cpu: "small", gibibytes: gibibytes)], bytesPerSecond: 1e6)
+      let plan = try PlanSearch(
+        costs(.bench3B), on: cluster, workload: Workload(prompt: 0, generated: 8),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: asked
+      ).best()
+      try #require(plan.idleNodes == [1])
+      return plan.idleness(of: 1)
+    }
+    let sizes = stride(from: 0.01, through: 0.3, by: 0.01)
+    let least = try #require(try sizes.first { try idleness($0, .none) == .isNoFaster })
+    #expect(try idleness(least, .host) == .isNoFaster && idleness(least, .all) == .isTooSmall)
+    #expect(try idleness(least + 0.2, .all) == .isNoFaster)
+  }
+
+  @Test("What it is compared with divides the dense part where the plan may")
+  func compared() throws {
+    let node = MadeUpNode(cores: 8, domains: 2)
+    func comparisons(_ asked: DenseSlicing?) throws -> [Comparison] {
+      let plan = try PlanSearch(
+        costs(.bench3B), on: madeUpCluster([node, node]), workload: Workload(prompt: 0, generated: 8),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: asked
+      ).best()
+      return Comparison.all(plan)
+    }
+    let (none, host, free) = (try comparisons(DenseSlicing.none), try comparisons(.host), try comparisons(nil))
+    // A pipeline of these nodes, and one of them.
+    for place in 0..<2 {
+      let (alone, divided) = (try #require(none[place].decode), try #require(host[place].decode))
+      #expect(alone < divided && free[place].decode == divided)
+    }
+  }
+
+  @Test("Where copies push weights out of a cache, prompts get slower too, in the search as by themselves")
+  func cached() throws {
+    var cluster = madeUpCluster([MadeUpNode(cores: 8, domains: 2)])
+    func plan() throws -> Plan {
+      try PlanSearch(
+        costs(.bench3B), on: cluster, workload: Workload(prompt: 96, generated: 8),
+        sample: RoutingSample(costs(.bench3B).configuration, tokens: 128), denseSlices: DenseSlicing.none
+      ).best()
+    }
+    let fit = try plan().fits[0]
+    cluster.nodes[0].cacheBytes = fit.expertBytes + fit.denseBytes + fit.gateBytes
+    let held = try plan()
+    let other = try #require(held.otherDivisions.first)
+    let fresh = Prediction(
+      of: held.costs, placement: other.placement, layout: held.layout, workload: held.workload,
+      sample: RoutingSample(costs(.bench3B).configuration, tokens: 128))
+    #expect(other.placement.slices == [1] && other.prediction.seconds == fresh.seconds)
+    let (before, after) = (try #require(held.prediction.prefill), try #require(other.prediction.prefill))
+    #expect(after.seconds == fresh.prefill?.seconds && after.seconds > before.seconds)
   }
 
   private func prediction(_ placement: Placement, _ cluster: ClusterDescription, sequences: Int) -> Prediction {
@@ -150,7 +231,7 @@ struct DivisionTests {
     let cluster = madeUpCluster([MadeUpNode(cores: 2), MadeUpNode(cores: 2)])
     func slices(ranks: Int, threads: Int?) throws -> [Int] {
       let layout = RankLayout(cluster: cluster, ranks: ranks, threads: threads)
-      return try Placement.contiguous(experts: 64, ranks: ranks).dividedOnNode(layout).slices
+      return try Placement.contiguous(experts: 64, ranks: ranks).divided(nil, costs(.bench3B).sizes, layout).slices
     }
     #expect(try slices(ranks: 2, threads: nil).isEmpty)
     #expect(try slices(ranks: 4, threads: nil) == [2])

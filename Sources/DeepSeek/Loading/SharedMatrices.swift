@@ -6,8 +6,9 @@ import Kernels
 /// only, the same numbers lie in more places. Which numbers a tensor gets depends on its name alone, so placements change
 /// no bit here either.
 ///
-/// The coordinator holds whole matrices, and reads its share of those that ranks divide: between two readings of one
-/// come the pools of what nobody divides, such as shared experts.
+/// Not so on a coordinator that divides: it holds whole matrices and reads its own rows of them, with N ranks an Nth of
+/// each pool. Where a last-level cache holds that beside what is read in between, its part is faster than the real
+/// model's. Copies of whole matrices would take N times the memory.
 final class SharedMatrices {
   private struct Key: Hashable {
     let rows: Int

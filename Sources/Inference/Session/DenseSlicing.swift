@@ -8,6 +8,37 @@ public enum DenseSlicing: String, Sendable, CaseIterable, Codable {
   case all
   /// The coordinator alone computes it.
   case none
+
+  /// The ranks that compute rows, the coordinator among them; empty where it computes all of them.
+  ///
+  /// - Parameters:
+  ///   - count: of all ranks.
+  ///   - near: those of the coordinator's host, itself included.
+  public func ranks(of count: Int, near: [Int]) -> [Int] {
+    switch self {
+    case .none: []
+    case .host: near
+    case .all: Array(0..<count)
+    }
+  }
+}
+
+extension Placement {
+  /// The same with the dense part divided as a run does it.
+  ///
+  /// - Parameters:
+  ///   - asked: nil: as the placement says, else as a run does by itself.
+  ///   - sizes: of the model.
+  ///   - near: ranks of the coordinator's host, itself included.
+  ///   - hasCores: whether each of them has cores of its own.
+  /// - Throws: where one of them does not exist.
+  public func divided(
+    _ asked: DenseSlicing?, _ sizes: WeightSizes, near: [Int], hasCores: Bool
+  ) throws(PlacementError) -> Placement {
+    if let asked { return try dividing(among: asked.ranks(of: ranks, near: near)) }
+    guard !decidesSlices, sizes.isWorthDividing, hasCores, near.count > 1 else { return self }
+    return try dividing(among: near)
+  }
 }
 
 /// The coordinator's word on it: only it is asked, so ranks cannot differ.
@@ -34,12 +65,9 @@ extension Fleet {
   func decideSlices(_ asked: DenseSlicing?, threads: Int) throws -> SlicesDecision {
     guard rankCount > 1 else { return SlicesDecision(ranks: [], isAsked: asked != nil) }
     return try share {
-      switch asked {
-      case .none?: SlicesDecision(ranks: [], isAsked: true)
-      case .all: SlicesDecision(ranks: Array(0..<rankCount), isAsked: true)
-      case .host: SlicesDecision(ranks: ranksOnThisHost(), isAsked: true)
-      case nil: SlicesDecision(ranks: cores.fewestCores >= threads ? ranksOnThisHost() : [], isAsked: false)
-      }
+      let near = ranksOnThisHost()
+      if let asked { return SlicesDecision(ranks: asked.ranks(of: rankCount, near: near), isAsked: true) }
+      return SlicesDecision(ranks: cores.fewestCores >= threads ? near : [], isAsked: false)
     }
   }
 }

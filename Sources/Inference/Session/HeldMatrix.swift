@@ -28,8 +28,8 @@ public struct HeldMatrix: Sendable {
   public let count: Int
   /// Whether ranks may divide its rows for generated tokens, see ``SlicedPart``.
   public var isDivisible = false
-  /// Whether another matrix of this shape reads the same input: a feed-forward's gate and up projections.
-  public var sharesInput = false
+  /// Matrices of this shape that read the same input, this one included: a feed-forward has gate and up projections.
+  public var readersOfInput = 1
 
   public var bytes: Int { count * format.bytes(rows: rows, columns: columns) }
   /// Weights, which is multiply-adds for a row of input.
@@ -72,7 +72,7 @@ extension HeldMatrix {
       body(
         HeldMatrix(
           kind: place.kind, layer: layer, format: formats.format(place.part, name, columns: c.hidden), rows: width,
-          columns: c.hidden, count: 1, isDivisible: place.kind == .dense, sharesInput: true))
+          columns: c.hidden, count: 1, isDivisible: place.kind == .dense, readersOfInput: 2))
     }
     body(
       HeldMatrix(

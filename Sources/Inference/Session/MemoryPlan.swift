@@ -45,13 +45,10 @@ public struct MemoryPlan {
     if rank == placement.coordinator {
       bytes += sizes.dense
     } else if let share = placement.share(of: rank) {
-      bytes += shareBytes(ranks: share.count)
+      bytes += sizes.shareBytes(ranks: share.count)
     }
     return bytes
   }
-
-  /// What a rank beside the coordinator holds of the dense part where so many divide it: whole panels, so not to the byte.
-  public func shareBytes(ranks: Int) -> Int { (sizes.divisible + ranks - 1) / ranks }
 
   /// Whether a run of this placement divides the dense part by itself, among ranks that share the coordinator's host.
   public var mayDivide: Bool { placement.ranks > 1 && !placement.decidesSlices && sizes.isWorthDividing }

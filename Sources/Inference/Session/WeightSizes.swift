@@ -19,6 +19,10 @@ public struct WeightSizes: Sendable {
   /// Of the dense part, what is there a second time: attention has the keys of `kv_b_proj` both ways.
   private var repeated = 0
 
+  /// What each of so many ranks that divide the dense part needs of it, in bytes: whole panels, so not to the byte. The
+  /// coordinator has it in any case.
+  public func shareBytes(ranks: Int) -> Int { (divisible + ranks - 1) / ranks }
+
   /// Every weight once, without the embedding.
   var eachOnce: Int { experts.reduce(dense + gates - repeated, +) }
 

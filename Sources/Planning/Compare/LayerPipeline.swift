@@ -30,7 +30,8 @@ public struct LayerPipeline: Sendable {
         let node = cluster.nodes[stage]
         if last?.node.isAsFast(as: node) != true {
           let alone = PlanSearch(
-            costs, on: cluster.alone(stage), workload: workload, sample: plan.sample, efficiency: plan.efficiency)
+            costs, on: cluster.alone(stage), workload: workload, sample: plan.sample, denseSlices: plan.denseSlices,
+            efficiency: plan.efficiency)
           last = (node, try? alone.best().prediction)
         }
         guard let alone = last?.prediction else { return (.infinity, .infinity) }

@@ -28,7 +28,8 @@ public struct Comparison: Sendable {
   public let batch: Double?
   public let prefill: Double?
 
-  /// A layer pipeline on the same nodes, one node of theirs that had the memory, and a large server.
+  /// A layer pipeline on the same nodes, one node of theirs that had the memory, and a large server; ranks of a node
+  /// divide the dense part where they may in the plan.
   public static func all(_ plan: Plan) -> [Comparison] {
     let pipeline = LayerPipeline(plan)
     let speeds = plan.cluster.nodes.map { RankSpeed($0, threads: .max, plan.efficiency).read }
@@ -48,7 +49,7 @@ public struct Comparison: Sendable {
         func predict(_ sequences: Int) -> Prediction? {
           try? PlanSearch(
             plan.costs, on: cluster, workload: plan.workload.with(sequences: sequences), sample: plan.sample,
-            efficiency: plan.efficiency
+            denseSlices: plan.denseSlices, efficiency: plan.efficiency
           ).best().prediction
         }
         let one = predict(1)

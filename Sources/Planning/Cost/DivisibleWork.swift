@@ -11,9 +11,9 @@ public struct DivisibleWork: Sendable, Equatable {
   /// Bytes of a token's outputs, from all ranks together.
   public var outputBytes = 0.0
 
-  /// Two matrices that share their input are one question, and what comes back is one row.
+  /// Matrices that read the same input are one question together, and what comes back is as long as one's output.
   mutating func add(_ matrix: HeldMatrix) {
-    let part = matrix.sharesInput ? 0.5 : 1
+    let part = 1 / Double(matrix.readersOfInput)
     work += Work(matrix)
     questions += part
     inputBytes += part * Double(matrix.format.encoding.rowBytes(columns: matrix.columns))

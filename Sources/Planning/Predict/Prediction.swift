@@ -23,9 +23,8 @@ public struct Prediction: Sendable {
   }
 
   init(_ model: RunModel, _ workload: Workload) {
-    self.workload = workload
-    decode = DecodePrediction(model, workload)
-    prefill = workload.prompt > 0 ? PrefillPrediction(model, workload) : nil
+    self.init(
+      workload, DecodePrediction(model, workload), workload.prompt > 0 ? PrefillPrediction(model, workload) : nil)
   }
 
   /// The same with a placement that differs in nothing but the ranks that divide the dense part of generated tokens.
@@ -35,12 +34,16 @@ public struct Prediction: Sendable {
   ///   - layout: of both placements, before it is known what caches hold.
   init(_ other: Prediction, of known: RunModel, dividing placement: Placement, layout: RankLayout) {
     let model = RunModel(known.costs, placement, layout, known.sample, known.efficiency)
-    workload = other.workload
-    prefill = other.prefill
-    // Copies may be what a cache no longer holds.
-    decode =
-      model.layout.cachesAsMany(as: known.layout)
-      ? DecodePrediction(other.decode, model, workload) : DecodePrediction(model, workload)
+    // Copies may be what a cache no longer holds: then nothing is as fast as it was.
+    guard model.layout.cachesAsMany(as: known.layout) else {
+      self.init(model, other.workload)
+      return
+    }
+    self.init(other.workload, DecodePrediction(other.decode, model, other.workload), other.prefill)
+  }
+
+  private init(_ workload: Workload, _ decode: DecodePrediction, _ prefill: PrefillPrediction?) {
+    (self.workload, self.decode, self.prefill) = (workload, decode, prefill)
   }
 
   /// Of all prompts and all generated tokens.
@@ -75,7 +78,7 @@ struct RunModel {
     weights[placement.coordinator] += sizes.dense
     weights[placement.router] += sizes.gates
     for (expert, rank) in placement.owners.enumerated() { weights[rank] += sizes.experts[expert] }
-    for rank in placement.slices { weights[rank] += sizes.divisible / (placement.slices.count + 1) }
+    for rank in placement.slices { weights[rank] += sizes.shareBytes(ranks: placement.slices.count + 1) }
     return weights
   }
 

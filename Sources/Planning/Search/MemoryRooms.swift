@@ -29,14 +29,29 @@ struct MemoryRooms {
       placement: placement, prefillChunk: prefillChunk, sequences: workload.sequences, threads: threads)
   }
 
+  /// `[nodes]`: bytes that the ranks of each, one in each NUMA domain, hold of a dense part that is divided so.
+  ///
+  /// - Parameter nodes: the coordinator's first, and its first rank is the coordinator.
+  func shareBytes(_ slicing: DenseSlicing, _ nodes: [Int]) -> [Int] {
+    /// `[ranks]`: the place of its node.
+    let places = nodes.indices.flatMap { [Int](repeating: $0, count: cluster.nodes[nodes[$0]].domains) }
+    let ranks = slicing.ranks(of: places.count, near: places.indices.filter { places[$0] == 0 })
+    let share = costs.sizes.shareBytes(ranks: max(1, ranks.count))
+    var bytes = [Int](repeating: 0, count: nodes.count)
+    for rank in ranks where rank > 0 { bytes[places[rank]] += share }
+    return bytes
+  }
+
   /// Bytes that a node needs besides experts, with a rank in each NUMA domain.
-  func fixedBytes(_ node: Int, isCoordinator: Bool, isRouter: Bool) -> Int {
+  ///
+  /// - Parameter shareBytes: what its ranks hold of a dense part that they divide.
+  func fixedBytes(_ node: Int, isCoordinator: Bool, isRouter: Bool, shareBytes: Int) -> Int {
     let domains = cluster.nodes[node].domains
     guard
       let alone = try? Placement(owners: [Int](repeating: 0, count: costs.configuration.routedExperts), ranks: 1)
     else { preconditionFailure("one rank can hold all experts of any model") }
     let plan = plan(alone, threads: max(1, cluster.nodes[node].cores / domains))
-    var bytes = domains * plan.hostBytes(costs.configuration.routedExperts)
+    var bytes = shareBytes + domains * plan.hostBytes(costs.configuration.routedExperts)
     if isCoordinator { bytes += costs.sizes.dense + plan.stepBytes + plan.cacheBytesPerPosition * workload.context }
     if isRouter { bytes += costs.sizes.gates }
     return bytes
@@ -46,9 +61,15 @@ struct MemoryRooms {
   ///
   /// - Parameter shareBytes: what its ranks hold of a dense part that they divide.
   func experts(_ node: Int, isCoordinator: Bool, isRouter: Bool, shareBytes: Int = 0) -> Int {
-    let room = capacity(node) - fixedBytes(node, isCoordinator: isCoordinator, isRouter: isRouter) - shareBytes
+    let fixed = fixedBytes(node, isCoordinator: isCoordinator, isRouter: isRouter, shareBytes: shareBytes)
+    let room = capacity(node) - fixed
     let size = max(costs.largestExpertBytes, 1)
     return room < 0 ? -((size - 1 - room) / size) : room / size
+  }
+
+  /// Whether no node would hold more than it may.
+  func hasRoom(for placement: Placement, _ layout: RankLayout) -> Bool {
+    fits(placement, layout).allSatisfy { $0.bytes <= $0.capacity }
   }
 
   /// What each node that has ranks would hold.

@@ -33,7 +33,7 @@ public struct Plan: Sendable {
 
   /// Why a node gets nothing to do.
   public enum Idleness: Sendable {
-    /// Not even one expert of every layer fits beside the buffers.
+    /// Not even one expert of every layer fits beside the buffers and shares of the dense part that were asked for.
     case isTooSmall
     /// A rank in each of its domains would be more than a placement has.
     case hasTooManyDomains
@@ -41,10 +41,12 @@ public struct Plan: Sendable {
   }
 
   public func idleness(of node: Int) -> Idleness {
-    if MemoryRooms(costs, cluster, workload).experts(node, isCoordinator: false, isRouter: false) <= 0 {
-      return .isTooSmall
-    }
-    return layout.ranks + cluster.nodes[node].domains > Placement.mostRanks ? .hasTooManyDomains : .isNoFaster
+    guard layout.ranks + cluster.nodes[node].domains <= Placement.mostRanks else { return .hasTooManyDomains }
+    let rooms = MemoryRooms(costs, cluster, workload)
+    let shares = rooms.shareBytes(denseSlices ?? .none, nodesInOrder + [node])
+    let experts = rooms.experts(
+      node, isCoordinator: false, isRouter: false, shareBytes: shares[shares.count - 1])
+    return experts > 0 ? .isNoFaster : .isTooSmall
   }
 
   public var isAligned: Bool { spread == 1 }
@@ -70,11 +72,24 @@ public struct Plan: Sendable {
     return (changed, PlacementLoad(changed, sample), prediction)
   }
 
-  /// The same placement with other ranks that divide the dense part of generated tokens, or none: those that differ.
-  public var otherDivisions: [(placement: Placement, prediction: Prediction)] {
+  /// Who divides the dense part of generated tokens, and what comes of it.
+  public struct Division: Sendable {
+    public let placement: Placement
+    public let prediction: Prediction
+    /// Whether nodes have room for it beside these experts.
+    public let fits: Bool
+  }
+
+  public var division: Division { Division(placement: placement, prediction: prediction, fits: true) }
+
+  /// The same placement with other ranks that divide the dense part, or none: those that differ.
+  public var otherDivisions: [Division] {
     let model = RunModel(costs, placement, layout, sample, efficiency)
+    let rooms = MemoryRooms(costs, cluster, workload)
     return ([placement.undivided] + placement.divisions(layout)).filter { $0 != placement }.map { other in
-      (other, Prediction(prediction, of: model, dividing: other, layout: layout))
+      Division(
+        placement: other, prediction: Prediction(prediction, of: model, dividing: other, layout: layout),
+        fits: rooms.hasRoom(for: other, layout))
     }
   }
 }

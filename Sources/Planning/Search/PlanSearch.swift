@@ -43,6 +43,12 @@ public struct PlanSearch {
       costs, on: cluster, workload: workload, sample: sample, denseSlices: denseSlices, efficiency: efficiency)
   }
 
+  /// The same for a model in other formats.
+  public func of(_ costs: ModelCosts) -> PlanSearch {
+    PlanSearch(
+      costs, on: cluster, workload: workload, sample: sample, denseSlices: denseSlices, efficiency: efficiency)
+  }
+
   /// The same where nobody asks who divides the dense part.
   public var undecided: PlanSearch {
     PlanSearch(costs, on: cluster, workload: workload, sample: sample, efficiency: efficiency)
@@ -50,7 +56,7 @@ public struct PlanSearch {
 
   /// What is missing where every node is used; nil where nothing is.
   public var shortage: Shortage? {
-    let shortage = Shortage(rooms)
+    let shortage = Shortage(rooms, denseSlices)
     return shortage.missingBytes > 0 ? shortage : nil
   }
 
@@ -61,7 +67,7 @@ public struct PlanSearch {
       consider($0, &best)
       return true
     }
-    guard let best else { throw Shortage(rooms) }
+    guard let best else { throw Shortage(rooms, denseSlices) }
     return plan(best)
   }
 
@@ -133,8 +139,7 @@ public struct PlanSearch {
     let layout = RankLayout(cluster: cluster, nodes: ranks, efficiency: efficiency)
     var seen: Set<[Int]> = []
     for router in routers(group) {
-      for weights in weights(group) {
-        guard let counts = counts(group, layout, router: router, weights: weights) else { continue }
+      for counts in counts(group, routerNode: ranks[router]) {
         for spread in spreads(group) {
           let owners = ExpertShares.owners(counts, order: ExpertShares.order(costs.configuration, spread: spread))
           guard seen.insert(owners + [router]).inserted,
@@ -149,10 +154,11 @@ public struct PlanSearch {
     return true
   }
 
+  /// Whether the search looks who had best divide the dense part.
+  private var mayDivide: Bool { denseSlices == nil && workload.sequences <= SliceShare.mostTokens }
+
   /// Nothing that exceeds a node's memory is ever looked at.
-  private func fits(_ candidate: Candidate) -> Bool {
-    rooms.fits(candidate.placement, candidate.layout).allSatisfy { $0.bytes <= $0.capacity }
-  }
+  private func fits(_ candidate: Candidate) -> Bool { rooms.hasRoom(for: candidate.placement, candidate.layout) }
 
   private func consider(_ candidate: Candidate, _ best: inout Scored?) {
     let model = RunModel(costs, candidate.placement, candidate.layout, sample, efficiency)
@@ -160,7 +166,7 @@ public struct PlanSearch {
     if prediction.seconds < best?.seconds ?? .infinity {
       best = Scored(candidate: candidate, prediction: prediction)
     }
-    guard denseSlices == nil, workload.sequences <= SliceShare.mostTokens else { return }
+    guard mayDivide else { return }
     for placement in candidate.placement.divisions(candidate.layout) {
       let divided = Candidate(placement: placement, layout: candidate.layout, spread: candidate.spread)
       let faster = Prediction(prediction, of: model, dividing: placement, layout: candidate.layout)
@@ -211,28 +217,28 @@ extension PlanSearch {
     }
   }
 
-  /// `[nodes]`: what the ranks of each hold of the dense part, where it was asked who divides it.
-  private func shareBytes(_ domains: [Int]) -> [Int] {
-    let ranks =
-      switch denseSlices {
-      case .none?, nil: [Int](repeating: 0, count: domains.count)
-      case .host: [domains[0]] + [Int](repeating: 0, count: domains.count - 1)
-      case .all: domains
-      }
-    let all = max(1, ranks.reduce(0, +))
-    let share = (costs.sizes.divisible + all - 1) / all
-    return ranks.enumerated().map { place, count in share * (place == 0 ? max(0, count - 1) : count) }
+  /// `[ranks]` each: numbers of experts that fit, with room for the shares of every division that may be chosen.
+  private func counts(_ group: Group, routerNode: Int) -> [[Int]] {
+    let divisions: [DenseSlicing] = denseSlices.map { [$0] } ?? (mayDivide ? [.none, .host, .all] : [.none])
+    var seen: Set<[Int]> = []
+    return divisions.flatMap { division in
+      let caps = caps(group, routerNode: routerNode, division)
+      return weights(group).compactMap { counts(group, weights: $0, caps: caps) }
+    }.filter { seen.insert($0).inserted }
   }
 
-  /// `[ranks]`: experts of each; nil where they do not fit.
-  private func counts(_ group: Group, _ layout: RankLayout, router: Int, weights: Weights) -> [Int]? {
-    let routerNode = layout.nodes[router]
-    let domains = group.nodes.map { cluster.nodes[$0].domains }
-    let shares = shareBytes(domains)
-    let caps = group.nodes.enumerated().map { place, node in
+  /// `[nodes]`: how many experts each holds at most beside its shares of the dense part.
+  private func caps(_ group: Group, routerNode: Int, _ division: DenseSlicing) -> [Int] {
+    let shares = rooms.shareBytes(division, group.nodes)
+    return group.nodes.enumerated().map { place, node in
       let isRouter = node == routerNode
       return max(0, rooms.experts(node, isCoordinator: place == 0, isRouter: isRouter, shareBytes: shares[place]))
     }
+  }
+
+  /// `[ranks]`: experts of each; nil where the nodes do not hold all.
+  private func counts(_ group: Group, weights: Weights, caps: [Int]) -> [Int]? {
+    let domains = group.nodes.map { cluster.nodes[$0].domains }
     // A part for each rank; the coordinator's is smaller.
     var parts = weights.nodes
     parts[0] *= (Double(domains[0] - 1) + weights.coordinator) / Double(domains[0])

@@ -35,12 +35,13 @@ public struct PlacementPage {
     let prompt = prediction.prefill.map {
       Format.rate($0.tokensPerSecond) + ", which wait most for " + $0.limit.rawValue
     }
+    let division = DivisionText.sentence(placement, asked: denseSlices, sequences: workload.sequences)
     return [
       .title("\(printable(name, limit: 200)), weights in \(format), on a given placement: PREDICTED"),
       .text(
         "Prompt of \(workload.prompt) tokens, \(workload.generated) generated, \(workload.sequences) at once. Computed from "
           + "the cluster's description; nothing was run. Whether it fits into memory is not looked at."
-          + (denseSlices.map { " The dense part is divided as asked with --dense-slices \($0.rawValue)." } ?? "")),
+          + (division.map { " " + $0 } ?? "")),
       .table(ranks),
       .text(
         "Decode PREDICTED: \(Format.rate(decode.tokensPerSecond)), which wait most for \(decode.limit.rawValue). "

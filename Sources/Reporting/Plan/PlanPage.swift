@@ -136,9 +136,9 @@ public struct PlanPage {
   /// Who computes the dense part of generated tokens.
   private var division: [PageBlock] {
     let others = plan.otherDivisions
-    let asked = plan.denseSlices.map {
-      "Asked for with --dense-slices \($0.rawValue): no plan of another kind was tried."
-    }
+    let asked = plan.denseSlices.flatMap {
+      DivisionText.sentence(plan.placement, asked: $0, sequences: workload.sequences)
+    }.map { $0 + " No plan of another kind was tried." }
     guard !others.isEmpty else { return asked.map { [.text($0)] } ?? [] }
     var table = TextTable([.init("Dense part of generated tokens", .left), .init("Decode, tokens/s PREDICTED")])
     func append(_ placement: Placement, _ prediction: Prediction, _ mark: String) {
@@ -149,15 +149,17 @@ public struct PlanPage {
         : ranks == placement.ranks ? "divided among all \(ranks) ranks" : "among the \(ranks) ranks of its node"
       table.append([name + mark, Format.significant(prediction.decode.tokensPerSecond)])
     }
-    append(plan.placement, plan.prediction, asked == nil ? " (chosen)" : " (asked for)")
-    for other in others { append(other.placement, other.prediction, "") }
+    let isAsIntended = plan.denseSlices == DenseSlicing.none || !plan.placement.slices.isEmpty
+    append(plan.placement, plan.prediction, asked == nil ? " (chosen)" : isAsIntended ? " (asked for)" : "")
+    for other in others { append(other.placement, other.prediction, other.fits ? "" : " (does not fit)") }
     return [
       .table(table),
       .text(
         "Divided: output rows of the queries' and the output projection of each layer, of dense layers (two products) and of "
           + "the head, for at most \(SliceShare.mostTokens) rows. A product's inputs go to each rank as its kernels read "
           + "them, outputs come back in f32; that wire and these messages are in the sums below. Each rank holds its rows "
-          + "once more." + (asked.map { " " + $0 } ?? "")),
+          + "once more." + (others.allSatisfy(\.fits) ? "" : " Does not fit: not beside these numbers of experts.")
+          + (asked.map { " " + $0 } ?? "")),
     ]
   }
 

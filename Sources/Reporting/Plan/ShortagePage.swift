@@ -35,33 +35,44 @@ public struct ShortagePage {
   }
 
   private var blocks: [PageBlock] {
-    var table = TextTable([
-      .init("Node", .left), .init("May take"), .init("Besides experts"), .init("Experts that fit"),
-      .init("without a place"), .init("Missing"),
-    ])
-    func append(_ name: String, _ bytes: [Int], _ experts: Int, _ missing: Int, _ missingBytes: Int) {
-      table.append(
-        [name] + bytes.map { Format.bytes($0) } + [
-          "\(experts)", missing > 0 ? "\(missing)" : Format.none,
-          missingBytes > 0 ? Format.bytes(missingBytes) : Format.none,
-        ])
-    }
-    for (place, node) in shortage.nodes.enumerated() {
-      append(
-        printable(cluster.nodes[node.node].name, limit: 40) + (place == 0 ? " (coordinator)" : ""),
-        [node.capacity, node.fixedBytes], node.experts, node.missingExperts, node.missingBytes)
-    }
-    append(
-      "all", [shortage.capacity, shortage.nodes.reduce(0) { $0 + $1.fixedBytes }],
-      shortage.nodes.reduce(0) { $0 + $1.experts }, shortage.missingExperts, shortage.missingBytes)
     let left = shortage.leftBytes
     return [
       .title(title), .table(table),
       .text(
         "Needs \(Format.bytes(shortage.neededBytes)), of which an expert of every layer takes "
-          + "\(Format.bytes(shortage.expertBytes)). The nodes may take \(Format.bytes(shortage.capacity))"
+          + "\(Format.bytes(shortage.expertBytes))\(shares). The nodes may take \(Format.bytes(shortage.capacity))"
           + (left > 0 ? ", of which \(Format.bytes(left)) are left over in parts too small for an expert" : "")
           + ". That is \(summary). Experts without a place are shared out evenly over the nodes."),
     ]
+  }
+
+  private var shares: String {
+    guard let asked = shortage.denseSlices, shortage.shareBytes > 0 else { return "" }
+    return ", and what ranks hold once more of the dense part \(Format.bytes(shortage.shareBytes)), since "
+      + "--dense-slices \(asked.rawValue) was asked for"
+  }
+
+  private var table: TextTable {
+    let hasShares = shortage.shareBytes > 0
+    var table = TextTable(
+      [.init("Node", .left), .init("May take"), .init("Besides experts")]
+        + (hasShares ? [.init("of that shares")] : [])
+        + [.init("Experts that fit"), .init("without a place"), .init("Missing")])
+    func append(_ name: String, _ bytes: [Int], shares: Int, _ experts: Int, _ missing: Int, _ missingBytes: Int) {
+      func cell(_ bytes: Int) -> String { bytes > 0 ? Format.bytes(bytes) : Format.none }
+      table.append(
+        [name] + bytes.map { Format.bytes($0) } + (hasShares ? [cell(shares)] : [])
+          + ["\(experts)", missing > 0 ? "\(missing)" : Format.none, cell(missingBytes)])
+    }
+    for (place, node) in shortage.nodes.enumerated() {
+      append(
+        printable(cluster.nodes[node.node].name, limit: 40) + (place == 0 ? " (coordinator)" : ""),
+        [node.capacity, node.fixedBytes], shares: node.shareBytes, node.experts, node.missingExperts,
+        node.missingBytes)
+    }
+    append(
+      "all", [shortage.capacity, shortage.nodes.reduce(0) { $0 + $1.fixedBytes }], shares: shortage.shareBytes,
+      shortage.nodes.reduce(0) { $0 + $1.experts }, shortage.missingExperts, shortage.missingBytes)
+    return table
   }
 }

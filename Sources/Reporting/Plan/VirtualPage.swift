@@ -1,4 +1,5 @@
 import ExpertParallel
+import Inference
 import Planning
 
 /// A run on modelled nodes, for people.
@@ -8,11 +9,16 @@ public struct VirtualPage {
   private let name: String
   private let format: String
   private let source: String
+  private let denseSlices: DenseSlicing?
 
   /// - Parameters:
   ///   - source: where the choices of experts come from, in words.
-  public init(_ run: VirtualRun, _ layout: RankLayout, name: String, format: String, source: String) {
+  ///   - denseSlices: who was asked to divide the dense part; nil: nobody was.
+  public init(
+    _ run: VirtualRun, _ layout: RankLayout, name: String, format: String, source: String, denseSlices: DenseSlicing?
+  ) {
     (self.run, self.layout, self.name, self.format, self.source) = (run, layout, name, format, source)
+    self.denseSlices = denseSlices
   }
 
   public var text: String { PageBlock.text(blocks) }
@@ -21,9 +27,7 @@ public struct VirtualPage {
   private var blocks: [PageBlock] {
     let workload = run.workload
     let nodes = Set(layout.nodes).count
-    let division =
-      run.placement.slices.isEmpty
-      ? "" : " \(run.placement.slices.count + 1) ranks divide the dense part of generated tokens."
+    let division = DivisionText.sentence(run.placement, asked: denseSlices, sequences: workload.sequences)
     let prompt = run.prefill.map {
       "Prompt PREDICTED: \(Format.rate($0.tokensPerSecond)).\(MessagesNote.text(layout, workload)) "
     }
@@ -32,8 +36,7 @@ public struct VirtualPage {
       .text(
         "\(run.placement.ranks) ranks on \(nodes) nodes; \(workload.sequences) x (\(workload.prompt) + "
           + "\(workload.generated)) tokens. A virtual clock by the cluster's description; nothing was run. Experts: \(source)."
-          + division
-      ),
+          + (division.map { " " + $0 } ?? "")),
     ] + (run.steps.isEmpty ? [.text(prompt ?? "")] : decode(prompt ?? ""))
   }
 

@@ -31,15 +31,16 @@ struct PlacementFacts: Encodable {
 
   init(_ placement: Placement, _ configuration: ModelConfiguration, _ formats: WeightFormats) {
     let defaults = RunOptions(model: URL(filePath: ""), version: Flotilla.version)
+    let sizes = WeightSizes(configuration, formats)
     let plan = MemoryPlan(
-      configuration: configuration, formats: formats, cacheFormat: .automatic(for: formats),
+      configuration: configuration, formats: formats, sizes: sizes, cacheFormat: .automatic(for: formats),
       placement: placement, prefillChunk: defaults.prefillChunk, sequences: defaults.parallel, threads: 1)
     format = formats.description
     cacheBytesPerToken = plan.cacheBytesPerPosition / defaults.parallel
     coordinator = placement.coordinator
     router = placement.router
     let mayDivide = plan.mayDivide
-    divisibleBytes = mayDivide ? plan.shareBytes(ranks: 1) : nil
+    divisibleBytes = mayDivide ? sizes.divisible : nil
     var held = [[Int]](repeating: [], count: placement.ranks)
     for (expert, owner) in placement.owners.enumerated() { held[owner].append(expert) }
     ranks = held.indices.map { rank in
@@ -47,7 +48,7 @@ struct PlacementFacts: Encodable {
       let mayShare = mayDivide && rank != placement.coordinator
       return Rank(
         rank: rank, roles: placement.roles(of: rank), experts: ExpertRanges.text(held[rank]),
-        expertCount: held[rank].count, bytes: bytes, bytesAtMost: mayShare ? bytes + plan.shareBytes(ranks: 2) : nil)
+        expertCount: held[rank].count, bytes: bytes, bytesAtMost: mayShare ? bytes + sizes.shareBytes(ranks: 2) : nil)
     }
   }
 
@@ -76,7 +77,8 @@ struct PlacementFacts: Encodable {
     }
     let idle = ranks.filter(\.roles.isEmpty)
     if let first = idle.first {
-      append([ExpertRanges.text(idle.map(\.rank), most: 3), "idle", "0", ""], first.bytes, atMost: first.bytesAtMost)
+      let name = (first.bytesAtMost == nil ? "idle" : "idle or slices") + (idle.count > 1 ? ", each" : "")
+      append([ExpertRanges.text(idle.map(\.rank), most: 3), name, "0", ""], first.bytes, atMost: first.bytesAtMost)
     }
     let total = ranks.reduce(0) { $0 + $1.bytes }
     append(

@@ -71,8 +71,8 @@ struct PlanCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Who divides larger products of attention, dense layers and head for generated tokens: the ranks of the \
-      coordinator's node, all, or none. Default: whatever is fastest; with --placement as its file says, else as a run \
-      does by itself.
+      coordinator's node, all, or none. Default: whatever is fastest; with --placement or --ranks as the file says, else \
+      as a run does by itself.
       """, valueName: "host|all|none"))
   var denseSlices: DenseSlicing?
 
@@ -207,13 +207,7 @@ struct PlanCommand: ParsableCommand {
     _ shortage: Shortage, _ search: PlanSearch, _ subject: Subject, _ cluster: ClusterDescription
   ) throws -> any Error {
     let format = search.costs.formats.description
-    let smaller: [WeightFormat] = [.q4_K, .q4_1, .q6_K, .q8_0]
-    let fitting = smaller.filter {
-      let costs = ModelCosts(search.costs.configuration, WeightFormats($0), cacheFormat: cacheType.format)
-      return PlanSearch(
-        costs, on: cluster, workload: search.workload, sample: search.sample, denseSlices: denseSlices
-      ).hasPlan
-    }.map(\.rawValue)
+    let fitting = FittingWays(search, cacheFormat: cacheType.format)
     let page = ShortagePage(shortage, on: cluster, name: subject.name, formats: format)
     if json {
       let facts = ShortageFacts(shortage, on: cluster, name: subject.name, format: format, fitting: fitting)
@@ -221,10 +215,8 @@ struct PlanCommand: ParsableCommand {
     } else {
       try StandardOutput.write(markdown ? page.markdown() : page.text)
     }
-    let ways =
-      (denseSlices.map { search.undecided.hasPlan ? ["without --dense-slices \($0.rawValue)"] : [] } ?? [])
-      + (fitting.isEmpty ? [] : ["with --quant " + fitting.joined(separator: ", or --quant ")])
-    let hint = ways.isEmpty ? "more nodes, or more memory in them" : "it fits " + ways.joined(separator: ", or ")
-    return UsageError("--cluster: expected room for the model in \(format), found \(page.summary)", hint: hint)
+    return UsageError(
+      "--cluster: expected room for the model in \(format), found \(page.summary)",
+      hint: fitting.hint ?? "more nodes, or more memory in them")
   }
 }

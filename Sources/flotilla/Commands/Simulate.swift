@@ -16,8 +16,9 @@ struct Simulate: ParsableCommand {
       there.
 
       With --cluster nothing of the model runs: nodes and network are those of a description, on a virtual clock, and \
-      every figure is PREDICTED. The placement is the planner's, or --placement, its dense part divided as \
-      --dense-slices says; tokens choose experts evenly, by --skew, or as a run did (--replay).
+      every figure is PREDICTED. The placement is the planner's, the dense part divided by those with whom it is fastest, \
+      or --placement, divided as a run of it would; --dense-slices says otherwise. Tokens choose experts evenly, by \
+      --skew, or as a run did (--replay).
 
       EXAMPLES
         flotilla simulate v2-lite --quant q4_K

@@ -18,16 +18,22 @@ struct DoctorModel {
   ) throws {
     let configuration = subject.configuration
     let formats = try subject.formats(quant)
-    let placement = try roles.placement(ranks: nodes.slots, configuration)
+    let given = try roles.placement(ranks: nodes.slots, configuration)
+    let hosts = order.ranks(of: nodes.hosts)
+    let near = hosts.first { $0.contains(given.coordinator) } ?? []
+    let weights = WeightSizes(configuration, formats)
+    // How many threads ranks will have is not known: as where their cores are enough, which takes more memory.
+    let placement = try given.divided(roles.denseSlices, weights, near: near, hasCores: true)
     let plan = MemoryPlan(
-      configuration: configuration, formats: formats, cacheFormat: .automatic(for: formats), placement: placement,
-      prefillChunk: RunOptions(model: URL(filePath: ""), version: "").prefillChunk, sequences: parallel, threads: 1)
+      configuration: configuration, formats: formats, sizes: weights, cacheFormat: .automatic(for: formats),
+      placement: placement, prefillChunk: RunOptions(model: URL(filePath: ""), version: "").prefillChunk,
+      sequences: parallel, threads: 1)
     let sizes = subject.checkpoint == nil ? PreparedSizes(configuration, formats, plain: .bf16) : nil
-    needs = order.ranks(of: nodes.hosts).map { ranks in
+    needs = hosts.map { ranks in
       let bundles = Set(ranks.flatMap { placement.bundles(of: $0) }).sorted()
       return NodeNeed(
         ranks: ranks,
-        roles: ["coordinator", "router", "experts"].filter { role in
+        roles: ["coordinator", "router", "experts", "slices"].filter { role in
           ranks.contains { placement.roles(of: $0).contains(role) }
         }, memoryBytes: plan.bytes(ranks: ranks, contextSize: contextSize), files: subject.files(bundles),
         bundles: subject.prepared == nil ? nil : BundleName.list(bundles),

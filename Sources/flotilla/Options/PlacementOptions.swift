@@ -70,12 +70,9 @@ struct RoleOptions: ParsableArguments {
   /// - Throws: `PlacementError`, or ``UsageError`` naming the option.
   func placement(ranks: Int, _ configuration: ModelConfiguration) throws -> Placement {
     let placement = try undivided(ranks: ranks, configuration)
-    return switch denseSlices {
-    case .all: try placement.dividing(among: 0..<ranks)
-    case .none?: try placement.dividing(among: [])
     // Which ranks share a host shows when they run; that host has the dense bundle in any case.
-    case .host, nil: placement
-    }
+    guard let denseSlices, denseSlices != .host else { return placement }
+    return try placement.dividing(among: denseSlices.ranks(of: ranks, near: []))
   }
 
   private func undivided(ranks: Int, _ configuration: ModelConfiguration) throws -> Placement {

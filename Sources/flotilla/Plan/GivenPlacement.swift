@@ -40,7 +40,8 @@ struct GivenPlacement {
   var facts: Facts {
     Facts(
       model: name, format: format, workload: prediction.workload, threads: layout.threads,
-      slices: ExpertRanges.text(placement.slices), omitsMessagesOf: layout.namesWithoutMessageCost,
+      slices: ExpertRanges.text(placement.slices), decidesSlices: placement.decidesSlices,
+      omitsMessagesOf: layout.namesWithoutMessageCost,
       load: .init(expertsOnBusiestHost: load.busiest, hostsReached: load.hosts, rowsBack: load.sums),
       predicted: PlanFacts.Speed(prediction), decode: prediction.decode.phases.map(PlanFacts.Part.init))
   }
@@ -54,6 +55,8 @@ struct GivenPlacement {
     let threads: [Int]
     /// Ranks that divide the dense part of generated tokens with the coordinator.
     let slices: String
+    /// Whether a placement, the planner or an option said who; else nobody divides because a run would not by itself.
+    let decidesSlices: Bool
     /// Nodes whose processors' work for messages counts as nothing, since it was not calibrated.
     let omitsMessagesOf: [String]
     let load: PlanFacts.Load

@@ -97,7 +97,12 @@ struct PlanFacts: Encodable {
   struct Division: Encodable {
     /// Beside the coordinator.
     let ranks: String
+    /// Of all that were tried; where one was asked for, none is.
     let isChosen: Bool
+    /// Whether it is what came of what was asked for.
+    let isAskedFor: Bool
+    /// Beside as many experts on each rank.
+    let fits: Bool
     let decodeTokensPerSecond: Double
   }
 
@@ -137,7 +142,7 @@ struct PlanFacts: Encodable {
   let predicted: [Speed]
   /// Who was asked to divide the dense part; nil: the fastest was chosen.
   let denseSlices: DenseSlicing?
-  /// The chosen one first.
+  /// The plan's first.
   let densePart: [Division]
   /// Of a decode step of all sequences.
   let decode: [Part]
@@ -167,10 +172,10 @@ struct PlanFacts: Encodable {
     }
     coordinator = plan.placement.coordinator
     denseSlices = plan.denseSlices
-    let divisions = [(placement: plan.placement, prediction: plan.prediction)] + plan.otherDivisions
-    densePart = divisions.enumerated().map { index, division in
+    densePart = ([plan.division] + plan.otherDivisions).enumerated().map { index, division in
       Division(
-        ranks: ExpertRanges.text(division.placement.slices), isChosen: index == 0,
+        ranks: ExpertRanges.text(division.placement.slices), isChosen: index == 0 && plan.denseSlices == nil,
+        isAskedFor: index == 0 && plan.denseSlices != nil, fits: division.fits,
         decodeTokensPerSecond: division.prediction.decode.tokensPerSecond)
     }
     router = plan.placement.router
@@ -202,6 +207,8 @@ struct ShortageFacts: Encodable {
     let name: String
     let mayTake: Int
     let bytesWithoutExperts: Int
+    /// Of these, shares of the dense part.
+    let shareBytes: Int
     let experts: Int
     let missingExperts: Int
     let missingBytes: Int
@@ -219,20 +226,26 @@ struct ShortageFacts: Encodable {
   let missingBytes: Int
   /// Formats in which it would fit.
   let fittingFormats: [String]
+  /// Who was asked to divide the dense part; nil: nobody was.
+  let denseSlices: DenseSlicing?
+  /// Whether it would fit if nobody had asked for that; nil: nobody has.
+  let fitsUndivided: Bool?
 
-  init(_ shortage: Shortage, on cluster: ClusterDescription, name: String, format: String, fitting: [String]) {
+  init(_ shortage: Shortage, on cluster: ClusterDescription, name: String, format: String, fitting: FittingWays) {
     model = name
     self.format = format
     nodes = shortage.nodes.map {
       Node(
         name: cluster.nodes[$0.node].name, mayTake: $0.capacity, bytesWithoutExperts: $0.fixedBytes,
-        experts: $0.experts, missingExperts: $0.missingExperts, missingBytes: $0.missingBytes)
+        shareBytes: $0.shareBytes, experts: $0.experts, missingExperts: $0.missingExperts,
+        missingBytes: $0.missingBytes)
     }
     expertBytes = shortage.expertBytes
     (neededBytes, mayTake) = (shortage.neededBytes, shortage.capacity)
     missingExperts = shortage.missingExperts
     missingOnCoordinator = shortage.missingOnCoordinator
     missingBytes = shortage.missingBytes
-    fittingFormats = fitting
+    fittingFormats = fitting.formats
+    (denseSlices, fitsUndivided) = (shortage.denseSlices, fitting.isUndivided)
   }
 }

@@ -26,7 +26,9 @@ struct VirtualSimulation {
       return try StandardOutput.write(
         JSONLines.indented(VirtualFacts(run, layout, model: subject.name, formats, source)))
     }
-    let page = VirtualPage(run, layout, name: subject.name, format: formats.description, source: source)
+    let page = VirtualPage(
+      run, layout, name: subject.name, format: formats.description, source: source,
+      denseSlices: options.placement.roles.denseSlices)
     try StandardOutput.write(page.text)
   }
 
@@ -40,13 +42,16 @@ struct VirtualSimulation {
       let layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: options.threads)
       return (placement.divided(roles.denseSlices, costs.sizes, layout), layout)
     }
+    let search = PlanSearch(costs, on: cluster, workload: workload, denseSlices: roles.denseSlices)
     do {
-      let plan = try PlanSearch(costs, on: cluster, workload: workload, denseSlices: roles.denseSlices).best()
+      let plan = try search.best()
       return (plan.placement, plan.layout)
     } catch {
+      let ways = FittingWays(search, cacheFormat: nil).hint.map { $0 + "; " } ?? ""
       throw UsageError(
         "--cluster: expected room for the model in \(costs.formats.description), found too little memory",
-        hint: "flotilla plan with the same cluster tells what is missing where; --placement models it all the same")
+        hint: ways + "flotilla plan with the same cluster tells what is missing where; --placement models it all the "
+          + "same")
     }
   }
 
@@ -98,6 +103,8 @@ private struct VirtualFacts: Encodable {
   let slices: String
   /// Nodes whose processors' work for messages counts as nothing, since it was not calibrated.
   let omitsMessagesOf: [String]
+  /// Whether a placement, the planner or an option said who; else nobody divides because a run would not by itself.
+  let decidesSlices: Bool
   let decodeTokensPerSecond: Double?
   let prefillTokensPerSecond: Double?
   let stepSecondsMedian: Double?
@@ -113,6 +120,7 @@ private struct VirtualFacts: Encodable {
     ranks = run.placement.ranks
     slices = ExpertRanges.text(run.placement.slices)
     omitsMessagesOf = layout.namesWithoutMessageCost
+    decidesSlices = run.placement.decidesSlices
     let hasSteps = !run.steps.isEmpty
     decodeTokensPerSecond = hasSteps ? run.tokensPerSecond : nil
     prefillTokensPerSecond = run.prefill?.tokensPerSecond
