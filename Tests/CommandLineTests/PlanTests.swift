@@ -85,7 +85,7 @@ struct PlanTests {
       }
       try cluster.json().write(to: URL(filePath: path))
       let model = ["bench-3b", "--quant", "q4_K", "--cluster", path, "-p", "512", "-n", "2"]
-      let page = try Run(["plan"] + model).text
+      let page = try Run(["plan", "r1", "--quant", "q4_K", "--cluster", path, "-p", "512", "-n", "2"]).text
       #expect(page.contains("sent x ") && page.contains("received x "), "\(page)")
       let all = ["plan"] + model + ["--ranks", "8"]
       for arguments in [all, ["simulate"] + model + ["--placement", try placement(beside: path)]] {

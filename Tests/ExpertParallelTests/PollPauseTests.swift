@@ -58,6 +58,7 @@ struct PollPauseTests {
     for isRung in [true, false] {
       var pause = PollPause(isRung: isRung)
       pause.isOutnumbering = true
+      #expect(pause.step(arrivals: 0, isMoving: false, now: 0) == .look)
       #expect(pause.step(arrivals: 0, isMoving: false, now: 4_999) == .look)
       #expect(pause.step(arrivals: 0, isMoving: false, now: 5_000) == (isRung ? .nap(1000) : .yield))
       #expect(pause.step(arrivals: 0, isMoving: true, now: 6_000) == .yield)

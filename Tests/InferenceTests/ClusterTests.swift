@@ -196,8 +196,11 @@ struct ClusterTests {
     }
     // 80 a second in quiet times, then 100: two seconds with messages lose 0.5 of them, of four threads.
     let quiet = [sample(160), sample(160), sample(200)]
-    let busy = [sample(120, received: 1000), sample(135, received: 1000)]
-    #expect(Calibration.MessageCost.secondsPerByte(busy, quiet: quiet, \.bytesReceived) == 0.5 * 4 / 1000)
+    let busy = [sample(120, received: 1_000_000), sample(135, received: 1_000_000)]
+    #expect(Calibration.MessageCost.secondsPerByte(busy, quiet: quiet, \.bytesReceived) == 0.5 * 4 / 1_000_000)
+    // Few bytes make no cost that a description may not have.
+    let few = [sample(120, received: 10), sample(135, received: 10)]
+    #expect(Calibration.MessageCost.secondsPerByte(few, quiet: quiet, \.bytesReceived) == 1e-4)
     #expect(Calibration.MessageCost.secondsPerByte(busy, quiet: quiet, \.bytesSent) == nil)
     let faster = [sample(190, sent: 10), sample(190, sent: 10)]
     #expect(Calibration.MessageCost.secondsPerByte(faster, quiet: quiet, \.bytesSent) == 0)

@@ -93,7 +93,8 @@ struct MessageCostTests {
       try #require(parts.first { $0.resource == kind && $0.name == "messages" }).phase
     }
     let (node, coordinator) = (try messages(.node), try messages(.coordinator))
-    #expect(node.sentBytes > coordinator.sentBytes && node.receivedBytes > coordinator.receivedBytes)
+    // The third rank's rows for the coordinator stay on their node.
+    #expect(node.sentBytes == coordinator.sentBytes && node.receivedBytes > coordinator.receivedBytes)
     // One thread each, of two.
     #expect(abs(node.sendingSeconds - node.sentBytes * 3e-9 / 2) < 1e-12)
     #expect(abs(node.receivingSeconds - node.receivedBytes * 5e-9 / 2) < 1e-12)
