@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "CMPI.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>

@@ -237,10 +237,12 @@ struct LaunchTests {
         try FileManager.default.copyItem(at: abacus.appending(path: name), to: target)
       }
       for launcher in [[], ["launch", "-n", "2", "--"]] {
-        let screen = try Screen("flotilla", launcher + ["chat", model, "--temp", "0"])
+        let screen = try Screen(
+          "flotilla", launcher + ["chat", model, "--temp", "0", "-t", "1"], environment: ["FLOTILLA_ISA": "scalar"])
         try screen.wait(for: "> ")
         screen.type("Talk.\r")
-        usleep(1_500_000)
+        // The answer has begun.
+        try screen.wait(for: "\u{1B}[2m")
         screen.type("\u{3}")
         try screen.wait(for: "(interrupted)")
         try screen.wait(for: "> ")

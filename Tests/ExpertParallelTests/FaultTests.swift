@@ -19,6 +19,7 @@ final class TamperingExchange: Exchange {
   func receive() -> Message? { inner.receive() }
   func progress() { inner.progress() }
   func idle() throws { try inner.idle() }
+  func rest() throws { try inner.rest() }
   func hostName(of rank: Int) -> String { "node\(rank)" }
 
   func copy(_ message: Message) -> Message {
@@ -196,6 +197,13 @@ final class TamperingExchange: Exchange {
       return []
     }
     #expect(throws: NetworkStalled(rank: 0)) { try fleet.run([[1, 2, 3], [5, 6, 7], [0, 1, 0]], layer: 1) }
+  }
+
+  /// As at a chat's prompt: nobody has sent anything for long, and nothing is missing.
+  @Test func aCoordinatorRestsForAsLongAsItTakes() throws {
+    let fleet = try Self.fleet()
+    for _ in 0..<3000 { try fleet.fabric.rest() }
+    _ = try fleet.run([[1, 2, 3], [5, 6, 7], [0, 1, 0]], layer: 1)
   }
 
   @Test func aFailedRankWaitsForTheEnd() throws {

@@ -24,11 +24,18 @@ public protocol Exchange: AnyObject {
   /// Waits a little for something to happen: yields first, sleeps when idle for longer.
   func idle() throws
 
+  /// Like `idle`, where no message is awaited: however long it lasts, none is missing.
+  func rest() throws
+
   /// The host name of a rank, for messages to people.
   func hostName(of rank: Int) -> String
 
   /// What has crossed so far, without heartbeats.
   var traffic: Traffic { get }
+}
+
+extension Exchange {
+  public func rest() throws { try idle() }
 }
 
 /// Bytes and messages of one rank, to and from other ranks. Messages to oneself are not counted.

@@ -100,6 +100,11 @@ public final class InProcessNetwork {
     guard quietTurns <= Self.mostQuietTurns else { throw NetworkStalled(rank: rank) }
   }
 
+  fileprivate func rest(at rank: Int) throws {
+    quietTurns = 0
+    try idle(at: rank)
+  }
+
   fileprivate func traffic(of rank: Int) -> Traffic { traffic[rank] }
 }
 
@@ -125,6 +130,7 @@ public final class InProcessExchange: Exchange {
   public func receive() -> Message? { network.receive(at: rank) }
   public func progress() {}
   public func idle() throws { try network.idle(at: rank) }
+  public func rest() throws { try network.rest(at: rank) }
   public func hostName(of rank: Int) -> String { network.hostName }
 }
 

@@ -102,7 +102,7 @@ public final class CoordinatorFabric: ExpertFabric {
 
   /// While nothing is to be computed: keeps heartbeats going and rests a little.
   public func rest() throws {
-    if try !node.pump() { try node.exchange.idle() }
+    if try !node.pump() { try node.exchange.rest() }
   }
 
   /// Tells every other rank to stop serving.

@@ -58,6 +58,8 @@ public struct RankLayout: Sendable {
 
   /// Whether several ranks run on a node.
   var hasNeighbours: Bool { ranksOfNode.contains { $0 > 1 } }
+  /// The nodes that have several, in their order.
+  var sharedNodes: [Int] { ranksOfNode.indices.filter { ranksOfNode[$0] > 1 } }
 
   /// Where the last-level cache of a node holds all weights of its ranks, nothing is read from memory.
   ///

@@ -92,56 +92,32 @@ public struct Phase: Sendable, Equatable {
   }
 
   /// All of `other` so many times, in a part of the time that it takes by itself.
-  mutating func add(_ other: Phase, times: Double, inPart part: Double) {
-    var faster = other
-    faster.multiplySeconds(by: part)
-    add(faster, times: times)
-  }
-
-  private mutating func multiplySeconds(by factor: Double) {
-    seconds *= factor
-    readingSeconds *= factor
-    computingSeconds *= factor
-    floatSeconds *= factor
-    longerSeconds *= factor
-    lostSeconds *= factor
-    elementSeconds *= factor
-    overheadSeconds *= factor
-    latencySeconds *= factor
-    handlingSeconds *= factor
-    wireSeconds *= factor
-    sharedMemorySeconds *= factor
-    sendingSeconds *= factor
-    receivingSeconds *= factor
-    neighbourSeconds *= factor
-    hiddenSeconds *= factor
-  }
-
-  mutating func add(_ other: Phase, times: Double) {
-    seconds += other.seconds * times
+  mutating func add(_ other: Phase, times: Double, inPart part: Double = 1) {
+    let lasting = times * part
+    seconds += other.seconds * lasting
     memoryBytes += other.memoryBytes * times
-    readingSeconds += other.readingSeconds * times
+    readingSeconds += other.readingSeconds * lasting
     multiplyAdds += other.multiplyAdds * times
-    computingSeconds += other.computingSeconds * times
+    computingSeconds += other.computingSeconds * lasting
     floatMultiplyAdds += other.floatMultiplyAdds * times
-    floatSeconds += other.floatSeconds * times
-    longerSeconds += other.longerSeconds * times
-    lostSeconds += other.lostSeconds * times
+    floatSeconds += other.floatSeconds * lasting
+    longerSeconds += other.longerSeconds * lasting
+    lostSeconds += other.lostSeconds * lasting
     elements += other.elements * times
-    elementSeconds += other.elementSeconds * times
-    overheadSeconds += other.overheadSeconds * times
+    elementSeconds += other.elementSeconds * lasting
+    overheadSeconds += other.overheadSeconds * lasting
     messages += other.messages * times
-    latencySeconds += other.latencySeconds * times
-    handlingSeconds += other.handlingSeconds * times
+    latencySeconds += other.latencySeconds * lasting
+    handlingSeconds += other.handlingSeconds * lasting
     wireBytes += other.wireBytes * times
-    wireSeconds += other.wireSeconds * times
-    sharedMemorySeconds += other.sharedMemorySeconds * times
+    wireSeconds += other.wireSeconds * lasting
+    sharedMemorySeconds += other.sharedMemorySeconds * lasting
     sentBytes += other.sentBytes * times
-    sendingSeconds += other.sendingSeconds * times
+    sendingSeconds += other.sendingSeconds * lasting
     receivedBytes += other.receivedBytes * times
-    receivingSeconds += other.receivingSeconds * times
-    neighbourSeconds += other.neighbourSeconds * times
-    hiddenSeconds += other.hiddenSeconds * times
+    receivingSeconds += other.receivingSeconds * lasting
+    neighbourSeconds += other.neighbourSeconds * lasting
+    hiddenSeconds += other.hiddenSeconds * lasting
   }
 }
 

@@ -194,8 +194,6 @@ private struct PromptSum {
       if rank == placement.coordinator { beside += time.adding }
       layer.nodes[layout.nodes[rank]] += beside * layout.partOfNode(rank)
     }
-    for node in Set(layout.nodes.indices.filter(layout.hasNeighbours).map { layout.nodes[$0] }) {
-      layer.nodes[node] += experts[node]
-    }
+    for node in layout.sharedNodes { layer.nodes[node] += experts[node] }
   }
 }

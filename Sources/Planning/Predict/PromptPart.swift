@@ -60,8 +60,7 @@ private struct NodeParts {
 
   /// By node that has several ranks.
   static func all(_ layout: RankLayout) -> [Int: NodeParts] {
-    let nodes = Set(layout.nodes.indices.filter(layout.hasNeighbours).map { layout.nodes[$0] })
-    return Dictionary(uniqueKeysWithValues: nodes.map { ($0, NodeParts()) })
+    Dictionary(uniqueKeysWithValues: layout.sharedNodes.map { ($0, NodeParts()) })
   }
 
   var named: [(String, Phase)] {
