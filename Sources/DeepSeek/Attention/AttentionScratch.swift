@@ -3,10 +3,11 @@ import Kernels
 
 /// The memory that attention works in, made once. N heads, C latent rank, D_n and D_v the head's content and
 /// value sizes.
-final class AttentionScratch {
+package final class AttentionScratch {
   /// Positions that a tile of the absorbed form covers; spans start at multiples of it. It is part of what the bits
-  /// are: the results of spans are merged in ascending order.
-  static let span = 8 * AttentionShape.block
+  /// are: the results of spans are merged in ascending order. Few, so that one sequence and 16 heads keep 16 threads busy
+  /// from 2,048 positions on.
+  package static let span = 4 * AttentionShape.block
   /// Spans that are computed before they are merged. More positions, or more sequences, take several turns.
   static let spansAtOnce = 64
   /// Positions that are expanded before queries meet them.

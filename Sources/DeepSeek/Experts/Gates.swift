@@ -54,7 +54,7 @@ public final class Gates: TokenGate {
     let choices = choices.rows(scores.count)
     routing.experts.withUnsafeMutableBufferPointer { experts in
       routing.weights.withUnsafeMutableBufferPointer { weights in
-        for row in 0..<scores.count {
+        compute.forEachRow(scores.count, cost: scores.columns * (k + 4)) { row in
           let slots = (first + row) * k..<(first + row + 1) * k
           gate.affinities(scores[row], rule, compute: compute)
           rule.choose(

@@ -24,6 +24,8 @@ public struct RankSpeed: Sendable, Equatable {
   /// Attention of generated positions, and of a prompt's.
   public var absorbed: AttentionCost
   public var expanded: AttentionCost
+  /// Of generated positions, of one thread.
+  public var absorbedOfOneThread: AttentionCost
   /// Work along rows: of all threads at once, and of one.
   public var elements: ElementCost
   public var elementsOfOneThread: ElementCost
@@ -55,12 +57,14 @@ public struct RankSpeed: Sendable, Equatable {
     secondsPerJob = efficiency.secondsPerJob
     absorbed = AttentionCost(perPair: 0, perMultiplyAdd: 1 / (f32 * efficiency.attention))
     expanded = absorbed
+    absorbedOfOneThread = absorbed
     elements = ElementCost(efficiency.elementwise) * (1 / Double(threads))
     elementsOfOneThread = elements
     take(node.products ?? [], threads)
     take(node.costs ?? [], threads)
     let one = threads > 1 ? RankSpeed(node, threads: 1, efficiency) : self
     (productsOfOneThread, elementsOfOneThread) = (one.products, one.elements)
+    absorbedOfOneThread = one.absorbed
   }
 
   /// Numbers of rows for which products have about the same speed: a place in ``products``.
@@ -131,6 +135,7 @@ public struct RankSpeed: Sendable, Equatable {
   var ofSeveralRanks: RankSpeed {
     var speed = self
     (speed.productsOfOneThread, speed.elementsOfOneThread) = (products, elements)
+    speed.absorbedOfOneThread = absorbed
     return speed
   }
 }

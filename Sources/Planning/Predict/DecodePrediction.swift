@@ -1,3 +1,5 @@
+import DeepSeek
+
 /// A step that gives every sequence one token, at the mean depth of the run.
 public struct DecodePrediction: Sendable {
   /// In the order of ``Phase/Kind``; their seconds add up to ``secondsPerStep``.
@@ -53,25 +55,38 @@ public struct DecodePrediction: Sendable {
     let (costs, speed, efficiency) = (model.costs, model.coordinatorSpeed, model.efficiency)
     let isDivided = model.divides(rows: rows)
     let work = (isDivided ? costs.attention - costs.divisibleAttention.work : costs.attention) + costs.absorbed
-    var time = speed.duration(work, rows: rows, efficiency)
     let positions = Double(rows * depth)
     let cache = Work(otherBytes: positions * costs.cacheBytesPerLayer)
-    let cacheReading = speed.duration(cache, rows: rows, efficiency).reading
-    time.reading += cacheReading
-    let attending = speed.absorbed.seconds(
-      pairs: positions * Double(costs.configuration.heads), multiplyAdds: positions * costs.absorbedMultiplyAdds)
-    time.computing += attending
-    time.floating += attending
-    // The next positions come from memory while these are multiplied, as well as weights do.
-    time.lost += Efficiency.overlapLoss * min(cacheReading, attending)
     var phase = Phase(.attention)
     let layers = Double(costs.configuration.layers)
-    phase.add(work + cache, rows: rows, time, times: layers)
+    phase.add(work, rows: rows, speed.duration(work, rows: rows, efficiency), times: layers)
+    // One after the other: all weights of a layer's queries before its cache, and that before its output.
+    phase.add(cache, rows: rows, attending(model, rows: rows, depth: depth, cache), times: layers)
     phase.multiplyAdds += positions * costs.absorbedMultiplyAdds * layers
     phase.floatMultiplyAdds += positions * costs.absorbedMultiplyAdds * layers
     if isDivided { phase.add(model.divided(.attention, costs.divisibleAttention, rows: rows), times: layers) }
     return phase
   }
+
+  /// To read positions of the cache, and to compute with them: in tiles of some heads and positions, each one thread's.
+  private static func attending(_ model: RunModel, rows: Int, depth: Int, _ cache: Work) -> RooflineTime {
+    let (costs, speed) = (model.costs, model.coordinatorSpeed)
+    let (heads, positions) = (costs.configuration.heads, Double(rows * depth))
+    func seconds(_ cost: AttentionCost) -> Double {
+      cost.seconds(pairs: positions * Double(heads), multiplyAdds: positions * costs.absorbedMultiplyAdds)
+    }
+    let spans = max(1, Double(depth) / Double(AttentionScratch.span))
+    let tiles = Double(rows) * spans * max(1, Double(heads / headsOfTile))
+    var time = speed.duration(cache, rows: 1, model.efficiency)
+    time.computing = max(seconds(speed.absorbed), seconds(speed.absorbedOfOneThread) / tiles)
+    time.floating = time.computing
+    // The next positions come from memory while these are multiplied, as well as weights do.
+    time.lost = Efficiency.overlapLoss * min(time.reading, time.computing)
+    return time
+  }
+
+  /// Of the absorbed form, as kernels for wide vectors take them.
+  private static let headsOfTile = 8
 
   /// The step's seconds by what they are spent on.
   public var limits: [(limit: Limit, seconds: Double)] {
