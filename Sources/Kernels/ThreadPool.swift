@@ -43,7 +43,7 @@ public final class ThreadPool: @unchecked Sendable {
     }
     withoutActuallyEscaping(body) { body in
       shared.open(tiles: tiles, body)
-      while shared.runTile(worker: 0) { betweenTiles?() }
+      shared.runTiles(worker: 0) { betweenTiles?() }
       shared.close { betweenTiles?() }
     }
   }
@@ -51,88 +51,108 @@ public final class ThreadPool: @unchecked Sendable {
 
 /// What the threads of a pool share: one job at a time.
 ///
-/// `inside` counts the workers that look at the job. The caller closes the job, then waits until nobody is
-/// inside; a worker enters first and looks afterwards whether the job is open. So one of the two sees the other.
+/// ``phase`` is odd while a job is open. The caller closes it, then waits until nobody is inside; a worker enters first
+/// and looks again afterwards whether a job is open. So one of the two sees the other. Each worker has a flag of its own
+/// for that, on its own cache lines: many threads that write one number wait for each other.
 private final class PoolState: @unchecked Sendable {
   private var body: ((Int, Int) -> Void)?
   private let shares: TileShares
-  private let generation = Atomic<UInt64>(0)
-  private let isOpen = Atomic<Bool>(false)
-  private let inside = Atomic<Int>(0)
+  private let phase = Atomic<UInt64>(0)
+  /// `[threads]`, a stride apart: whether a worker looks at the job.
+  private let inside: UnsafeMutablePointer<Atomic<Bool>>
+  private let threads: Int
   private let sleepers = Atomic<Int>(0)
   private let stopped = Atomic<Bool>(false)
   private let condition = NSCondition()
+
+  private static let stride = 128
 
   /// How long a worker looks for the next job before it sleeps, in seconds: longer than from one job to the next in
   /// a layer, and short beside a time slice that another process may want. A processor's pause takes 10 to 140
   /// cycles, so rounds would say little.
   private static let patience = 100e-6
 
-  init(threads: Int) { shares = TileShares(workers: threads) }
+  init(threads: Int) {
+    self.threads = threads
+    shares = TileShares(workers: threads)
+    inside = .allocate(capacity: threads * Self.stride)
+    for index in 0..<threads * Self.stride { (inside + index).initialize(to: Atomic(false)) }
+  }
+
+  deinit { inside.deallocate() }
 
   func open(tiles: Int, _ body: @escaping (Int, Int) -> Void) {
     precondition(self.body == nil, "a tile of a job started another job on the same pool")
     self.body = body
     shares.fill(tiles: tiles)
-    isOpen.store(true, ordering: .sequentiallyConsistent)
-    generation.add(1, ordering: .sequentiallyConsistent)
+    phase.add(1, ordering: .sequentiallyConsistent)
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
   }
 
-  /// Takes the next tile; false when none is left.
-  func runTile(worker: Int) -> Bool {
-    guard let body, let tile = shares.take(worker: worker) else { return false }
-    body(tile, worker)
-    return true
+  /// Takes tiles until none is left; `afterEach` is called behind each.
+  func runTiles(worker: Int, afterEach: () -> Void) {
+    guard let body else { return }
+    while let tile = shares.take(worker: worker) {
+      body(tile, worker)
+      afterEach()
+    }
   }
 
   func close(whileWaiting: () -> Void) {
-    isOpen.store(false, ordering: .sequentiallyConsistent)
-    while inside.load(ordering: .sequentiallyConsistent) > 0 {
-      whileWaiting()
-      spinPause()
+    phase.add(1, ordering: .sequentiallyConsistent)
+    for worker in 1..<threads {
+      while inside[worker * Self.stride].load(ordering: .sequentiallyConsistent) {
+        whileWaiting()
+        spinPause()
+      }
     }
     body = nil
   }
 
   func stop() {
     stopped.store(true, ordering: .sequentiallyConsistent)
-    generation.add(1, ordering: .sequentiallyConsistent)
     wakeAll()
   }
 
   func work(as worker: Int) {
     fk_set_float_environment()
+    let isInside = inside + worker * Self.stride
     var seen: UInt64 = 0
-    while true {
-      seen = waitForJob(after: seen)
-      if stopped.load(ordering: .relaxed) { return }
-      inside.add(1, ordering: .sequentiallyConsistent)
-      if isOpen.load(ordering: .sequentiallyConsistent) {
-        while runTile(worker: worker) {}
+    while let found = waitForJob(after: seen) {
+      seen = found
+      isInside.pointee.store(true, ordering: .sequentiallyConsistent)
+      let now = phase.load(ordering: .sequentiallyConsistent)
+      if Self.isOpen(now) {
+        seen = now
+        runTiles(worker: worker) {}
       }
-      inside.subtract(1, ordering: .sequentiallyConsistent)
+      isInside.pointee.store(false, ordering: .sequentiallyConsistent)
     }
   }
 
-  private func waitForJob(after seen: UInt64) -> UInt64 {
+  private static func isOpen(_ phase: UInt64) -> Bool { phase % 2 == 1 }
+
+  /// The phase of an open job, later than one that was seen; nil when the pool has stopped.
+  private func waitForJob(after seen: UInt64) -> UInt64? {
     let start = MonotonicClock.seconds()
     repeat {
       for _ in 0..<32 {
-        let current = generation.load(ordering: .acquiring)
-        if current != seen { return current }
+        let current = phase.load(ordering: .acquiring)
+        if current != seen && Self.isOpen(current) { return current }
         spinPause()
       }
+      if stopped.load(ordering: .relaxed) { return nil }
     } while MonotonicClock.seconds() - start < Self.patience
     condition.lock()
     defer { condition.unlock() }
     sleepers.add(1, ordering: .sequentiallyConsistent)
     defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
-    while true {
-      let current = generation.load(ordering: .sequentiallyConsistent)
-      if current != seen { return current }
+    while !stopped.load(ordering: .sequentiallyConsistent) {
+      let current = phase.load(ordering: .sequentiallyConsistent)
+      if current != seen && Self.isOpen(current) { return current }
       condition.wait()
     }
+    return nil
   }
 
   private func wakeAll() {

@@ -1,3 +1,4 @@
+import Glibc
 import Kernels
 import Testing
 
@@ -131,11 +132,13 @@ struct KernelValueTests {
     #expect(abs(cosine - 0.2286846488279413) < 1e-11 && abs(sine + 0.9735005554135248) < 1e-11)
   }
 
-  @Test("Every tile runs once, with any number of threads", arguments: [1, 2, 5])
+  @Test("Every tile runs once, with any number of threads, awake or asleep", arguments: [1, 2, 5, 16])
   func pool(threads: Int) {
     let pool = ThreadPool(threads: threads)
     for tiles in [0, 1, 2, 7, 300] {
-      for _ in 0..<50 {
+      for turn in 0..<200 {
+        // Long enough for all threads to sleep.
+        if turn % 40 == 39 { usleep(2000) }
         let counts = UnsafeMutableBufferPointer<Int>.allocate(capacity: tiles)
         counts.initialize(repeating: 0)
         nonisolated(unsafe) let shared = counts
