@@ -87,9 +87,8 @@ struct RunModel {
   /// Batches of so many tokens of the sample, in turn; at most `most` of them. Small samples are used again.
   func forEachBatch(of tokens: Int, most: Int, _ body: (HostLoads) -> Void) {
     var loads = HostLoads(ranks: placement.ranks, experts: placement.experts)
-    let size = min(tokens, sample.tokens)
-    for batch in 0..<max(1, min(most, sample.tokens / size)) {
-      loads.fill(sample, batch * size..<(batch + 1) * size, placement)
+    for batch in 0..<max(1, min(most, sample.tokens / max(1, tokens))) {
+      loads.fill(sample, batch * tokens..<(batch + 1) * tokens, placement)
       body(loads)
     }
   }

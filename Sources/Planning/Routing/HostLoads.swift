@@ -34,7 +34,7 @@ struct HostLoads {
 
   /// Counts anew.
   ///
-  /// - Parameter range: of the sample's tokens.
+  /// - Parameter range: of the sample's tokens; behind its last comes its first again.
   mutating func fill(_ sample: RoutingSample, _ range: Range<Int>, _ placement: Placement) {
     let owners = placement.owners
     // Of many ranks a token reaches few.
@@ -48,7 +48,8 @@ struct HostLoads {
     let k = sample.expertsPerToken
     sample.experts.withUnsafeBufferPointer { chosen in
       for token in range {
-        let ids = UnsafeBufferPointer(rebasing: chosen[token * k..<(token + 1) * k])
+        let place = token % sample.tokens * k
+        let ids = UnsafeBufferPointer(rebasing: chosen[place..<place + k])
         for id in ids {
           rowsOfExpert[Int(id)] += 1
           let owner = owners[Int(id)]

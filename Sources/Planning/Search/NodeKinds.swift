@@ -3,10 +3,11 @@ import Inference
 /// Nodes that are the same machine by what they are, not by how fast they were measured: so a faster measurement never
 /// takes a candidate away from the search.
 package struct NodeKinds {
-  /// By kind, in the order of the cluster: its nodes, ascending.
+  /// By kind, in an order of the cluster's nodes: its nodes.
   package let kinds: [[Int]]
   /// `[nodes]`: the kind of each.
   let kindOf: [Int]
+  private let order: [Int]
 
   /// The last one takes all further kinds.
   static let most = 3
@@ -16,20 +17,23 @@ package struct NodeKinds {
     let numbers: [Int]
   }
 
-  package init(_ cluster: ClusterDescription) {
+  /// - Parameter order: all nodes; the first of a kind come first into a plan. Nil: the order of the cluster.
+  package init(_ cluster: ClusterDescription, order: [Int]? = nil) {
+    let order = order ?? Array(cluster.nodes.indices)
     var kinds: [[Int]] = []
-    var kindOf: [Int] = []
+    var kindOf = [Int](repeating: 0, count: cluster.nodes.count)
     var known: [Key: Int] = [:]
-    for (index, node) in cluster.nodes.enumerated() {
+    for index in order {
+      let node = cluster.nodes[index]
       let gibibytes = (node.memoryBytes.total + 1 << 29) >> 30
       let key = Key(cpu: node.cpu, numbers: [node.sockets, node.domains, node.cores, gibibytes])
       let kind = known[key] ?? min(kinds.count, Self.most - 1)
       known[key] = kind
       if kind == kinds.count { kinds.append([]) }
       kinds[kind].append(index)
-      kindOf.append(kind)
+      kindOf[index] = kind
     }
-    (self.kinds, self.kindOf) = (kinds, kindOf)
+    (self.kinds, self.kindOf, self.order) = (kinds, kindOf, order)
   }
 
   /// How many nodes of each kind may be used: `[kinds]`, each from 0, fewest nodes first; only what may fit.
@@ -37,7 +41,7 @@ package struct NodeKinds {
   /// One more node, of a kind that is there or of a new one, takes none of them away. So a number of nodes is never tried
   /// because it is all that there are: one kind alone is tried in all numbers up to 32, then eight in each doubling;
   /// several kinds in all numbers up to 16, then two. Beside those, the fewest that hold the model, and some more: of
-  /// each kind with such numbers of the others, and of all nodes in the order of the cluster.
+  /// each kind with such numbers of the others, and of all nodes in their order.
   ///
   /// - Parameters:
   ///   - most: no more nodes of a kind have work.
@@ -64,7 +68,7 @@ package struct NodeKinds {
         choices.formUnion(some.map { choice.with($0, at: kind) })
       }
     }
-    let prefixes = kindOf.reduce(into: [none]) { list, kind in
+    let prefixes = order.map { kindOf[$0] }.reduce(into: [none]) { list, kind in
       let last = list[list.count - 1]
       list.append(last.with(last[kind] + 1, at: kind))
     }
@@ -98,7 +102,7 @@ package struct NodeKinds {
     return low
   }
 
-  /// The first so many nodes of each kind, ascending.
+  /// The first so many nodes of each kind; as the cluster has them.
   func nodes(_ choice: [Int]) -> [Int] { zip(kinds, choice).flatMap { $0.prefix($1) }.sorted() }
 }
 

@@ -5,9 +5,10 @@ import Inference
 
 /// Finds the placement that is predicted to be the fastest among those that fit.
 ///
-/// Candidates do not depend on speeds: which nodes take part (those of a kind in the order of the cluster), which
+/// Most candidates do not depend on speeds: which nodes take part (those of a kind in the order of the cluster), which
 /// coordinates and routes, how the experts are shared out, and how many routing groups a rank's experts come from. So a
-/// faster node or link leaves every candidate and makes none slower, and one more node only adds candidates.
+/// faster node or link leaves every one of these and makes none slower, and one more node only adds some. Beside them there
+/// are the same with the strongest nodes first, and with shares in proportion to strength.
 public struct PlanSearch {
   public let costs: ModelCosts
   let cluster: ClusterDescription
@@ -17,6 +18,7 @@ public struct PlanSearch {
   public let denseSlices: DenseSlicing?
   let efficiency: Efficiency
   let rooms: MemoryRooms
+  private let strength: NodeStrength
 
   /// Tokens of the sample, where none is given.
   public static let sampleTokens = 2048
@@ -35,6 +37,7 @@ public struct PlanSearch {
     self.denseSlices = denseSlices
     self.efficiency = efficiency
     rooms = MemoryRooms(costs, cluster, workload)
+    strength = NodeStrength(cluster)
   }
 
   /// The same model and workload elsewhere.
@@ -83,12 +86,15 @@ public struct PlanSearch {
 
   /// All that fit, until the body returns false.
   private func forEachCandidate(_ body: (Candidate) -> Bool) {
-    let kinds = NodeKinds(cluster)
-    let rooms = GroupRooms(rooms, kinds)
-    let choices = kinds.choices(most: costs.configuration.routedExperts + 2) { rooms.mayHold($0) }
-    for choice in choices {
-      for group in groups(kinds, choice) {
-        guard search(group, body) else { return }
+    var seen: Set<[Int]> = []
+    for order in [Array(cluster.nodes.indices), strength.order] {
+      let kinds = NodeKinds(cluster, order: order)
+      let rooms = GroupRooms(rooms, kinds)
+      let choices = kinds.choices(most: costs.configuration.routedExperts + 2) { rooms.mayHold($0) }
+      for choice in choices {
+        for group in groups(kinds, choice) where seen.insert(group.nodes + group.kinds).inserted {
+          guard search(group, body) else { return }
+        }
       }
     }
   }
@@ -212,9 +218,9 @@ extension PlanSearch {
     var combinations: [[Double]] = [[1]]
     for _ in 1..<max(1, group.kindCount) { combinations = combinations.flatMap { list in ratios.map { list + [$0] } } }
     let own: [Double] = group.isLarge ? [1, 0] : group.kindCount == 1 ? [1, 0.75, 0.5, 0.25, 0] : [1, 0.5, 0]
-    return combinations.flatMap { combination in
-      own.map { Weights(nodes: group.kinds.map { combination[$0] }, coordinator: $0) }
-    }
+    var shares = combinations.map { combination in group.kinds.map { combination[$0] } }
+    if let strengths = strength.weights(group.nodes) { shares.append(strengths) }
+    return shares.flatMap { nodes in own.map { Weights(nodes: nodes, coordinator: $0) } }
   }
 
   /// `[ranks]` each: numbers of experts that fit, with room for the shares of every division that may be chosen.
