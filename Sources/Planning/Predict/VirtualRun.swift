@@ -84,15 +84,18 @@ private struct VirtualClock {
 
   /// One layer's experts; its visits stand at a place of their own.
   private mutating func exchange(_ place: Int) -> Double {
-    let size = min(workload.sequences, model.sample.tokens)
-    let first = place % (model.sample.tokens / size) * size
+    let size = workload.sequences
+    let first = place % max(1, model.sample.tokens / size) * size
     loads.fill(model.sample, first..<first + size, model.placement)
     let time = model.exchange.time(loads, tokens: workload.sequences, includesShared: true)
     for phase in time.phases { phases[phase.kind]?.add(phase, times: 1) }
     for rank in loads.pairs.indices where loads.pairs[rank] > 0 {
       expertSeconds[rank] += model.exchange.expertTime(loads, rank: rank).time.seconds
     }
-    if let busiest = loads.pairs.indices.max(by: { loads.pairs[$0] < loads.pairs[$1] }) {
+    let ranks = loads.pairs.count
+    // Of equal ones each comes in turn.
+    func turn(_ rank: Int) -> Int { (rank + place * 31) % ranks }
+    if let busiest = loads.pairs.indices.max(by: { (loads.pairs[$0], turn($0)) < (loads.pairs[$1], turn($1)) }) {
       timesBusiest[busiest] += 1
       pairsOnBusiest += loads.pairs[busiest]
     }

@@ -13,7 +13,8 @@ extension RoutingSample {
   ///
   /// - Parameters:
   ///   - steps: of decode.
-  ///   - skew: exponent of a Zipf law over the experts of a layer, in an order of each layer's own; 0: as `gates` says.
+  ///   - skew: exponent of a Zipf law over the experts of a layer, in an order of each layer's own; 0: all
+  ///     equal.
   public init(
     visits steps: Int, sequences: Int, _ configuration: ModelConfiguration, skew: Double, gates: Gates, seed: UInt64
   ) {
@@ -28,7 +29,7 @@ extension RoutingSample {
       let weights = (1...configuration.routedExperts).map { 1 / pow(Double($0), skew) }
       return weights.shuffled(using: &generator)
     }
-    self.init(configuration, tokens: count, seed: seed) { popularity[$0 / sequences % layers] }
+    self.init(configuration, tokens: count, gates: gates, seed: seed) { popularity[$0 / sequences % layers] }
   }
 
   /// Visits of a record, token after token; each step takes as many tokens as there are sequences.

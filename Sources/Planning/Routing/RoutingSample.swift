@@ -37,14 +37,47 @@ public struct RoutingSample: Sendable {
     }
   }
 
-  /// Experts are wanted as often as their weights say, and the router's own rule chooses.
+  /// Experts are wanted as often as their weights say. With equal weights that is what gates do by themselves.
   ///
   /// - Parameter weights: of a token, by expert; above 0.
-  init(_ configuration: ModelConfiguration, tokens: Int, seed: UInt64, weights: (Int) -> [Double]) {
+  init(_ configuration: ModelConfiguration, tokens: Int, gates: Gates, seed: UInt64, weights: (Int) -> [Double]) {
     var generator = SplitMix(state: seed)
-    self.init(
-      tokens: tokens, expertsPerToken: configuration.expertsPerToken,
-      experts: Self.chosenByRouter(configuration, tokens, &generator, weights: weights))
+    let experts =
+      switch gates {
+      case .uniform: Self.weighted(configuration, tokens, &generator, weights: weights)
+      case .independent: Self.chosenByRouter(configuration, tokens, &generator, weights: weights)
+      }
+    self.init(tokens: tokens, expertsPerToken: configuration.expertsPerToken, experts: experts)
+  }
+
+  /// Groups by what their experts weigh together, and within these experts by their weights.
+  private static func weighted(
+    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix, weights: (Int) -> [Double]
+  ) -> [UInt16] {
+    let size = configuration.expertsPerGroup
+    let limit = configuration.selection == .greedy ? configuration.groups : configuration.groupsPerToken
+    var experts: [UInt16] = []
+    experts.reserveCapacity(tokens * configuration.expertsPerToken)
+    for token in 0..<tokens {
+      let weights = weights(token)
+      let ofGroups = (0..<configuration.groups).map { weights[$0 * size..<($0 + 1) * size].reduce(0, +) }
+      let groups = draw(limit, Array(ofGroups.enumerated()), &generator)
+      let open = groups.flatMap { group in (group * size..<(group + 1) * size).map { ($0, weights[$0]) } }
+      experts += draw(configuration.expertsPerToken, open.map { (offset: $0, element: $1) }, &generator).map(
+        UInt16.init
+      )
+      .sorted()
+    }
+    return experts
+  }
+
+  /// Different ones of those that there are, each the likelier the more it weighs: the largest of u to the power of 1/w
+  /// (Efraimidis and Spirakis).
+  private static func draw(
+    _ count: Int, _ weights: [(offset: Int, element: Double)], _ generator: inout SplitMix
+  ) -> [Int] {
+    let keys = weights.map { (log(Double.random(in: 0x1p-53..<1, using: &generator)) / $1, $0) }
+    return keys.sorted { $0 > $1 }.prefix(count).map { $0.1 }
   }
 
   private static func uniform(

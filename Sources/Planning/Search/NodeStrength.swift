@@ -18,8 +18,8 @@ package struct NodeStrength {
       let sorted = ports.sorted()
       // The median: one slow node does not make all others slow.
       let port = sorted.isEmpty ? 1 : max(1, sorted[sorted.count / 2])
-      let logarithms = [best(node.readBytesPerSecond), best(node.multiplyAddsInt8PerSecond), port].map { log(max(1, $0)) }
-      return Int((logarithms.reduce(0, +) / log(1.25)).rounded())
+      let speeds = [best(node.readBytesPerSecond), best(node.multiplyAddsInt8PerSecond), port]
+      return Int((speeds.reduce(0) { $0 + log(max(1, $1)) } / log(1.25)).rounded())
     }
   }
 
