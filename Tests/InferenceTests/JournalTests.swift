@@ -174,7 +174,7 @@ struct JournalTests {
   @Test(
     "Lines that cannot be are refused by field",
     arguments: [
-      (0, "flotilla_journal\":1", "flotilla_journal\":2", "line 1: flotilla_journal: expected 1, the format"),
+      (0, "flotilla_journal\":2", "flotilla_journal\":1", "line 1: flotilla_journal: expected 2, the format"),
       (0, "\"cache\":\"f16\"", "\"cache\":\"f8\"", "line 1: cache: expected f32 or f16, found \"f8\""),
       (0, "\"sequences\":2", "\"sequences\":3", "line 7: sequences: expected 3, as the header says, found 2"),
       (0, "\"quant\"", "\"qant\"", "line 1: qant: expected no such field, found a string"),

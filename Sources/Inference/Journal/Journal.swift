@@ -44,8 +44,8 @@ public struct Journal: Sendable {
 
 /// What all sequences of a journal have in common.
 public struct JournalHeader: Sendable, Equatable {
-  /// Number of the format.
-  public static let format = 1
+  /// Number of the format; another one too where the arithmetic changes, since a journal promises the very same tokens.
+  public static let format = 2
 
   /// Of flotilla.
   public var version: String
