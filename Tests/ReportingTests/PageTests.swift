@@ -206,10 +206,12 @@ struct PageTests {
   @Test("Mutated records never crash a reader or a page")
   func mutatedRecordsNeverCrash() throws {
     let line = try madeUp().jsonLine() + [10]
-    var mutator = Mutator(seed: 3)
+    let numbers = ["4611686018427387904", "72057594037927936", "1125899906842624", "1e-300", "1e300", "-5"]
+    var mutator = Mutator(seed: 3, words: numbers)
+    let limits = Calibration(date: "today", flotilla: "1.2.3", hosts: [], links: [])
     for _ in 0..<fuzzCount(1500) {
       let records = try readRecords(mutator.mutated(line)).records
-      let page = RunPage(records)
+      let page = RunPage(records, limits: limits)
       #expect(!page.html.isEmpty && !page.text.isEmpty)
     }
   }

@@ -105,7 +105,7 @@ public struct RunPage {
       return "\(Format.count(active.rounded())) of \(Format.count(total)) "
         + "(\(Format.share(total > 0 ? active / Double(total) : nil))), counted"
     }
-    func bytes(_ count: Double?) -> String { count.map { "\(Format.bytes(Int($0))), counted" } ?? "not recorded" }
+    func bytes(_ count: Double?) -> String { count.map { "\(Format.bytes($0)), counted" } ?? "not recorded" }
     if groups.contains(where: { $0.middle.weightBytesPerDecodedToken != nil }) {
       row("weights read per token of decode") { bytes($0.middle.weightBytesPerDecodedToken) }
     }
