@@ -25,6 +25,13 @@ struct RecordLinesTests {
     #expect(json.records == [madeUp()] && json.leftOut.isEmpty)
   }
 
+  @Test("A copy of a record is no repeat: a run counts once")
+  func copies() throws {
+    let (one, other) = (try line { $0.id = "a" }, try line { $0.id = "b" })
+    let lines = try read([one, other, one, one].joined(separator: "\n"))
+    #expect(lines.records.map(\.id) == ["a", "b"] && lines.copies == 2 && lines.leftOut.isEmpty)
+  }
+
   @Test("What is wrong is named with line and field")
   func wrong() throws {
     let line = try line()
