@@ -37,7 +37,7 @@ struct RecordPrediction {
     let costs = ModelCosts(
       configuration, try WeightFormats(parsing: record.setup.format, natural: .f32),
       cacheFormat: CacheFormat(rawValue: record.setup.cacheFormat))
-    try routing?.check(is: configuration, "--routing")
+    try routing?.check(is: configuration, named: subject?.name ?? record.model.name, "--routing")
     let sample =
       routing.map { RoutingSample($0, most: PlanSearch.sampleTokens) }
       ?? RoutingSample(configuration, tokens: PlanSearch.sampleTokens)
