@@ -12,7 +12,8 @@ struct RecordBoundsTests {
 
   /// Each with the field that is named.
   private static let crafted: [(String, Change)] = [
-    ("setup.threads.0", { $0.setup.threads = [1 << 62, 1 << 62] }), ("setup.threads.1", { $0.setup.threads = [1, -5] }),
+    ("setup.threads.0", { $0.setup.threads = [1 << 62, 1 << 62] }),
+    ("setup.threads.1", { $0.setup.threads = [1, -5] }),
     ("setup.context_size", { $0.setup.contextSize = .max }), ("setup.prefill_chunk", { $0.setup.prefillChunk = -1 }),
     ("tokens.prompt", { $0.tokens.prompt = 1 << 50 }), ("tokens.replayed", { $0.tokens.replayed = -1 }),
     ("tokens.in_prefill_steps", { $0.tokens.inPrefillSteps = .min }), ("load_seconds", { $0.loadSeconds = -1 }),
@@ -27,7 +28,8 @@ struct RecordBoundsTests {
     ("ranks.2.wait_seconds", { $0.ranks[2].waitSeconds = 1e10 }),
     ("model.experts_per_layer", { $0.model.expertsPerLayer = .max }),
     ("model.experts_per_token", { $0.model.expertsPerToken = 9 }),
-    ("expert_load_imbalance", { $0.expertLoadImbalance = 1e9 }), ("parameters_per_token", { $0.parametersPerToken = -1 }),
+    ("expert_load_imbalance", { $0.expertLoadImbalance = 1e9 }),
+    ("parameters_per_token", { $0.parametersPerToken = -1 }),
   ]
 
   @Test("A number that none can be is named with line and field, what was expected and what was found")

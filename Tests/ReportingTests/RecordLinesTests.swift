@@ -39,7 +39,10 @@ struct RecordLinesTests {
       ("", "records: expected a line for each run"), ("{\"a\":1}\n", "line 1: schema: expected 1, found nothing"),
       (line.replacing("\"steps\":4", with: "\"steps\":\"4\"") + "\n", "line 1: steps"),
       (line.replacing("\"schema\":1", with: "\"schema\":2") + "\n", "line 1: schema"),
-      (line.replacing("\"steps\":4", with: "\"steps\":-4") + "\n", "line 1: steps: expected a number from 0 to 1099511627776, found -4"),
+      (
+        line.replacing("\"steps\":4", with: "\"steps\":-4") + "\n",
+        "line 1: steps: expected a number from 0 to 1099511627776, found -4"
+      ),
       (
         line.replacing("\"rank\":1,", with: "\"rank\":1,\"timeline\":[{\"phase\":\"gate\",\"start\":2,\"end\":1}],")
           + "\n",

@@ -39,14 +39,17 @@ struct RecordRedactorTests {
   func variables() {
     let record = redacted {
       $0.launcher = [
-        "env", "TOKEN=topsecret", "mpirun", "-x", "A_SECRET=topsecret", "--x", "B=top secret", "-x", "PATH", "-xC=topsecret",
-        "--x=D=topsecret", "-x", "E=topsecret\ntopsecret", "-x", "F=a=topsecret", "--export=G=topsecret", "--mca", "btl",
+        "env", "TOKEN=topsecret", "mpirun", "-x", "A_SECRET=topsecret", "--x", "B=top secret", "-x", "PATH",
+        "-xC=topsecret",
+        "--x=D=topsecret", "-x", "E=topsecret\ntopsecret", "-x", "F=a=topsecret", "--export=G=topsecret", "--mca",
+        "btl",
         "self,tcp", "--map-by=slot", "--hosts", "carol@node9:4,boxname:2",
       ]
     }
     #expect(
       record.launcher == [
-        "env", "TOKEN=…", "mpirun", "-x", "A_SECRET=…", "--x", "B=…", "-x", "PATH", "-xC=…", "--x=D=…", "-x", "E=…", "-x",
+        "env", "TOKEN=…", "mpirun", "-x", "A_SECRET=…", "--x", "B=…", "-x", "PATH", "-xC=…", "--x=D=…", "-x", "E=…",
+        "-x",
         "F=…", "--export=G=…", "--mca", "btl", "self,tcp", "--map-by=slot", "--hosts", "user-1@host-4:4,host-1:2",
       ])
     #expect(!RunPage([record]).html.contains("topsecret"))

@@ -17,7 +17,7 @@ enum RecordLine {
     let found: String
 
     init(_ field: String, expected: String, found: String) {
-      (self.field, self.expected, self.found) = (field, expected, found)
+      (self.field, self.expected, self.found) = (printable(field, limit: 200), expected, printable(found, limit: 200))
     }
   }
 
