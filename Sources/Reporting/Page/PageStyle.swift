@@ -60,7 +60,7 @@ enum PageStyle {
       :root { --paper: #ffffff; --ink: #000000; --soft: #333333; --line: #999999; --box: #ffffff; --heat: 0, 90, 156; }
       main { max-width: none; padding: 0; }
       details { display: none; }
-      .wide { overflow: visible; }
+      .wide { overflow: visible; background: none; }
       figure, tr { break-inside: avoid; }
       h2 { break-after: avoid; }
       * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
