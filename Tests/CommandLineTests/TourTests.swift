@@ -17,7 +17,7 @@ struct TourTests {
       #expect(hashes.count == 2 && Set(hashes).count == 1, "\(hashes)")
       #expect(text.contains("PREDICTED") && text.contains("PHANTOM") && text.contains("Prediction beside measurement"))
       let page = try String(contentsOfFile: folder + "/report.html", encoding: .utf8)
-      #expect(page.contains("better for this record") && page.contains("The end of the last step"))
+      #expect(page.contains("more even for this record") && page.contains("The end of the last step"))
       #expect(page.hasSuffix("</html>\n"))
     }
   }

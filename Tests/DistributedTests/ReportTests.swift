@@ -151,7 +151,7 @@ struct PageTests {
     }
   }
 
-  @Test("A page of a run on three ranks with its routing: results, matrix, experts; a better placement runs")
+  @Test("A page of a run on three ranks with its routing: results, matrix, experts; a more even placement runs")
   func page() throws {
     try withTemporaryFolder { folder in
       func path(_ name: String) -> String { folder.appending(path: name).filePath }
@@ -164,7 +164,8 @@ struct PageTests {
         ], ranks: nil)
       #expect(report.status == 0, "\(report.errors)")
       let html = try String(contentsOfFile: path("report.html"), encoding: .utf8)
-      for words in ["Abacus", "What crossed between ranks", "Which experts ran", "better for this record", "rank 2"] {
+      for words in ["Abacus", "What crossed between ranks", "Which experts ran", "more even for this record", "rank 2"]
+      {
         #expect(html.contains(words), "\(words)")
       }
       let text = try flotilla(["report", path("run.jsonl")], ranks: nil)

@@ -246,4 +246,18 @@ struct DivisionTests {
     #expect(file.divided(.all, sizes, layout).slices == [1, 2, 3])
     #expect(file.divided(DenseSlicing.none, sizes, layout).slices.isEmpty)
   }
+
+  @Test(
+    "A placement on which a routing is more even keeps the ranks that divide the dense part, or that none was chosen")
+  func improvement() throws {
+    let configuration = ModelConfiguration.Preset.mini.configuration
+    let sample = RoutingSample(configuration, tokens: 64)
+    let given = try Placement.contiguous(experts: configuration.routedExperts, ranks: 4)
+    for placement in [given, try given.dividing(among: [1, 3]), try given.dividing(among: [Int]())] {
+      let improved = try PlacementImprovement(of: placement, sample, tries: 500)
+      #expect(improved.taken > 0 && improved.placement.owners != placement.owners)
+      #expect(improved.placement.slices == placement.slices)
+      #expect(improved.placement.decidesSlices == placement.decidesSlices)
+    }
+  }
 }

@@ -25,7 +25,16 @@ struct PageTests {
         $0.ranks[rank].roles = [evil]
       }
     }
-    let html = RunPage([record], notes: [evil]).html
+    let page = RunPage([record], notes: [evil])
+    for text in [page.text, page.markdown, ThroughputReport(record).text, ThroughputReport(record).markdown] {
+      #expect(!text.contains("\u{1B}") && !text.contains("\u{202E}"), "\(text)")
+    }
+    // What is in a fence is no markup.
+    for markdown in [page.markdown, ThroughputReport(record).markdown] {
+      let outside = markdown.components(separatedBy: "```").enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
+      #expect(!outside.joined().contains("<") && outside.joined().contains("&lt;script>alert(1)"), "\(markdown)")
+    }
+    let html = page.html
     #expect(!html.contains("<script") && !html.contains("<img") && html.contains("&lt;script&gt;alert(1)"))
     #expect(!html.contains("\u{1B}") && !html.contains("\u{202E}"))
     // Tags open and close each other in order.
@@ -35,6 +44,15 @@ struct PageTests {
       if match.1.isEmpty { open.append(match.2) } else { #expect(open.popLast() == match.2) }
     }
     #expect(open.isEmpty)
+  }
+
+  @Test("Bars and their names fit any width: lengths are parts of it, and stay within")
+  func narrow() throws {
+    let html = RunPage([madeUp { $0.ranks[0].timeline = [.init(phase: "gate", start: 0, end: 1)] }]).html
+    let bars = html.matches(of: /<rect x="([0-9.]+)%" y="[0-9.]+" width="([0-9.]+)%"/)
+    #expect(bars.count > 6)
+    for bar in bars { #expect(try #require(Double(bar.1)) + (try #require(Double(bar.2))) < 100.1, "\(bar.0)") }
+    #expect(html.contains("rank 0 (node0): 1.00 s</text>") && html.components(separatedBy: "<svg xmlns").count == 5)
   }
 
   @Test("Nothing is fetched: no address, no script")
@@ -83,6 +101,20 @@ struct PageTests {
       #expect(line.hasSuffix("PHANTOM"), "\(name): \(line)")
     }
     #expect(phantom.html.components(separatedBy: "PHANTOM").count > 8)
+  }
+
+  @Test("On a page of real runs and phantoms it says which are which; a phantom's load and memory are marked")
+  func mixed() {
+    let real = RunPage([madeUp()]).text
+    let mixed = RunPage([madeUp(), madeUp { $0.phantom = true }]).text
+    #expect(
+      !real.contains("PHANTOM") && mixed.contains("PHANTOM (setup 2 alone; the others are real runs): true shapes"))
+    let phantom = RunPage([madeUp { $0.phantom = true }]).text
+    #expect(
+      phantom.contains("PHANTOM: true shapes") && phantom.contains(#/Busy PHANTOM +Memory PHANTOM\n/#), "\(phantom)")
+    #expect(phantom.contains(#/bits per weight .*PHANTOM\n/#) && phantom.contains("c0ffee PHANTOM\n"))
+    let report = ThroughputReport(madeUp { $0.phantom = true }).text
+    #expect(report.contains("Ranks PHANTOM (roles") && report.contains("Busy and Resident: PHANTOM"), "\(report)")
   }
 
   @Test("The end of the last step: three layers with experts, cut where they begin")
@@ -206,10 +238,12 @@ struct PageTests {
   @Test("Mutated records never crash a reader or a page")
   func mutatedRecordsNeverCrash() throws {
     let line = try madeUp().jsonLine() + [10]
-    var mutator = Mutator(seed: 3)
+    let numbers = ["4611686018427387904", "72057594037927936", "1125899906842624", "1e-300", "1e300", "-5"]
+    var mutator = Mutator(seed: 3, words: numbers)
+    let limits = Calibration(date: "today", flotilla: "1.2.3", hosts: [], links: [])
     for _ in 0..<fuzzCount(1500) {
       let records = try readRecords(mutator.mutated(line)).records
-      let page = RunPage(records)
+      let page = RunPage(records, limits: limits)
       #expect(!page.html.isEmpty && !page.text.isEmpty)
     }
   }

@@ -25,6 +25,13 @@ struct RecordLinesTests {
     #expect(json.records == [madeUp()] && json.leftOut.isEmpty)
   }
 
+  @Test("A copy of a record is no repeat: a run counts once")
+  func copies() throws {
+    let (one, other) = (try line { $0.id = "a" }, try line { $0.id = "b" })
+    let lines = try read([one, other, one, one].joined(separator: "\n"))
+    #expect(lines.records.map(\.id) == ["a", "b"] && lines.copies == 2 && lines.leftOut.isEmpty)
+  }
+
   @Test("What is wrong is named with line and field")
   func wrong() throws {
     let line = try line()
@@ -32,11 +39,14 @@ struct RecordLinesTests {
       ("", "records: expected a line for each run"), ("{\"a\":1}\n", "line 1: schema: expected 1, found nothing"),
       (line.replacing("\"steps\":4", with: "\"steps\":\"4\"") + "\n", "line 1: steps"),
       (line.replacing("\"schema\":1", with: "\"schema\":2") + "\n", "line 1: schema"),
-      (line.replacing("\"steps\":4", with: "\"steps\":-4") + "\n", "line 1: counts"),
+      (
+        line.replacing("\"steps\":4", with: "\"steps\":-4") + "\n",
+        "line 1: steps: expected a number from 0 to 1099511627776, found -4"
+      ),
       (
         line.replacing("\"rank\":1,", with: "\"rank\":1,\"timeline\":[{\"phase\":\"gate\",\"start\":2,\"end\":1}],")
           + "\n",
-        "line 1: timeline"
+        "line 1: ranks.1.timeline.0.start: expected a number from 0 to 1.0, found 2.0"
       ),
       (line.replacing("\"rank\":1,", with: "\"rank\":7,") + "\n", "line 1: ranks"),
     ] {

@@ -28,11 +28,31 @@ struct RecordRedactorTests {
     }
     #expect(
       record.launcher == [
-        "…/mpirun", "--host", "host-1:2,host-2:1,host-4:3", "-x", "LD_LIBRARY_PATH=…/lib", "-mca", "plm_rsh_agent",
+        "…/mpirun", "--host", "host-1:2,host-2:1,host-4:3", "-x", "LD_LIBRARY_PATH=…", "-mca", "plm_rsh_agent",
         "ssh -l user-1 -i …/key", "--hosts=user-2@host-1", "flotilla", "generate", "--placement=…/b.json", "…/r1",
         "--record", "run.jsonl",
       ])
     #expect(record.host == "host-1" && record.ranks.map(\.host) == ["host-1", "host-2", "host-3"])
+  }
+
+  @Test("What environment variables are set to is gone, however they are given; so are users and hosts of --hosts")
+  func variables() {
+    let record = redacted {
+      $0.launcher = [
+        "env", "TOKEN=topsecret", "mpirun", "-x", "A_SECRET=topsecret", "--x", "B=top secret", "-x", "PATH",
+        "-xC=topsecret",
+        "--x=D=topsecret", "-x", "E=topsecret\ntopsecret", "-x", "F=a=topsecret", "--export=G=topsecret", "--mca",
+        "btl",
+        "self,tcp", "--map-by=slot", "--hosts", "carol@node9:4,boxname:2",
+      ]
+    }
+    #expect(
+      record.launcher == [
+        "env", "TOKEN=…", "mpirun", "-x", "A_SECRET=…", "--x", "B=…", "-x", "PATH", "-xC=…", "--x=D=…", "-x", "E=…",
+        "-x",
+        "F=…", "--export=G=…", "--mca", "btl", "self,tcp", "--map-by=slot", "--hosts", "user-1@host-4:4,host-1:2",
+      ])
+    #expect(!RunPage([record]).html.contains("topsecret"))
   }
 
   @Test("Of prompts the length stays, however they are given; -p of a bench is a number")

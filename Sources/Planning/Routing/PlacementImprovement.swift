@@ -1,7 +1,8 @@
 import ExpertParallel
 
 /// A placement for the routing that was recorded, with as many experts on each rank as another one has, so that it
-/// needs the same memory: what a token waits for, the rank that has most of its experts, has fewer.
+/// needs the same memory: what a token waits for, the rank that has most of its experts, has fewer. Ranks that divide the
+/// dense part are the same. Tokens may reach more ranks with it, which costs prompts time.
 public struct PlacementImprovement: Sendable {
   public let placement: Placement
   /// Exchanges of two experts that were tried, and that helped.
@@ -18,8 +19,9 @@ public struct PlacementImprovement: Sendable {
     for _ in 0..<tries where placement.hosts.count > 1 {
       if search.tryExchange(&generator) { taken += 1 }
     }
-    self.placement = try Placement(
+    let improved = try Placement(
       owners: search.owners, ranks: placement.ranks, coordinator: placement.coordinator, router: placement.router)
+    self.placement = placement.decidesSlices ? try improved.dividing(among: placement.slices) : improved
     (tried, self.taken) = (placement.hosts.count > 1 ? tries : 0, taken)
   }
 }

@@ -6,8 +6,13 @@ public enum Format {
   public static let none = "–"
 
   /// Bytes in powers of 1024: "0 B", "1.50 KiB", "12.3 GiB".
-  public static func bytes(_ count: Int) -> String {
-    scaled(Double(count), steps: ["B", "KiB", "MiB", "GiB", "TiB", "PiB"], base: 1024, isWhole: true)
+  public static func bytes(_ count: Int) -> String { bytes(Double(count)) }
+
+  /// A mean number of bytes, or bytes a second; below 1 KiB in whole ones.
+  public static func bytes(_ count: Double) -> String {
+    guard count.isFinite else { return none }
+    return scaled(
+      count.rounded(.towardZero), steps: ["B", "KiB", "MiB", "GiB", "TiB", "PiB"], base: 1024, isWhole: true)
   }
 
   /// A count: "0", "999", "12.3k", "4.56M", "671B" (billion), "1.20T".

@@ -18,9 +18,10 @@ public struct TextTable: Sendable, Equatable {
 
   public init(_ columns: [Column]) { self.columns = columns }
 
+  /// Cells are kept as a terminal may show them.
   public mutating func append(_ cells: [String]) {
     precondition(cells.count == columns.count, "\(cells.count) cells for \(columns.count) columns")
-    rows.append(cells)
+    rows.append(cells.map { printable($0, limit: .max) })
   }
 
   /// Lines with two spaces between columns and nothing behind the last.
@@ -58,6 +59,6 @@ public struct TextTable: Sendable, Equatable {
   }
 
   private static func escaped(_ cell: String) -> String {
-    cell.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
+    Markdown.escaped(cell).split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
   }
 }

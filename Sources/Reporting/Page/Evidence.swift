@@ -41,8 +41,8 @@ struct Evidence {
     fact("flotilla", record.flotilla)
     fact("commit", around?.commit)
     fact("SHA-256 of the program", around?.binary)
-    fact("SHA-256 of the checkpoint's headers", record.model.checkpoint)
-    fact("bits per weight", bits)
+    fact("SHA-256 of the checkpoint's headers", record.model.checkpoint + group.mark)
+    fact("bits per weight", bits + group.mark)
     fact("tokens through the layers", "\(Format.exact(record.tokens.computed)) in \(Format.exact(record.steps)) steps")
     fact("started as", start)
     fact(

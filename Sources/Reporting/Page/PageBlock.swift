@@ -10,9 +10,25 @@ enum PageBlock {
   /// A drawing; where there are none, its table.
   case figure(PageFigure)
 
+  /// The same with other words in its texts, not in tables, which look after theirs.
+  private func mapped(_ change: (String) -> String) -> PageBlock {
+    switch self {
+    case .title(let text): return .title(change(text))
+    case .heading(let text): return .heading(change(text))
+    case .text(let text): return .text(change(text))
+    case .figure(var figure):
+      figure.title = change(figure.title)
+      return .figure(figure)
+    case .headlines, .table, .code: return self
+    }
+  }
+
+  /// No text of a record or of another machine tells a terminal what to do, wherever it stands.
+  private static func harmless(_ text: String) -> String { printable(text, limit: .max) }
+
   static func text(_ blocks: [PageBlock]) -> String {
     var lines: [String] = []
-    for block in blocks {
+    for block in blocks.map({ $0.mapped(harmless) }) {
       switch block {
       case .title(let text): lines += [text, ""]
       case .heading(let text): lines += [text, ""]
@@ -20,7 +36,7 @@ enum PageBlock {
       case .text(let text): lines += wrapped(text, width: 100) + [""]
       case .headlines: break
       case .table(let table): lines += table.lines().map { "  " + $0 } + [""]
-      case .code(let code): lines += code.map { "  " + $0 } + [""]
+      case .code(let code): lines += code.map { "  " + harmless($0) } + [""]
       case .figure(let figure):
         lines += wrapped(figure.title, width: 100) + figure.table.lines().map { "  " + $0 } + [""]
       }
@@ -30,7 +46,7 @@ enum PageBlock {
 
   static func markdown(_ blocks: [PageBlock], level: Int) -> String {
     var lines: [String] = []
-    for block in blocks {
+    for block in blocks.map({ $0.mapped { Markdown.escaped(harmless($0)) } }) {
       switch block {
       case .title(let text): lines += [String(repeating: "#", count: level) + " " + text, ""]
       case .heading(let text): lines += [String(repeating: "#", count: level + 1) + " " + text, ""]
@@ -38,7 +54,7 @@ enum PageBlock {
       case .text(let text): lines += wrapped(text, width: 120) + [""]
       case .headlines: break
       case .table(let table): lines += table.markdown + [""]
-      case .code(let code): lines += ["```sh"] + code + ["```", ""]
+      case .code(let code): lines += ["```sh"] + code.map(harmless) + ["```", ""]
       case .figure(let figure): lines += wrapped(figure.title, width: 120) + [""] + figure.table.markdown + [""]
       }
     }

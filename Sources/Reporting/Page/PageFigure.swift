@@ -2,7 +2,7 @@
 struct PageFigure {
   /// What it shows, in a sentence.
   var title: String
-  /// The drawing, from ``SVG``.
+  /// The drawing with its legend, from ``SVG``.
   var svg: String
   /// The same as a table.
   var table: TextTable

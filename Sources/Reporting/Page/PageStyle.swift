@@ -10,9 +10,11 @@ enum PageStyle {
   static let idle = "#a8b0b8"
 
   static let css = """
-    :root { --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --box: #f6f8fa; --heat: 0, 90, 156; }
+    :root { --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --box: #f6f8fa; --heat: 0, 90, 156;
+      --shade: #1b1f2455; }
     @media (prefers-color-scheme: dark) {
-      :root { --paper: #0f1419; --ink: #e6edf3; --soft: #9da7b1; --line: #30363d; --box: #161b22; --heat: 86, 180, 233; }
+      :root { --paper: #0f1419; --ink: #e6edf3; --soft: #9da7b1; --line: #30363d; --box: #161b22; --heat: 86, 180, 233;
+        --shade: #e6edf366; }
     }
     * { box-sizing: border-box; }
     body { margin: 0; background: var(--paper); color: var(--ink);
@@ -21,7 +23,14 @@ enum PageStyle {
     h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere; }
     h2 { font-size: 1.2rem; margin: 2.2rem 0 0.6rem; padding-bottom: 0.25rem; border-bottom: 1px solid var(--line); }
     p { max-width: 46rem; margin: 0.6rem 0; overflow-wrap: anywhere; }
-    .wide { overflow-x: auto; margin: 0.6rem 0; }
+    /* A shadow at each edge behind which there is more. */
+    .wide { overflow-x: auto; margin: 0.6rem 0; background:
+      linear-gradient(to right, var(--paper) 40%, transparent) left / 48px 100% no-repeat local,
+      linear-gradient(to left, var(--paper) 40%, transparent) right / 48px 100% no-repeat local,
+      linear-gradient(to right, var(--shade), transparent) left / 16px 100% no-repeat scroll,
+      linear-gradient(to left, var(--shade), transparent) right / 16px 100% no-repeat scroll; }
+    .keys { display: flex; flex-wrap: wrap; gap: 0.1rem 1rem; font-size: 0.8rem; margin-bottom: 0.4rem; }
+    .keys span { display: inline-flex; align-items: center; gap: 0.35rem; }
     .wide:focus-visible { outline: 2px solid #0072b2; }
     table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
     caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -51,7 +60,7 @@ enum PageStyle {
       :root { --paper: #ffffff; --ink: #000000; --soft: #333333; --line: #999999; --box: #ffffff; --heat: 0, 90, 156; }
       main { max-width: none; padding: 0; }
       details { display: none; }
-      .wide { overflow: visible; }
+      .wide { overflow: visible; background: none; }
       figure, tr { break-inside: avoid; }
       h2 { break-after: avoid; }
       * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -20,7 +20,7 @@ struct Roofline {
       let threads = rank.rank < record.setup.threads.count ? record.setup.threads[rank.rank] : 1
       let (speed, adds) = (Double(bytes) / rank.busySeconds, Double(rank.parametersApplied) / rank.busySeconds)
       table.append([
-        "rank \(rank.rank)", Format.bytes(bytes), Format.bytes(Int(speed)) + "/s",
+        "rank \(rank.rank)", Format.bytes(bytes), Format.bytes(speed) + "/s",
         Format.share(limit(of: rank, threads, \.readBytesPerSecond).map { speed / $0 }),
         Format.count(adds.rounded()),
         Format.share(limit(of: rank, threads, \.multiplyAddsInt8PerSecond).map { adds / $0 }),

@@ -13,12 +13,12 @@ public struct RoutingPage {
   /// - Parameters:
   ///   - name: of the file.
   ///   - placement: of the run, or one that is thought of; nil: none.
-  ///   - improvement: a better one for this routing.
+  ///   - improvement: one on which this routing is more even.
   public init(_ record: RoutingRecord, name: String, placement: Placement?, improvement: PlacementImprovement?) {
     (self.record, self.name, self.improvement) = (record, name, improvement)
     use = RoutingUse(record)
     let sample = RoutingSample(record)
-    placements = [("given", placement), ("better for this record", improvement?.placement)].compactMap {
+    placements = [("given", placement), ("more even for this record", improvement?.placement)].compactMap {
       name, placement in
       placement.map { (name, $0, PlacementLoad($0, sample)) }
     }
@@ -126,8 +126,9 @@ public struct RoutingPage {
       "Of a token's \(record.header.expertsPerToken) experts in a layer, those on the rank that has most of them: a layer "
       + "waits for it. Means over the record"
       + (improvement.map {
-        "; the better one by \(Format.exact($0.taken)) exchanges of two experts out of \(Format.exact($0.tried)) tried, with "
-          + "as many experts on each rank"
+        "; the more even one by \(Format.exact($0.taken)) exchanges of two experts out of \(Format.exact($0.tried)) tried, "
+          + "with as many experts on each rank. Whether it is faster is not said by that: a token may reach more ranks, and "
+          + "more rows come back, which costs prompts time. flotilla plan --placement FILE --routing RECORD predicts it"
       } ?? "") + "."
     return [.heading("What placements make of it"), .text(text), .table(table)]
   }

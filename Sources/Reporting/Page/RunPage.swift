@@ -55,10 +55,13 @@ public struct RunPage {
   }
 
   private var phantomNote: [PageBlock] {
-    guard groups.contains(where: { $0.middle.phantom == true }) else { return [] }
+    let phantoms = groups.indices.filter { groups[$0].middle.phantom == true }
+    guard !phantoms.isEmpty else { return [] }
+    let some = phantoms.map { "\($0 + 1)" }.joined(separator: ", ")
+    let which = phantoms.count == groups.count ? "" : " (setup \(some) alone; the others are real runs)"
     return [
       .text(
-        "PHANTOM: true shapes, gates, routing and messages; weights shared among layers and experts, and times of these "
+        "PHANTOM\(which): true shapes, gates, routing and messages; weights shared among layers and experts, and times of these "
           + "machines, on which the real model would not fit. Words mean nothing.")
     ]
   }
@@ -105,7 +108,7 @@ public struct RunPage {
       return "\(Format.count(active.rounded())) of \(Format.count(total)) "
         + "(\(Format.share(total > 0 ? active / Double(total) : nil))), counted"
     }
-    func bytes(_ count: Double?) -> String { count.map { "\(Format.bytes(Int($0))), counted" } ?? "not recorded" }
+    func bytes(_ count: Double?) -> String { count.map { "\(Format.bytes($0)), counted" } ?? "not recorded" }
     if groups.contains(where: { $0.middle.weightBytesPerDecodedToken != nil }) {
       row("weights read per token of decode") { bytes($0.middle.weightBytesPerDecodedToken) }
     }
@@ -161,17 +164,17 @@ public struct RunPage {
     if let traffic = TrafficMatrix(record) {
       blocks += [.heading("What crossed between ranks\(name)"), .text(traffic.text), .figure(traffic.figure)]
     }
-    blocks += [.heading("Ranks\(name)"), .table(Self.rankTable(record))]
+    blocks += [.heading("Ranks\(name)"), .table(Self.rankTable(record, group.mark))]
     if let limits {
       blocks += [.heading("How close to the limit\(name)")] + Roofline(record, limits, group.mark).blocks
     }
     return blocks + [.heading("For those who doubt it\(name)")] + Evidence(group, perplexities).blocks
   }
 
-  private static func rankTable(_ record: RunRecord) -> TextTable {
+  private static func rankTable(_ record: RunRecord, _ mark: String) -> TextTable {
     var table = TextTable([
       .init("Rank"), .init("Host", .left), .init("Roles", .left), .init("Experts held"), .init("that ran"),
-      .init("Rows"), .init("Busy"), .init("Memory"),
+      .init("Rows"), .init("Busy\(mark)"), .init("Memory\(mark)"),
     ])
     for rank in record.ranks {
       table.append([

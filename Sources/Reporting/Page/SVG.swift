@@ -2,7 +2,7 @@ import Foundation
 
 /// Drawings for a page, in the page's colors. Each has a title and a description for people who do not see it.
 enum SVG {
-  /// Bars of parts, one below the other, on a common scale.
+  /// Bars of parts, one below the other, on a common scale, as wide as the page: each below its name and sum.
   ///
   /// - Parameters:
   ///   - rows: a name, and a value of each part.
@@ -11,28 +11,39 @@ enum SVG {
   static func stackedBars(
     _ rows: [(name: String, values: [Double])], parts: [String], title: String, text: (Double) -> String
   ) -> String {
-    let (labels, width, height, gap) = (140.0, 560.0, 22.0, 8.0)
     let most = max(rows.map { $0.values.reduce(0, +) }.max() ?? 0, .leastNonzeroMagnitude)
     let shown = parts.indices.filter { part in rows.contains { $0.values[part] > 0 } }
     let colors = Self.colors(parts)
-    let (legend, legendHeight) = self.legend(shown.map { (parts[$0], colors[$0]) }, width: labels + width + 70)
-    var body = legend
+    var body = ""
     for (index, row) in rows.enumerated() {
-      let y = legendHeight + Double(index) * (height + gap)
-      body += label(row.name, x: labels - 8, y: y + height * 0.7, anchor: "end")
-      var x = labels
+      let y = Double(index) * rowHeight
+      body += label("\(row.name): \(text(row.values.reduce(0, +)))", x: "0", y: y + 12, anchor: "start")
+      var x = 0.0
       for part in shown where row.values[part] > 0 {
-        let length = row.values[part] / most * width
-        body += HTML.element(
-          "rect",
-          [("x", n(x)), ("y", n(y)), ("width", n(max(length, 0.5))), ("height", n(height)), ("fill", colors[part])],
-          HTML.element("title", [], HTML.escaped("\(row.name), \(parts[part]): \(text(row.values[part]))")))
+        let length = row.values[part] / most
+        body += bar(
+          from: x, length: length, y: y + labelHeight, color: colors[part],
+          tip: "\(row.name), \(parts[part]): \(text(row.values[part]))")
         x += length
       }
-      body += label(text(row.values.reduce(0, +)), x: x + 6, y: y + height * 0.7, anchor: "start", isSoft: true)
     }
-    return drawing(
-      width: labels + width + 70, height: legendHeight + Double(rows.count) * (height + gap), title: title, body)
+    return legend(shown.map { (parts[$0], colors[$0]) })
+      + drawing(height: Double(rows.count) * rowHeight, title: title, body)
+  }
+
+  /// Of a name above its bar, of a bar, and of both with a gap.
+  static let (labelHeight, barHeight, rowHeight) = (17.0, 18.0, 43.0)
+
+  /// - Parameters:
+  ///   - from: in parts of the page's width, as is `length`.
+  ///   - y: of its upper edge.
+  static func bar(from x: Double, length: Double, y: Double, color: String, tip: String) -> String {
+    HTML.element(
+      "rect",
+      [
+        ("x", percent(x)), ("y", n(y)), ("width", percent(max(length, 0.0007))), ("height", n(barHeight)),
+        ("fill", color),
+      ], HTML.element("title", [], HTML.escaped(tip)))
   }
 
   /// Shaded cells: the larger the value, the more ink.
@@ -80,18 +91,26 @@ enum SVG {
   /// More cells than that have no tips: they would make most of the page.
   private static let mostTips = 2000
 
-  /// Squares and names, in as many lines as they need.
-  static func legend(_ parts: [(name: String, color: String)], width: Double) -> (String, Double) {
-    var (x, y, body) = (0.0, 0.0, "")
-    for part in parts {
-      let length = 24 + 7 * Double(part.name.count)
-      if x + length > width { (x, y) = (0, y + 20) }
-      body += HTML.element(
-        "rect", [("x", n(x)), ("y", n(y + 2)), ("width", "12"), ("height", "12"), ("fill", part.color)])
-      body += label(part.name, x: x + 17, y: y + 12, anchor: "start")
-      x += length
+  /// Squares and names, in as many lines as the page's width makes of them.
+  static func legend(_ parts: [(name: String, color: String)]) -> String {
+    let keys = parts.map { part in
+      let square = HTML.element("rect", [("width", "12"), ("height", "12"), ("fill", part.color)])
+      return HTML.element(
+        "span", [],
+        HTML.element("svg", [("width", "12"), ("height", "12"), ("aria-hidden", "true")], square)
+          + HTML.escaped(part.name))
     }
-    return (body, y + 30)
+    return HTML.element("div", [("class", "keys")], keys.joined())
+  }
+
+  /// As wide as the page.
+  static func drawing(height: Double, title: String, _ body: String) -> String {
+    HTML.element(
+      "svg",
+      [
+        ("xmlns", "http://www.w3.org/2000/svg"), ("role", "img"), ("aria-label", title), ("width", "100%"),
+        ("height", n(height)),
+      ], body)
   }
 
   static func drawing(width: Double, height: Double, title: String, _ body: String) -> String {
@@ -104,8 +123,12 @@ enum SVG {
   }
 
   static func label(_ text: String, x: Double, y: Double, anchor: String, isSoft: Bool = false) -> String {
+    label(text, x: n(x), y: y, anchor: anchor, isSoft: isSoft)
+  }
+
+  static func label(_ text: String, x: String, y: Double, anchor: String, isSoft: Bool = false) -> String {
     HTML.element(
-      "text", [("x", n(x)), ("y", n(y)), ("text-anchor", anchor)] + (isSoft ? [("class", "soft")] : []),
+      "text", [("x", x), ("y", n(y)), ("text-anchor", anchor)] + (isSoft ? [("class", "soft")] : []),
       HTML.escaped(text))
   }
 
@@ -115,6 +138,9 @@ enum SVG {
       part.hasPrefix("wait") ? PageStyle.idle : PageStyle.series[index % PageStyle.series.count]
     }
   }
+
+  /// "12.5%"
+  static func percent(_ share: Double) -> String { n(share * 100) + "%" }
 
   static func n(_ value: Double) -> String {
     let text = String(format: "%.2f", value)

@@ -21,7 +21,7 @@ struct TrafficMatrix {
     let tokens = Double(max(record.tokens.computed, 1))
     let (all, count) = (bytes.joined().reduce(0, +), messages.joined().reduce(0, +))
     return "\(Format.bytes(all)) in \(Format.exact(count)) messages; for each token "
-      + "\(Format.bytes(Int(Double(all) / tokens))) in \(Format.significant(Double(count) / tokens)) messages. "
+      + "\(Format.bytes(Double(all) / tokens)) in \(Format.significant(Double(count) / tokens)) messages. "
       + "Heartbeats are not counted."
   }
 
@@ -37,7 +37,7 @@ struct TrafficMatrix {
     let size = max(12, min(44, 640 / Double(names.count)))
     let svg = SVG.cells(
       bytes.map { $0.map { $0 == 0 ? nil : Double($0) } }, rows: names.map { "from \($0)" }, columns: names,
-      cell: (size, size * 0.7), title: title, text: { Format.bytes(Int($0)) })
+      cell: (size, size * 0.7), title: title, text: { Format.bytes($0) })
     return PageFigure(title: title, svg: svg, table: table)
   }
 }

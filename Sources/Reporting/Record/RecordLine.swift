@@ -11,13 +11,13 @@ enum RecordLine {
   case routing
 
   /// Why a line is none of these.
-  struct Problem: Error {
+  struct Problem: Error, Equatable {
     let field: String
     let expected: String
     let found: String
 
     init(_ field: String, expected: String, found: String) {
-      (self.field, self.expected, self.found) = (field, expected, found)
+      (self.field, self.expected, self.found) = (printable(field, limit: 200), expected, printable(found, limit: 200))
     }
   }
 
@@ -66,38 +66,5 @@ enum RecordLine {
       }
     let names = (path + (key.map { [$0] } ?? [])).map { $0.intValue.map(String.init) ?? $0.stringValue }
     return names.isEmpty ? "JSON" : names.joined(separator: ".")
-  }
-}
-
-extension RunRecord {
-  /// What a page counts on: ranks in order, and no number that none can be.
-  fileprivate func verify() throws(RecordLine.Problem) {
-    guard !ranks.isEmpty, ranks.indices.allSatisfy({ ranks[$0].rank == $0 }) else {
-      throw RecordLine.Problem("ranks", expected: "all ranks in order", found: "others")
-    }
-    var counts: [Int] = [model.parameters, model.weightBytes ?? 0, steps]
-    counts += [tokens.prompt, tokens.generated, tokens.computed, tokens.inDecodeSteps, sampling?.maxTokens ?? 0]
-    for rank in ranks {
-      counts += [rank.expertRows, rank.bytesSent, rank.messagesSent, rank.residentBytes, rank.parametersApplied]
-      counts += rank.bytesSentTo ?? []
-      counts += rank.messagesSentTo ?? []
-      counts += [rank.weightBytesRead ?? 0, rank.weightBytesReadInDecode ?? 0, rank.storageBytesRead ?? 0]
-    }
-    for piece in ranks.flatMap({ $0.timeline ?? [] }) where !(0...piece.end).contains(piece.start) || piece.end > 1e9 {
-      throw RecordLine.Problem("timeline", expected: "times from 0 on, the end last", found: "others")
-    }
-    counts += (surroundings?.interfaces ?? []).map(\.bytes)
-    // Sums of all ranks must not overflow.
-    guard counts.allSatisfy({ (0...1 << 56).contains($0) }), ranks.count <= 65_536 else {
-      throw RecordLine.Problem("counts", expected: "numbers from 0 to \(1 << 56)", found: "others")
-    }
-  }
-}
-
-extension RunProgress {
-  fileprivate func verify() throws(RecordLine.Problem) {
-    guard [promptTokens, promptTotal, generatedTokens].allSatisfy({ (0...1 << 56).contains($0) }) else {
-      throw RecordLine.Problem("progress", expected: "numbers from 0 to \(1 << 56)", found: "others")
-    }
   }
 }

@@ -4,6 +4,9 @@ import Inference
 /// What files of run records hold, lines of `--record` and `--json`.
 public struct RecordLines: Sendable {
   public private(set) var records: [RunRecord] = []
+  /// How many more lines are of a run that is in ``records``: copies of a file were read too.
+  public private(set) var copies = 0
+  private var ids: Set<String> = []
   /// The last word of each run that told how far it was and whose record is not here.
   public private(set) var unfinished: [RunProgress] = []
   /// Lines that are no records, and why.
@@ -32,6 +35,15 @@ public struct RecordLines: Sendable {
         paths.joined(separator: ", "), nil, "records", expected: "a line for each run", found: "none")
   }
 
+  /// A run counts once, however often it is told of; records without an ``RunRecord/id`` are runs of their own.
+  private mutating func add(_ record: RunRecord) {
+    if let id = record.id, !ids.insert(id).inserted {
+      copies += 1
+    } else {
+      records.append(record)
+    }
+  }
+
   private mutating func read(_ path: String, _ progress: inout [RunProgress]) throws(RecordReadingError) {
     let data: Data
     do {
@@ -45,7 +57,7 @@ public struct RecordLines: Sendable {
     let lines = data.split(separator: 10, omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() where line.contains(where: { $0 != 32 && $0 != 13 }) {
       switch Result(catching: { () throws(RecordLine.Problem) in try RecordLine(line) }) {
-      case .success(.record(let record)): records.append(record)
+      case .success(.record(let record)): add(record)
       case .success(.progress(let word)): progress.append(word)
       case .success(.sequence): break
       case .success(.routing):

@@ -76,8 +76,18 @@ public struct RecordRedactor {
     }
   }
 
+  /// "-x" of mpirun, glued to what it sets or with an equals sign behind it, and the like: the name stays. Environment
+  /// variables hold tokens and passwords.
+  private static func withoutVariables(_ word: String) -> String {
+    guard let match = word.wholeMatch(of: /((?:-{1,2}x=?|--export=)?[A-Za-z_][A-Za-z0-9_]*=).*/.dotMatchesNewlines())
+    else { return word }
+    return match.1 + "…"
+  }
+
   /// An option keeps its name, whatever its value.
   private mutating func word(_ word: String) -> String {
+    let plain = Self.withoutVariables(word)
+    guard plain == word else { return plain }
     guard let equals = word.firstIndex(of: "="),
       word[..<equals].allSatisfy({ $0.isLetter || $0.isNumber || "-_".contains($0) })
     else { return value(word) }

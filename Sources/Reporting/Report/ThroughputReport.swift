@@ -15,13 +15,13 @@ public struct ThroughputReport: Sendable {
     let width = facts.map { TextTable.width($0.name) }.max() ?? 0
     for fact in facts {
       let space = String(repeating: " ", count: width - TextTable.width(fact.name) + 2)
-      for (index, line) in wrapped(fact.value, width: 80 - width - 4).enumerated() {
+      for (index, line) in wrapped(printable(fact.value), width: 80 - width - 4).enumerated() {
         lines.append("  " + (index == 0 ? fact.name + space : String(repeating: " ", count: width + 2)) + line)
       }
     }
     lines += ["", "Where the time went\(mark)"] + phaseTable.lines().map { "  " + $0 }
     let shown = shownRanks
-    lines += ["", "Ranks (roles: \(roleKey))"]
+    lines += ["", "Ranks\(mark) (roles: \(roleKey))"]
     lines += rankTable(shown).lines(gap: 1).map { "  " + $0 }
     if shown.count < record.ranks.count {
       lines.append("  … and \(record.ranks.count - shown.count) more ranks, between the busiest and the idlest shown")
@@ -33,11 +33,11 @@ public struct ThroughputReport: Sendable {
   /// The same with all ranks, for a README or an issue.
   public var markdown: String {
     var lines = ["### \(title)", ""]
-    lines += facts.map { "- **\($0.name)**: \($0.value)" }
+    lines += facts.map { "- **\($0.name)**: \(Markdown.escaped(printable($0.value)))" }
     lines += ["", "#### Where the time went\(mark)", ""] + phaseTable.markdown
-    lines += ["", "#### Ranks", "", "Roles: \(roleKey).", ""]
+    lines += ["", "#### Ranks\(mark)", "", "Roles: \(roleKey).", ""]
     lines += rankTable(record.ranks).markdown
-    lines += [""] + notes.map { "- " + $0 }
+    lines += [""] + notes.map { "- " + Markdown.escaped($0) }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -156,7 +156,7 @@ extension ThroughputReport {
   }
 
   private var notes: [String] {
-    var notes = [placed, expertRows, pairs].compactMap { $0 }
+    var notes = [shared, placed, expertRows, pairs].compactMap { $0 }
     let hosts = Dictionary(grouping: record.ranks, by: \.host)
     if hosts.count > 1 {
       let names = hosts.sorted { ($0.value.first?.rank ?? 0) < ($1.value.first?.rank ?? 0) }
@@ -164,6 +164,12 @@ extension ThroughputReport {
       notes.append("hosts: " + names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", …" : ""))
     }
     return notes
+  }
+
+  /// What load and memory of a phantom are worth.
+  private var shared: String? {
+    guard record.phantom == true else { return nil }
+    return "Busy and Resident: PHANTOM, of weights that layers and experts share; the model's take more"
   }
 
   /// Experts that hosts have loaded, and how many of them a token met; of a phantom, whose layers share their weights.

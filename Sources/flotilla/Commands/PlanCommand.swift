@@ -143,7 +143,7 @@ struct PlanCommand: ParsableCommand {
     }
     let costs = ModelCosts(configuration, try subject.formats(quant.text), cacheFormat: cacheType.format)
     if placement != nil || ranks != nil { return try show(given(subject, costs, description, workload)) }
-    let recorded = try routing.map { try sample(of: $0, configuration) }
+    let recorded = try routing.map { try sample(of: $0, subject) }
     let search = PlanSearch(
       costs, on: description, workload: workload, sample: recorded ?? sample(configuration), denseSlices: denseSlices)
     let plan: Plan
@@ -181,7 +181,7 @@ struct PlanCommand: ParsableCommand {
     }
     return GivenPlacement(
       found, costs, on: cluster, threads: threads, workload: workload,
-      sample: try routing.map { try sample(of: $0, configuration) } ?? sample(configuration), name: subject.name,
+      sample: try routing.map { try sample(of: $0, subject) } ?? sample(configuration), name: subject.name,
       denseSlices: denseSlices)
   }
 
@@ -194,9 +194,9 @@ struct PlanCommand: ParsableCommand {
     RoutingSample(configuration, tokens: PlanSearch.sampleTokens, gates: gates)
   }
 
-  private func sample(of path: String, _ configuration: ModelConfiguration) throws -> RoutingSample {
+  private func sample(of path: String, _ subject: Subject) throws -> RoutingSample {
     let record = try RoutingRecord(path: path)
-    try record.check(is: configuration, "--routing \(path)")
+    try record.check(is: subject.configuration, named: subject.name, "--routing \(path)")
     return RoutingSample(record, most: PlanSearch.sampleTokens)
   }
 

@@ -33,14 +33,11 @@ struct RecordPrediction {
           + "\(wanted) in \(configuration.moeLayers.count)")
     }
     let placement = try placement(of: record, experts: wanted)
-    let sequences = max(1, record.seconds.firstToken.count)
-    let workload = Workload(
-      prompt: record.tokens.prompt / sequences, generated: max(1, record.tokens.generated / sequences),
-      sequences: sequences, context: nil)
+    let workload = try workload(of: record, configuration)
     let costs = ModelCosts(
       configuration, try WeightFormats(parsing: record.setup.format, natural: .f32),
       cacheFormat: CacheFormat(rawValue: record.setup.cacheFormat))
-    try routing?.check(is: configuration, "--routing")
+    try routing?.check(is: configuration, named: subject?.name ?? record.model.name, "--routing")
     let sample =
       routing.map { RoutingSample($0, most: PlanSearch.sampleTokens) }
       ?? RoutingSample(configuration, tokens: PlanSearch.sampleTokens)
@@ -48,6 +45,20 @@ struct RecordPrediction {
     let prediction = Prediction(
       of: costs, placement: placement, layout: layout(of: record, nodes), workload: workload, sample: sample)
     return PredictedRun(prediction, differences: MachineDifferences(of: record, cluster, nodes).texts)
+  }
+
+  /// Sequences as long as the run's were in the mean.
+  private func workload(of record: RunRecord, _ configuration: ModelConfiguration) throws -> Workload {
+    let sequences = max(1, record.seconds.firstToken.count)
+    let workload = Workload(
+      prompt: record.tokens.prompt / sequences, generated: max(1, record.tokens.generated / sequences),
+      sequences: sequences, context: nil)
+    guard workload.context <= configuration.maxPositions else {
+      throw UsageError(
+        "the record: tokens.prompt, tokens.generated: expected at most \(configuration.maxPositions) in a sequence (the "
+          + "model's maximum), found \(workload.context)")
+    }
+    return workload
   }
 
   private func shape(of record: RunRecord) throws -> ModelConfiguration {

@@ -18,7 +18,8 @@ struct ReportCommand: ParsableCommand {
       least and the most.
 
       A routing record tells how even the use of experts is. With --placement, or --ranks, it also tells what a \
-      placement makes of it, and --write-placement writes a better one, with as many experts on each rank.
+      placement makes of it, and --write-placement writes one on which they lie more evenly, with as many \
+      experts on each rank.
 
       EXAMPLES
         flotilla generate -p "What is 478 + 256?" --record run.jsonl
@@ -46,7 +47,7 @@ struct ReportCommand: ParsableCommand {
   @Option(help: ArgumentHelp("With --routing: look at equal shards on so many ranks, 1 to 65536.", valueName: "ranks"))
   var ranks: Int?
 
-  @Option(help: ArgumentHelp("Write a better placement for the routing to a new file.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write a placement on which the routing is more even to a new file.", valueName: "file"))
   var writePlacement: String?
 
   @Option(
@@ -135,7 +136,9 @@ struct ReportCommand: ParsableCommand {
   private func show(
     _ lines: RecordLines, _ routing: RoutingPage?, _ extras: Extras, _ output: ReportOutput
   ) throws {
-    let notes = lines.unfinished.map { $0.text() + "." } + lines.leftOut.map { $0.omission + "." }
+    let notes =
+      lines.unfinished.map { $0.text() + "." } + lines.leftOut.map { $0.omission + "." } + copyNotes(lines.copies)
+      + [try extras.routing?.note(beside: lines.records, "--routing \(self.routing ?? "")")].compactMap(\.self)
     if lines.records.isEmpty, notes.isEmpty, let routing {
       return try output.put(routing.text, routing.markdown, routing.html)
     }
@@ -147,7 +150,18 @@ struct ReportCommand: ParsableCommand {
     try output.put(page.text, page.markdown, page.html)
   }
 
+  private func copyNotes(_ count: Int) -> [String] {
+    guard count > 0 else { return [] }
+    return [
+      count == 1
+        ? "1 record was there twice and counts once." : "\(count) records were copies of others and do not count."
+    ]
+  }
+
   private func routingPage(_ record: RoutingRecord, path: String) throws -> RoutingPage {
+    if writePlacement != nil, record.tokens == 0 {
+      throw UsageError("--routing \(path): expected tokens, to make a placement for them, found none")
+    }
     var given: Placement?
     if let placement {
       given = try Placement.load(URL(filePath: placement), experts: record.header.experts)
@@ -165,12 +179,14 @@ struct ReportCommand: ParsableCommand {
 
 /// What is shown beside runs, read once.
 private struct Extras {
+  let routing: RoutingRecord?
   let limits: Calibration?
   let perplexities: [PerplexityResult]
   let prediction: RecordPrediction?
 
   /// - Parameter routing: which experts ran; nil: not known.
   init(_ options: ReportCommand, routing: RoutingRecord?) throws {
+    self.routing = routing
     limits = try options.calibration.map { try Calibration.load(URL(filePath: $0)) }
     perplexities = try options.perplexity.map { try PerplexityResult(file: $0) }
     prediction = try options.cluster.map {

@@ -134,7 +134,7 @@ struct Simulate: ParsableCommand {
     options.phantom = try PhantomModel(shape.name, shape.configuration, seed: seed, skew: skew)
     if let replay {
       let record = try RoutingRecord(path: replay)
-      try record.check(is: shape.configuration, "--replay \(replay)")
+      try record.check(is: shape.configuration, named: shape.name, "--replay \(replay)")
       options.replay = record
     }
     options.formats = quant.text

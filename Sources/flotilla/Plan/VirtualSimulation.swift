@@ -20,7 +20,7 @@ struct VirtualSimulation {
     let costs = ModelCosts(subject.configuration, formats)
     let workload = Workload(prompt: options.prompt, generated: options.generated, sequences: options.parallel)
     let (placement, layout) = try place(costs, cluster, workload)
-    let (visits, source) = try visits(subject.configuration, workload)
+    let (visits, source) = try visits(subject, workload)
     let run = VirtualRun(costs, placement: placement, layout: layout, workload: workload, visits: visits)
     if options.output.json {
       return try StandardOutput.write(
@@ -57,8 +57,9 @@ struct VirtualSimulation {
 
   /// - Returns: visits, and where they come from.
   private func visits(
-    _ configuration: ModelConfiguration, _ workload: Workload
+    _ subject: Subject, _ workload: Workload
   ) throws -> (RoutingSample, source: String) {
+    let configuration = subject.configuration
     guard let path = options.replay else {
       let visits = RoutingSample(
         visits: workload.generated, sequences: workload.sequences, configuration, skew: options.skew, gates: .uniform,
@@ -66,23 +67,9 @@ struct VirtualSimulation {
       return (visits, options.skew > 0 ? "by a Zipf law of \(options.skew)" : "chosen evenly")
     }
     let record = try RoutingRecord(path: path)
-    try record.check(is: configuration, "--replay \(path)")
+    try record.check(is: configuration, named: subject.name, "--replay \(path)")
     let visits = RoutingSample(visits: workload.generated, sequences: workload.sequences, of: record)
     return (visits, "as recorded in \(printable(path)), \(record.tokens) tokens")
-  }
-}
-
-extension RoutingRecord {
-  /// - Throws: ``UsageError`` where it is of another model, or of no token.
-  func check(is configuration: ModelConfiguration, _ option: String) throws {
-    let found = (header.experts, header.expertsPerToken, header.layers.count)
-    let wanted = (configuration.routedExperts, configuration.expertsPerToken, configuration.moeLayers.count)
-    guard found == wanted, tokens > 0 else {
-      throw UsageError(
-        "\(option): expected tokens with \(wanted.1) of \(wanted.0) experts in \(wanted.2) layers, found \(tokens) with "
-          + "\(found.1) of \(found.0) in \(found.2)",
-        hint: "the record must be of this model")
-    }
   }
 }
 
