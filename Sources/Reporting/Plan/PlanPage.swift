@@ -12,11 +12,18 @@ public struct PlanPage {
   let comparisons: [Comparison]
   /// Lines to paste.
   let commands: [String]
+  let routing: RoutingSource
 
-  /// - Parameter name: of the model.
-  public init(_ plan: Plan, name: String, whatIfs: [WhatIf], comparisons: [Comparison], commands: [String]) {
+  /// - Parameters:
+  ///   - name: of the model.
+  ///   - routing: what the plan's sample is.
+  public init(
+    _ plan: Plan, name: String, routing: RoutingSource, whatIfs: [WhatIf], comparisons: [Comparison],
+    commands: [String]
+  ) {
     self.plan = plan
     self.name = name
+    self.routing = routing
     self.whatIfs = whatIfs
     self.comparisons = comparisons
     self.commands = commands
@@ -128,8 +135,7 @@ public struct PlanPage {
     return [
       .heading("Which experts go where"), .table(table),
       .text(
-        "Of a token's \(plan.costs.configuration.expertsPerToken) experts of a layer, over \(PlanSearch.sampleTokens) "
-          + "tokens that choose any groups and any experts in them equally often; real routing is less even. " + why),
+        "Of a token's \(plan.costs.configuration.expertsPerToken) experts of a layer, \(routing). " + why),
     ]
   }
 

@@ -11,14 +11,16 @@ struct PlanFolder {
   private let plan: Plan
   /// The prepared model's folder on the nodes; nil: a path to be edited.
   private let prepared: String?
+  private let cacheType: CacheType
 
   static let names = ["placement.json", "hostfile", "plan.md", "commands.txt"]
 
   /// - Parameter prepared: nil: a path to be edited.
-  init(_ path: String, _ plan: Plan, prepared: String?) {
+  init(_ path: String, _ plan: Plan, prepared: String?, cacheType: CacheType) {
     folder = URL(filePath: path).standardizedFileURL
     self.plan = plan
     self.prepared = prepared
+    self.cacheType = cacheType
   }
 
   /// Decided before the work: what is there may have been edited.
@@ -45,6 +47,7 @@ struct PlanFolder {
     var launch = ["flotilla", "launch"] + nodes + ["--", "generate", model, "--placement", path("placement.json")]
     launch += ["-c", "\(plan.workload.context)"]
     if plan.workload.sequences > 1 { launch += ["--parallel", "\(plan.workload.sequences)"] }
+    if cacheType != .auto { launch += ["--cache-type", cacheType.rawValue] }
     let others = plan.nodesInOrder.dropFirst().map { plan.cluster.nodes[$0].name }
     let preparing = [
       "# Put the checkpoint's folder or GGUF file for CHECKPOINT, and a folder of yours for \(model), here and below.",
