@@ -113,4 +113,64 @@ struct PlanTextTests {
     let tiny = try Run(["plan", "tiny", "--cluster", small])
     #expect(tiny.errors.contains("hint: give a shorter prompt with -p, or generate less with -n"), "\(tiny.errors)")
   }
+
+  @Test("A page says what its limit counts and what the words of its sums mean")
+  func meanings() throws {
+    let model = ["plan", "r1", "--quant", "q4_K", "--cluster", small, "-p", "8", "-n", "2"]
+    let page = try words(Run(model).text)
+    let limit = try #require(
+      page.firstMatch(of: #/Decode waits most for (.+?), (\d+) of (\d+) ms, by cause over all parts/#))
+    let causes = try #require(page.firstMatch(of: #/The same ms by cause, over all parts: (.+?)\. A part/#))
+    // The largest first; all of them are the step.
+    #expect(causes.1.hasPrefix("\(limit.1) \(limit.2), "), "\(page)")
+    let sum = causes.1.components(separatedBy: ", ").reduce(0) {
+      $0 + (Double($1.split(separator: " ").last ?? "") ?? 0)
+    }
+    #expect(abs(sum / (Double(limit.3) ?? 0) - 1) < 0.01, "\(page)")
+    #expect(page.contains("\"Beside\": to start jobs") && page.contains("0.300 in attention over the cache"))
+    #expect(page.contains(#/ms of [0-9.]+ ms of (reading|computing) that do not overlap/#), "\(page)")
+  }
+
+  @Test("A calibration, a folder and an empty file are told from a cluster")
+  func clusters() throws {
+    try withTemporaryPath { path in
+      func errors(_ text: String) throws -> String {
+        try Data(text.utf8).write(to: URL(filePath: path))
+        let run = try Run(["plan", "r1", "--cluster", path])
+        #expect(run.status == 2)
+        return run.errors
+      }
+      let calibration = try errors(#"{"schema": 1, "hosts": []}"#)
+      #expect(
+        calibration.contains("found a calibration") && calibration.contains("calibrate --hosts localhost -o FILE"))
+      #expect(try errors("").contains("found an empty one"))
+      #expect(try Run(["plan", "r1", "--cluster", "/tmp"]).errors.contains("found a folder"))
+    }
+  }
+
+  @Test("A place that cannot be written to is refused before the work, in plain words")
+  func places() throws {
+    try withTemporaryPath { path in
+      try Data().write(to: URL(filePath: path))
+      let model = ["plan", "mini", "--quant", "q8_0", "--cluster", small, "-p", "8", "-n", "2", "-o"]
+      for folder in [path, path + "/sub/plan"] {
+        let run = try Run(model + [folder])
+        #expect(run.status == 2 && run.output.isEmpty, "\(run.text)")
+        #expect(run.errors.contains("found \(path), a file in place of a folder"), "\(run.errors)")
+      }
+    }
+    let folder = FileManager.default.temporaryDirectory.filePath
+    let run = try Run(["calibrate", "-o", folder])
+    #expect(run.status == 2 && run.errors.contains("expected a file to write, found a folder"), "\(run.errors)")
+  }
+
+  @Test("Names are the same in any case, the built-in model's too")
+  func names() throws {
+    for name in ["abacus", "Tiny", "MINI"] {
+      let run = try Run(["plan", name, "--cluster", small, "-p", "8", "-n", "2"])
+      #expect(run.status == 0, "\(run.errors)")
+    }
+    #expect(try Run(["simulate", "ABACUS", "-p", "2", "-n", "1", "-q"]).status == 0)
+    #expect(try Run(["plan", "nothing", "--cluster", small]).errors.contains("r1, Abacus, found"))
+  }
 }

@@ -228,11 +228,26 @@ struct PlanTests {
 
   @Test("What a purchase gains is never a loss, and comparisons are there")
   func whatIfs() throws {
-    let cluster = madeUpCluster([MadeUpNode](repeating: MadeUpNode(gibibytes: 1.2), count: 3))
-    let search = PlanSearch(costs(.bench3B), on: cluster, workload: Workload(sequences: 4))
+    func cluster(_ node: MadeUpNode, bytesPerSecond: Double = 117e6) -> PlanSearch {
+      PlanSearch(
+        costs(.bench3B), on: madeUpCluster([MadeUpNode](repeating: node, count: 3), bytesPerSecond: bytesPerSecond),
+        workload: Workload(sequences: 4))
+    }
+    let search = cluster(MadeUpNode(gibibytes: 1.2))
     let plan = try search.best()
     let all = WhatIf.all(plan, search)
-    #expect(Set(all.map(\.change)) == Set(WhatIf.Change.allCases))
+    #expect(all.count == 6 && all.count { $0.change.rawValue.contains("of the coordinator's") } == 1)
+    // Of the coordinator's node what the limit names.
+    let slowLinks = cluster(MadeUpNode(gibibytes: 1.2), bytesPerSecond: 1e6)
+    let slowMemory = cluster(MadeUpNode(gibibytes: 1.2, read: 1e8))
+    let slowSums = cluster(MadeUpNode(gibibytes: 1.2, int8: 1e8))
+    for (search, change) in [
+      (slowLinks, WhatIf.Change.coordinatorNetwork), (slowMemory, .coordinatorMemory),
+      (slowSums, .coordinatorArithmetic),
+    ] {
+      let plan = try search.best()
+      #expect(WhatIf.all(plan, search).contains { $0.change == change }, "\(plan.prediction.decode.limit)")
+    }
     #expect(all.allSatisfy { $0.prediction.seconds <= plan.prediction.seconds })
     #expect(zip(all, all.dropFirst()).allSatisfy { $0.prediction.seconds <= $1.prediction.seconds })
     let others = Comparison.all(plan)

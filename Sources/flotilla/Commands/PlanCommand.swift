@@ -35,7 +35,10 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Description of the cluster, as flotilla calibrate -o writes it; the sources hold three in Cluster/examples/.",
+      """
+      Description of the cluster, as flotilla calibrate writes it with --hostfile or --hosts, and -o; the sources hold \
+      three in Cluster/examples/.
+      """,
       valueName: "file"))
   var cluster: String
 

@@ -25,9 +25,22 @@ struct PlanFolder {
 
   /// Decided before the work: what is there may have been edited.
   ///
-  /// - Throws: ``UsageError`` where one of the files is there already.
+  /// - Throws: ``UsageError`` where one of the files is there already, or where none can be written.
   static func check(_ path: String) throws {
-    let folder = URL(filePath: path)
+    let folder = URL(filePath: path).standardizedFileURL
+    // The nearest that is there, where the others would be made.
+    var place = folder.path(percentEncoded: false)
+    var isFolder: ObjCBool = false
+    while place.count > 1, !FileManager.default.fileExists(atPath: place, isDirectory: &isFolder) {
+      place = NSString(string: place).deletingLastPathComponent
+    }
+    let isThere = FileManager.default.fileExists(atPath: place, isDirectory: &isFolder)
+    guard isThere, isFolder.boolValue, FileManager.default.isWritableFile(atPath: place) else {
+      throw UsageError(
+        "-o: expected to write to \(path), found \(place), "
+          + (isFolder.boolValue ? "which may not be written to" : "a file in place of a folder"),
+        hint: "Name a folder that may be written to")
+    }
     for name in names where FileManager.default.fileExists(atPath: folder.appending(path: name).path) {
       throw UsageError(
         "-o: expected a folder without a plan, found \(name) in \(path)", hint: "Name another, or remove it first")
@@ -81,6 +94,8 @@ struct PlanFolder {
         try Data(text.utf8).write(to: folder.appending(path: name), options: .atomic)
       }
     } catch let error as CocoaError {
+      // Half a plan would be in the way of the next one.
+      for name in Self.names { try? FileManager.default.removeItem(at: folder.appending(path: name)) }
       let refusal = WriteRefusal(error)
       let usage = UsageError(
         "-o: expected to write to \(folder.path(percentEncoded: false)), found \(refusal.found)",

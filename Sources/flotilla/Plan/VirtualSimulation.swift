@@ -91,9 +91,13 @@ extension RoutingRecord {
   func check(is configuration: ModelConfiguration, _ option: String) throws {
     let found = (header.experts, header.expertsPerToken, header.layers.count)
     let wanted = (configuration.routedExperts, configuration.expertsPerToken, configuration.moeLayers.count)
-    guard found == wanted, tokens > 0 else {
+    guard tokens > 0 || found != wanted else {
       throw UsageError(
-        "\(option): expected tokens with \(wanted.1) of \(wanted.0) experts in \(wanted.2) layers, found \(tokens) with "
+        "\(option): expected a token or more, found none", hint: "a run that reads or generates something writes them")
+    }
+    guard found == wanted else {
+      throw UsageError(
+        "\(option): expected \(wanted.1) of \(wanted.0) experts in \(wanted.2) layers, found "
           + "\(found.1) of \(found.0) in \(found.2)",
         hint: "the record must be of this model")
     }
