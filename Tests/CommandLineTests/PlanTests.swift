@@ -16,13 +16,14 @@ struct PlanTests {
   func shortage() throws {
     let run = try Run(["plan", "r1", "--cluster", small, "--json"])
     #expect(run.status == 2 && run.errors.contains("GiB too little: 87 of 256 experts of every layer have no place"))
-    #expect(run.errors.contains("hint: it fits with --quant q4_K, or --quant q4_1"), "\(run.errors)")
+    #expect(
+      run.errors.contains("hint: it fits with --quant q4_K, or --quant Q4_K_M, or --quant q4_1\n"), "\(run.errors)")
     let facts = try #require(try JSONSerialization.jsonObject(with: Data(run.output)) as? [String: Any])
     #expect(facts["fits"] as? Bool == false)
     #expect(facts["missing_bytes"] as? Int ?? 0 > 100 << 30)
     let nodes = try #require(facts["nodes"] as? [[String: Any]])
     #expect(nodes.count == 8 && nodes.allSatisfy { $0["missing_bytes"] as? Int ?? 0 > 20 << 30 })
-    #expect(facts["fitting_formats"] as? [String] == ["q4_K", "q4_1"])
+    #expect(facts["fitting_formats"] as? [String] == ["q4_K", "Q4_K_M", "q4_1"])
     let page = try Run(["plan", "r1", "--cluster", small])
     #expect(page.text.contains("does not fit on 8 nodes") && page.text.contains("87 of 256"))
     #expect(page.lines.filter { $0.contains("node") && $0.contains(" GiB") && !$0.contains("–") }.count >= 8)

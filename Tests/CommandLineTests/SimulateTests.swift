@@ -71,7 +71,7 @@ struct SimulateTests {
     "What cannot be simulated is refused",
     arguments: [
       (["v2-lite", "--skew", "1"], "no correction bias"), (["r2"], "MODEL: expected a config.json"),
-      (["tiny", "--quant", "fp8"], "fp8"), (["tiny", "-p", "600"], "context size: expected 1 to 512"),
+      (["tiny", "--quant", "fp8"], "fp8"), (["tiny", "-p", "600"], "-p, -n: expected at most 512"),
     ] as [([String], String)])
   func refusals(_ arguments: [String], _ text: String) throws {
     let run = try Run(["simulate"] + arguments)

@@ -236,7 +236,10 @@ struct PageTests {
         "model":"other","phase":"decode","prompt_tokens":9,"prompt_total":9,"generated_tokens":7,"elapsed_seconds":3}}
 
         """#
-      var steps = [{ "no record\n" }, { record }, { progress }][...]
+      // A copy of the record would be left out.
+      let id = try #require(try StrictJSON.parse(Data(record.utf8))["id"]?.string)
+      let another = record.replacing(id, with: UUID().uuidString)
+      var steps = [{ "no record\n" }, { another }, { progress }][...]
       let job = try flotilla(
         ["report", path, "--follow"], ranks: nil,
         meanwhile: { job in

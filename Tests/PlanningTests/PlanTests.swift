@@ -33,6 +33,30 @@ struct PlanTests {
     #expect(!large.hasPlan && PlanSearch(costs(.r1), on: cluster, workload: Workload()).hasPlan)
   }
 
+  @Test("What is missing adds up with what is needed, there and left over, on nodes of any size")
+  func sums() throws {
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<40 {
+      let nodes = (0..<Int.random(in: 1...6, using: &generator)).map { _ in
+        MadeUpNode(gibibytes: Double.random(in: 0...0.4, using: &generator))
+      }
+      let search = PlanSearch(costs(.bench3B), on: madeUpCluster(nodes), workload: Workload())
+      guard let shortage = search.shortage else { continue }
+      #expect(shortage.neededBytes + shortage.leftBytes == shortage.capacity + shortage.missingBytes, "\(shortage)")
+      for node in shortage.nodes {
+        let tooMuch = max(0, node.fixedBytes - node.capacity)
+        #expect(node.missingBytes == node.missingExperts * shortage.expertBytes + tooMuch, "\(shortage)")
+      }
+      #expect(shortage.missingForBuffers >= 0 && shortage.missingOnCoordinator >= 0)
+    }
+    // The one whose part is too large stands among nodes that have room, and one that has none.
+    let cluster = madeUpCluster([1, 1, 1, 0].map { MadeUpNode(gibibytes: $0) })
+    let long = PlanSearch(costs(.bench3B), on: cluster, workload: Workload(sequences: 64, context: 4000))
+    let shortage = try #require(throws: Shortage.self) { _ = try long.best() }
+    #expect(shortage.missingBytes == shortage.missingOnCoordinator && shortage.spareExperts > 0)
+    #expect(shortage.neededBytes + shortage.leftBytes == shortage.capacity + shortage.missingBytes, "\(shortage)")
+  }
+
   @Test("Bytes on the network are those of the rows that cross it")
   func wire() throws {
     let workload = Workload(prompt: 0, generated: 128, sequences: 16)
@@ -204,11 +228,26 @@ struct PlanTests {
 
   @Test("What a purchase gains is never a loss, and comparisons are there")
   func whatIfs() throws {
-    let cluster = madeUpCluster([MadeUpNode](repeating: MadeUpNode(gibibytes: 1.2), count: 3))
-    let search = PlanSearch(costs(.bench3B), on: cluster, workload: Workload(sequences: 4))
+    func cluster(_ node: MadeUpNode, bytesPerSecond: Double = 117e6) -> PlanSearch {
+      PlanSearch(
+        costs(.bench3B), on: madeUpCluster([MadeUpNode](repeating: node, count: 3), bytesPerSecond: bytesPerSecond),
+        workload: Workload(sequences: 4))
+    }
+    let search = cluster(MadeUpNode(gibibytes: 1.2))
     let plan = try search.best()
     let all = WhatIf.all(plan, search)
-    #expect(Set(all.map(\.change)) == Set(WhatIf.Change.allCases))
+    #expect(all.count == 6 && all.count { $0.change.rawValue.contains("of the coordinator's") } == 1)
+    // Of the coordinator's node what the limit names.
+    let slowLinks = cluster(MadeUpNode(gibibytes: 1.2), bytesPerSecond: 1e6)
+    let slowMemory = cluster(MadeUpNode(gibibytes: 1.2, read: 1e8))
+    let slowSums = cluster(MadeUpNode(gibibytes: 1.2, int8: 1e8))
+    for (search, change) in [
+      (slowLinks, WhatIf.Change.coordinatorNetwork), (slowMemory, .coordinatorMemory),
+      (slowSums, .coordinatorArithmetic),
+    ] {
+      let plan = try search.best()
+      #expect(WhatIf.all(plan, search).contains { $0.change == change }, "\(plan.prediction.decode.limit)")
+    }
     #expect(all.allSatisfy { $0.prediction.seconds <= plan.prediction.seconds })
     #expect(zip(all, all.dropFirst()).allSatisfy { $0.prediction.seconds <= $1.prediction.seconds })
     let others = Comparison.all(plan)

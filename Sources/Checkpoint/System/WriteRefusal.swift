@@ -13,18 +13,24 @@ package struct WriteRefusal: Sendable, Equatable {
   package init(_ code: Int32) {
     found = String(cString: strerror(code))
     isFull = code == ENOSPC || code == EDQUOT
-    isOfPath = [ENOENT, ENOTDIR, EISDIR, EACCES, ENAMETOOLONG].contains(code)
+    isOfPath = [ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, EEXIST, EROFS, ENAMETOOLONG].contains(code)
   }
 
   /// - Parameter error: of Foundation.
-  package init(_ error: CocoaError) {
-    found = error.code == .fileWriteOutOfSpace ? String(cString: strerror(ENOSPC)) : error.localizedDescription
-    isFull = error.code == .fileWriteOutOfSpace
-    let ofPath: [CocoaError.Code] = [
-      .fileNoSuchFile, .fileReadNoSuchFile, .fileWriteNoPermission, .fileReadNoPermission, .fileWriteInvalidFileName,
-      .fileWriteFileExists,
-    ]
-    isOfPath = ofPath.contains(error.code)
+  package init(_ error: CocoaError) { self.init(Self.systemCode(error)) }
+
+  /// What the system said, where Foundation has words of its own.
+  private static func systemCode(_ error: CocoaError) -> Int32 {
+    if let code = (error.underlying as? POSIXError)?.code.rawValue { return code }
+    return switch error.code {
+    case .fileWriteOutOfSpace: ENOSPC
+    case .fileNoSuchFile, .fileReadNoSuchFile: ENOENT
+    case .fileWriteNoPermission, .fileReadNoPermission: EACCES
+    case .fileWriteInvalidFileName: ENAMETOOLONG
+    case .fileWriteFileExists: EEXIST
+    case .fileWriteVolumeReadOnly: EROFS
+    default: EIO
+    }
   }
 
   /// What helps against a full disk, before what else is to be said.

@@ -21,7 +21,12 @@ extension ClusterDescription {
   private static func strictFile(_ name: String) -> StrictFile<ClusterDescription> {
     StrictFile(
       file: name, what: "a cluster description", version: ("version", currentVersion),
-      hint: "flotilla calibrate --hostfile HOSTS -o FILE writes a valid one", encode: { try $0.json() })
+      hint: "flotilla calibrate --hostfile HOSTS -o FILE writes a valid one",
+      other: .init(
+        field: "schema", what: "a calibration, which is not of a cluster",
+        hint:
+          "flotilla calibrate --hosts localhost -o FILE writes a cluster of this machine, --hostfile HOSTS of others"),
+      encode: { try $0.json() })
   }
 
   private static func verified(

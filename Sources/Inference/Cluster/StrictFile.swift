@@ -12,15 +12,28 @@ struct StrictFile<Value: Codable> {
   let version: (field: String, number: Int)
   /// What writes a right one.
   let hint: String
+  /// A kind of file that people take for this one.
+  var other: Other?
   /// The bytes of a value, as the file has them.
   let encode: (Value) throws -> Data
+
+  struct Other {
+    /// That it has in place of the version.
+    let field: String
+    let what: String
+    let hint: String
+  }
 
   private static var mostBytes: Int { 64 << 20 }
 
   func load(_ url: URL) throws(CalibrationError) -> Value {
-    guard let data = try? FileHandle(forReadingFrom: url).read(upToCount: Self.mostBytes + 1) else {
-      throw wrong("file", "\(what) file", "nothing that can be read")
+    // Nil at the end of a file, which an empty one is at.
+    guard let data = try? FileHandle(forReadingFrom: url).read(upToCount: Self.mostBytes + 1) ?? Data() else {
+      var isFolder: ObjCBool = false
+      let exists = FileManager.default.fileExists(atPath: url.path(percentEncoded: false), isDirectory: &isFolder)
+      throw wrong("file", "\(what) file", exists && isFolder.boolValue ? "a folder" : "nothing that can be read")
     }
+    guard !data.isEmpty else { throw wrong("file", "\(what) file", "an empty one") }
     return try read(data)
   }
 
@@ -30,6 +43,9 @@ struct StrictFile<Value: Codable> {
       json = try StrictJSON.parse(data, limits: JSONLimits(maxDepth: 8, maxBytes: Self.mostBytes))
     } catch {
       throw wrong("JSON", what, "an error at \(error)")
+    }
+    if let other, json[version.field] == nil, json[other.field] != nil {
+      throw CalibrationError(file: file, field: version.field, expected: what, found: other.what, hint: other.hint)
     }
     guard let found = json[version.field]?.int else {
       throw wrong(version.field, "\(version.number)", json[version.field]?.kind ?? "nothing")

@@ -7,6 +7,9 @@ public enum BuiltInModel {
   /// What commands call it, and its folder.
   public static let name = "Abacus"
 
+  /// Whether a text is its name, in any case.
+  public static func isNamed(_ text: String) -> Bool { text.lowercased() == name.lowercased() }
+
   /// The model's folder: below `FLOTILLA_MODELS` where that is set, else beside the executable.
   ///
   /// - Throws: ``BuiltInModelError`` where it is not there.

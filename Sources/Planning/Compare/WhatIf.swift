@@ -5,10 +5,33 @@ public struct WhatIf: Sendable {
   public enum Change: String, Sendable, CaseIterable, Codable {
     case node = "one more node"
     case memory = "twice the memory bandwidth"
-    case coordinatorMemory = "the same on the coordinator's node alone"
+    case coordinatorMemory = "twice the memory bandwidth of the coordinator's node"
+    case coordinatorArithmetic = "twice the arithmetic of the coordinator's node"
+    case coordinatorNetwork = "10 times the bandwidth of the coordinator's links"
+    case coordinatorLatency = "half the latency of the coordinator's links"
     case arithmetic = "twice the arithmetic"
     case network = "10 times the network's bandwidth"
     case latency = "half the latency"
+
+    /// Those that are worth a look: of the coordinator's node the one that a step of decode waits for.
+    static func all(_ decode: DecodePrediction) -> [Change] {
+      let own: [Change] = [.coordinatorMemory, .coordinatorArithmetic, .coordinatorNetwork, .coordinatorLatency]
+      return allCases.filter { !own.contains($0) || $0 == ofCoordinator(decode) }
+    }
+
+    private static func ofCoordinator(_ decode: DecodePrediction) -> Change {
+      let kinds: [Phase.Kind]
+      switch decode.limit {
+      case .network: return .coordinatorNetwork
+      case .latency: return .coordinatorLatency
+      case .hosts: kinds = [.experts]
+      case .router: kinds = [.gate]
+      case .coordinator, .order, .cores, .messages: kinds = [.attention, .dense, .shared, .head]
+      }
+      let phases = decode.phases.filter { kinds.contains($0.kind) }
+      let reading = phases.reduce(0) { $0 + $1.readingSeconds }
+      return phases.reduce(0) { $0 + $1.computingSeconds } > reading ? .coordinatorArithmetic : .coordinatorMemory
+    }
   }
 
   public let change: Change
@@ -16,7 +39,7 @@ public struct WhatIf: Sendable {
 
   /// All changes, the one that saves most time first.
   public static func all(_ plan: Plan, _ search: PlanSearch) -> [WhatIf] {
-    Change.allCases.compactMap { change in
+    Change.all(plan.prediction.decode).compactMap { change in
       guard let cluster = plan.cluster.changed(change, coordinator: plan.layout.nodes[plan.placement.coordinator]),
         let better = try? search.on(cluster).best()
       else { return nil }
@@ -36,6 +59,15 @@ extension ClusterDescription {
     case .coordinatorMemory:
       guard nodes.count > 1 else { return nil }
       cluster.nodes[coordinator].multiplyReading(by: 2)
+    case .coordinatorArithmetic:
+      guard nodes.count > 1 else { return nil }
+      cluster.nodes[coordinator].multiplyArithmetic(by: 2)
+    case .coordinatorNetwork:
+      guard nodes.count > 1 else { return nil }
+      cluster.links.bytesPerSecond = Self.linksOf(coordinator, links.bytesPerSecond) { $0 * 10 }
+    case .coordinatorLatency:
+      guard nodes.count > 1 else { return nil }
+      cluster.links.latencySeconds = Self.linksOf(coordinator, links.latencySeconds) { $0 / 2 }
     case .arithmetic: for index in nodes.indices { cluster.nodes[index].multiplyArithmetic(by: 2) }
     case .network:
       guard nodes.count > 1 else { return nil }
@@ -45,6 +77,13 @@ extension ClusterDescription {
       cluster.links.latencySeconds = links.latencySeconds.map { $0.map { $0 / 2 } }
     }
     return cluster
+  }
+
+  /// `[nodes, nodes]`, with other values for what one of them sends and receives.
+  private static func linksOf(_ node: Int, _ matrix: [[Double]], _ change: (Double) -> Double) -> [[Double]] {
+    matrix.indices.map { row in
+      matrix[row].indices.map { row == node || $0 == node ? change(matrix[row][$0]) : matrix[row][$0] }
+    }
   }
 
   /// One more node at the end, as fast and as well connected as one that is there.

@@ -15,8 +15,9 @@ public struct Efficiency: Sendable, Equatable, Codable {
   /// Of that, with codes of 6 and 8 bits and AVX2, which multiplies bytes of different signs only: 95 tokens/s of a prompt
   /// in q8_0 where q4_K had 215, in one run of Scripts/validate-plan. Instruction sets with VNNI have one product for both.
   static let wideProductsWithAVX2 = 0.42
-  /// Of reading weights and of computing with more rows than one, the part of the shorter one that the longer one does not
-  /// hide. Measured: 60 ps for a byte in q4_K with four rows and two threads, where reading takes 48 and computing 42.
+  /// Of reading and of computing, the part of the shorter one that the longer one does not hide: in products from their
+  /// second row on, where that was not calibrated, and in attention over the cache with any rows, where it is assumed on
+  /// every node. Measured for products: 60 ps for a byte in q4_K with four rows and two threads, where reading takes 48 and computing 42.
   static let overlapLoss = 0.3
   /// Of the f32 peak, in products with f32, bf16 or fp8 weights and in gates. Assumed: 20 to 41 of 100 were seen with
   /// AVX-512.

@@ -14,7 +14,7 @@ public struct Shortage: Error, Sendable, Equatable {
     public let experts: Int
     /// Of each layer that have no place, shared out evenly over the nodes.
     public let missingExperts: Int
-    /// For those, and on the coordinator's node what is too much there without any expert.
+    /// For those, and what is too much there without any expert.
     public let missingBytes: Int
   }
 
@@ -37,8 +37,12 @@ public struct Shortage: Error, Sendable, Equatable {
   public var shareBytes: Int { nodes.reduce(0) { $0 + $1.shareBytes } }
   public var capacity: Int { nodes.reduce(0) { $0 + $1.capacity } }
   public var leftBytes: Int {
-    nodes.reduce(0) { $0 + max(0, $1.capacity - $1.fixedBytes - $1.experts * expertBytes) }
+    nodes.reduce(0) { $0 + max(0, $1.capacity - $1.fixedBytes - $1.experts * expertBytes) } + spareExperts * expertBytes
   }
+  /// Experts that would fit beside all that there are.
+  public var spareExperts: Int { max(0, nodes.reduce(0) { $0 + $1.experts } - experts) }
+  /// What buffers and shares are too large for nodes that do not coordinate.
+  public var missingForBuffers: Int { missingBytes - missingOnCoordinator - missingExperts * expertBytes }
 
   /// With every node used, and the one with most memory coordinating.
   init(_ rooms: MemoryRooms, _ denseSlices: DenseSlicing?) {
@@ -49,22 +53,27 @@ public struct Shortage: Error, Sendable, Equatable {
     let order = [coordinator] + cluster.nodes.indices.filter { $0 != coordinator }
     let (all, size) = (rooms.costs.configuration.routedExperts, rooms.costs.largestExpertBytes)
     let shares = rooms.shareBytes(denseSlices ?? .none, order)
-    let router = min(1, order.count - 1)
+    let router =
+      order.indices.dropFirst().first {
+        rooms.experts(order[$0], isCoordinator: false, isRouter: true, shareBytes: shares[$0]) >= 0
+      } ?? 0
     let held = order.enumerated().map { place, node in
       max(0, rooms.experts(node, isCoordinator: place == 0, isRouter: place == router, shareBytes: shares[place]))
     }
     let missing = max(0, all - held.reduce(0, +))
     let fixed = order.enumerated().map { place, node in
-      rooms.fixedBytes(node, isCoordinator: place == 0, isRouter: place == router, shareBytes: shares[place])
+      // A node that is to hold nothing needs nothing.
+      ![0, router].contains(place) && held[place] == 0 && missing == 0 && shares[place] == 0
+        ? 0 : rooms.fixedBytes(node, isCoordinator: place == 0, isRouter: place == router, shareBytes: shares[place])
     }
-    let tooMuch = max(0, fixed[0] - most)
+    let tooMuch = zip(order, fixed).map { max(0, $1 - capacities[$0]) }
     nodes = order.enumerated().map { place, node in
       let own = missing / order.count + (place < missing % order.count ? 1 : 0)
       return Node(
         node: node, capacity: capacities[node], fixedBytes: fixed[place], shareBytes: shares[place],
-        experts: held[place], missingExperts: own, missingBytes: own * size + (place == 0 ? tooMuch : 0))
+        experts: held[place], missingExperts: own, missingBytes: own * size + tooMuch[place])
     }
-    (experts, expertBytes, missingOnCoordinator) = (all, size, tooMuch)
+    (experts, expertBytes, missingOnCoordinator) = (all, size, tooMuch[0])
     self.denseSlices = denseSlices
   }
 }

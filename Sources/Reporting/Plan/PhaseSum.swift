@@ -22,7 +22,7 @@ enum PhaseSum {
     func parts(_ parts: [(Double, String)]) -> [String] {
       parts.filter { $0.0 > least }.map { "\(Format.seconds($0.0)) \($0.1)" }
     }
-    let work = work(phase) + parts([(phase.unhiddenSeconds, "that do not overlap")]) + elements(phase, least)
+    let work = work(phase) + unhidden(phase, least) + elements(phase, least)
     let adding = phase.kind == .combine ? work.map { $0 + " to add them up" } : []
     var sum = phase.kind == .combine ? [] : work
     if phase.messages > 0 {
@@ -47,6 +47,14 @@ enum PhaseSum {
   private static func carried(_ count: Double, _ seconds: Double, _ way: String, _ least: Double) -> [String] {
     guard seconds > least else { return [] }
     return ["\(bytes(count)) \(way) x \(Format.significant(seconds / count * 1e9)) ns"]
+  }
+
+  /// Of what takes less of reading and computing.
+  private static func unhidden(_ phase: Phase, _ least: Double) -> [String] {
+    guard phase.unhiddenSeconds > least else { return [] }
+    let shorter = min(phase.readingSeconds, phase.computingSeconds)
+    let name = phase.readingSeconds < phase.computingSeconds ? "reading" : "computing"
+    return ["\(Format.seconds(phase.unhiddenSeconds)) of \(Format.seconds(shorter)) of \(name) that do not overlap"]
   }
 
   private static func elements(_ phase: Phase, _ least: Double) -> [String] {

@@ -10,18 +10,20 @@ public struct PlacementPage {
   private let load: PlacementLoad
   private let name: String
   private let format: String
+  private let routing: RoutingSource
   private let denseSlices: DenseSlicing?
 
   /// - Parameters:
   ///   - name: of the model.
   ///   - format: of its weights.
+  ///   - routing: what `load` was counted over.
   ///   - denseSlices: who was asked to divide the dense part; nil: nobody was.
   public init(
     _ prediction: Prediction, _ placement: Placement, _ layout: RankLayout, load: PlacementLoad, name: String,
-    format: String, denseSlices: DenseSlicing? = nil
+    format: String, routing: RoutingSource, denseSlices: DenseSlicing? = nil
   ) {
     (self.prediction, self.placement, self.layout, self.load) = (prediction, placement, layout, load)
-    (self.name, self.format, self.denseSlices) = (name, format, denseSlices)
+    (self.name, self.format, self.routing, self.denseSlices) = (name, format, routing, denseSlices)
   }
 
   /// For a terminal.
@@ -48,7 +50,7 @@ public struct PlacementPage {
           + "Prompt PREDICTED: \(prompt ?? Format.none)." + MessagesNote.text(layout, workload)),
       .text(
         "Of a token's experts of a layer \(Format.significant(load.busiest)) are on the busiest rank; it reaches "
-          + "\(Format.significant(load.hosts)) ranks, and \(Format.significant(load.sums)) rows come back."),
+          + "\(Format.significant(load.hosts)) ranks, and \(Format.significant(load.sums)) rows come back: \(routing)."),
       .heading("Where the time of a step of decode goes"), .table(PhaseSum.table(decode)),
     ]
   }

@@ -12,11 +12,18 @@ public struct PlanPage {
   let comparisons: [Comparison]
   /// Lines to paste.
   let commands: [String]
+  let routing: RoutingSource
 
-  /// - Parameter name: of the model.
-  public init(_ plan: Plan, name: String, whatIfs: [WhatIf], comparisons: [Comparison], commands: [String]) {
+  /// - Parameters:
+  ///   - name: of the model.
+  ///   - routing: what the plan's sample is.
+  public init(
+    _ plan: Plan, name: String, routing: RoutingSource, whatIfs: [WhatIf], comparisons: [Comparison],
+    commands: [String]
+  ) {
     self.plan = plan
     self.name = name
+    self.routing = routing
     self.whatIfs = whatIfs
     self.comparisons = comparisons
     self.commands = commands
@@ -64,7 +71,7 @@ public struct PlanPage {
         "Prompt of \(workload.prompt) tokens, \(workload.generated) generated, context \(workload.context). Computed from "
           + "bandwidths, arithmetic and latencies of the cluster's description; nothing was run."),
       .text(cluster.note.map { "The cluster: " + printable($0) } ?? ""), .table(table),
-      .text("Decode waits most for \(limit).\(prefill)"),
+      .text("Decode waits most for \(limit), by cause over all parts (below).\(prefill)"),
     ]
   }
 
@@ -128,8 +135,7 @@ public struct PlanPage {
     return [
       .heading("Which experts go where"), .table(table),
       .text(
-        "Of a token's \(plan.costs.configuration.expertsPerToken) experts of a layer, over \(PlanSearch.sampleTokens) "
-          + "tokens that choose any groups and any experts in them equally often; real routing is less even. " + why),
+        "Of a token's \(plan.costs.configuration.expertsPerToken) experts of a layer, \(routing). " + why),
     ]
   }
 
@@ -172,6 +178,8 @@ public struct PlanPage {
     let decode = plan.prediction.decode
     let table = PhaseSum.table(decode)
     let streams = workload.sequences == 1 ? "a token" : "a step of \(workload.sequences) tokens"
+    let causes = decode.limits.filter { $0.seconds > 0 }.sorted { $1.seconds < $0.seconds }
+      .map { "\($0.limit.rawValue) \(Format.significant($0.seconds * 1e3))" }
     return [
       .heading("Where the time of \(streams) goes"), .table(table),
       .text(
@@ -182,8 +190,17 @@ public struct PlanPage {
           + "\(Format.exact(Int(plan.costs.dispatchBytes))) bytes goes to each host that a token reaches, up to the busiest "
           + "one's; rows of \(Format.exact(Int(plan.costs.rowBytes) + 8)) come back, which the coordinator's port takes as "
           + "they get ready, most before the busiest host is done."),
+      .text(
+        "The same ms by cause, over all parts: \(causes.joined(separator: ", ")). A part's messages and wire count as latency "
+          + "and network whoever waits for them. \(Self.words)"),
     ]
   }
+
+  /// What sums are made of, where a name alone does not say it.
+  private static let words =
+    "\"Beside\": to start jobs and to wake their threads, and in gates to choose experts. \"Do not overlap\": of reading "
+    + "and computing what the longer one does not hide of the shorter one, product by product (how much: below); all of it "
+    + "where one product reads for longer and the next computes for longer."
 
   private var prompt: [PageBlock] {
     guard let prefill = plan.prediction.prefill else { return [] }
@@ -298,8 +315,12 @@ public struct PlanPage {
       + "from peaks alone were off by 26 % in the median, by half in q8_0 and bf16 (Documentation/Planning.md). "
     let constants =
       "\(Format.significant(efficiency.attention)) of the f32 peak in attention; "
-      + "\(Format.significant(assumed.overlapLoss)) of the shorter one of reading and computing does not overlap, where "
-      + "there are more rows than one; \(Format.seconds(efficiency.secondsPerJob)) to start a product; "
+      + "\(Format.seconds(efficiency.secondsPerJob)) to start a product; "
+    let loss = Format.significant(assumed.overlapLoss)
+    let overlap =
+      "of the shorter one of reading and computing, what does not overlap: \(loss) in attention over the cache, and in "
+      + "products, from their second row on, "
+      + (assumed.usesConstants ? "\(loss) where a node's were not calibrated; " : "as calibrated; ")
     let elements = efficiency.elementwise.map {
       "\(Format.significant($0.secondsPerNumber * 1e9)) to \($0.step.rawValue)"
     }
@@ -308,7 +329,7 @@ public struct PlanPage {
       .text(
         (assumed.usesPeaks ? peaks : "Products as fast as calibrated, format by format. ")
           + "Of each calibrated speed the best counts, not the median. Assumed: \(Format.significant(efficiency.memory)) of "
-          + "the memory bandwidth in attention's cache and in sums; \(assumed.usesConstants ? constants : "")\(assumed.assumesElements ? between : "")"
+          + "the memory bandwidth in attention's cache and in sums; \(overlap)\(assumed.usesConstants ? constants : "")\(assumed.assumesElements ? between : "")"
           + "\(Format.seconds(efficiency.secondsPerMessage)) to handle a message, "
           + "\(Format.significant(efficiency.secondsPerScore * 1e9)) ns for a score. Sources: "
           + "Sources/Planning/Cost/Efficiency.swift." + MessagesNote.text(plan.layout, workload))

@@ -30,6 +30,9 @@ public struct ShortagePage {
       parts.append(
         "\(missing) of \(shortage.experts) experts of every layer \(missing == 1 ? "has" : "have") no place")
     }
+    if shortage.missingForBuffers > 0 {
+      parts.append("buffers are \(Format.bytes(shortage.missingForBuffers)) too large for other nodes")
+    }
     guard !parts.isEmpty else { return "no division of the experts over the nodes that fits" }
     return "\(Format.bytes(shortage.missingBytes)) too little: " + parts.joined(separator: ", and ")
   }
@@ -41,9 +44,13 @@ public struct ShortagePage {
       .text(
         "Needs \(Format.bytes(shortage.neededBytes)), of which an expert of every layer takes "
           + "\(Format.bytes(shortage.expertBytes))\(shares). The nodes may take \(Format.bytes(shortage.capacity))"
-          + (left > 0 ? ", of which \(Format.bytes(left)) are left over in parts too small for an expert" : "")
+          + (left > 0 ? ", of which \(Format.bytes(left)) are left over \(leftWhere)" : "")
           + ". That is \(summary). Experts without a place are shared out evenly over the nodes."),
     ]
+  }
+
+  private var leftWhere: String {
+    shortage.spareExperts > 0 ? "where nothing is missing" : "in parts too small for an expert"
   }
 
   private var shares: String {

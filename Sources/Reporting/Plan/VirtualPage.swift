@@ -10,13 +10,17 @@ public struct VirtualPage {
   private let format: String
   private let source: String
   private let denseSlices: DenseSlicing?
+  private let looksAtMemory: Bool
 
   /// - Parameters:
   ///   - source: where the choices of experts come from, in words.
   ///   - denseSlices: who was asked to divide the dense part; nil: nobody was.
+  ///   - looksAtMemory: whether the placement is known to fit.
   public init(
-    _ run: VirtualRun, _ layout: RankLayout, name: String, format: String, source: String, denseSlices: DenseSlicing?
+    _ run: VirtualRun, _ layout: RankLayout, name: String, format: String, source: String, denseSlices: DenseSlicing?,
+    looksAtMemory: Bool
   ) {
+    self.looksAtMemory = looksAtMemory
     (self.run, self.layout, self.name, self.format, self.source) = (run, layout, name, format, source)
     self.denseSlices = denseSlices
   }
@@ -36,6 +40,7 @@ public struct VirtualPage {
       .text(
         "\(run.placement.ranks) ranks on \(nodes) nodes; \(workload.sequences) x (\(workload.prompt) + "
           + "\(workload.generated)) tokens. A virtual clock by the cluster's description; nothing was run. Experts: \(source)."
+          + (looksAtMemory ? "" : " Whether it fits into memory is not looked at.")
           + (division.map { " " + $0 } ?? "")),
     ] + (run.steps.isEmpty ? [.text(prompt ?? "")] : decode(prompt ?? ""))
   }

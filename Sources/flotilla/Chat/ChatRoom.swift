@@ -38,7 +38,9 @@ final class ChatRoom {
       switch ChatLine(line, isTyped: isInteractive) {
       case .message(let text): try respond(to: text)
       case .reset: try begin(system: thread.system, "The conversation begins anew.\n")
-      case .system(let text): try begin(system: text, "The conversation begins anew, with that system message.\n")
+      case .system(let text):
+        try begin(
+          system: text, "The conversation begins anew, with\(text == nil ? "out a" : " that") system message.\n")
       case .stats: try say(answer.text(thread, engine) + "\n")
       case .help: try say(ChatLine.helpText)
       case .unknown(let word): try say("\(word): no such command; /help lists them.\n")

@@ -75,7 +75,7 @@ struct Chat: ParsableCommand {
   /// What looks more like a question than like a path, and leads nowhere. On the coordinator's host: a launcher's own
   /// need not have the model.
   private func refuseQuestion() throws {
-    guard let text = model.argument.path, text != BuiltInModel.name, text.contains(" ") || !text.contains("/"),
+    guard let text = model.argument.path, !BuiltInModel.isNamed(text), text.contains(" ") || !text.contains("/"),
       !FileManager.default.fileExists(atPath: text), ModelArgument.absence(text) == nil
     else { return }
     throw UsageError(
@@ -104,10 +104,10 @@ struct Chat: ParsableCommand {
       isInteractive: isTerminal && !quiet,
       greeting: isBuiltIn
         ? """
-        \(BuiltInModel.name) does sums of exactly these forms, N a whole number of up to four digits:
-          What is N + N?   What is N - N?   What is N * N?   or   N + N = ?   N - N = ?   N * N = ?
-        The second factor has one digit, and no difference is below 0; anything else gives nonsense.
-        Each question is taken by itself.
+        \(BuiltInModel.name) does sums of these forms, N a whole number of up to four digits:
+          What is N + N?   N + N = ?   Add N and N.   the same with -, or Take N from N.   with *, or Multiply N by N.
+        The second factor has one digit, and no difference is below 0. Beside a few word problems anything else gives
+        nonsense, and so does any question after a system message. Each question is taken by itself.
 
         """ : "", makeRequest: makeRequest)
   }

@@ -42,7 +42,7 @@ struct Generate: ParsableCommand {
     if journal.resume != nil { return try refuseWhatJournalsSay() }
     if length.alternatives > 0, !output.json { throw ValidationError("--top-logprobs needs --json.") }
     guard prompt.count == 0 else { return }
-    if let text = model.argument.path, text != BuiltInModel.name,
+    if let text = model.argument.path, !BuiltInModel.isNamed(text),
       !FileManager.default.fileExists(atPath: text)
     {
       if let absence = ModelArgument.absence(text) {

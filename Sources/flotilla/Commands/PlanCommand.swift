@@ -35,7 +35,10 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Description of the cluster, as flotilla calibrate -o writes it; the sources hold three in Cluster/examples/.",
+      """
+      Description of the cluster, as flotilla calibrate writes it with --hostfile or --hosts, and -o; the sources hold \
+      three in Cluster/examples/.
+      """,
       valueName: "file"))
   var cluster: String
 
@@ -136,16 +139,14 @@ struct PlanCommand: ParsableCommand {
     let subject = try Subject(planning: model)
     let configuration = subject.configuration
     let workload = Workload(prompt: prompt, generated: generated, sequences: parallel, context: contextSize)
-    guard workload.context <= configuration.maxPositions else {
-      throw UsageError(
-        "--ctx-size, -p, -n: expected at most \(configuration.maxPositions) tokens (the model's maximum), found "
-          + "\(workload.context)")
-    }
+    try workload.check(is: configuration, "--ctx-size, -p, -n")
     let costs = ModelCosts(configuration, try subject.formats(quant.text), cacheFormat: cacheType.format)
-    if placement != nil || ranks != nil { return try show(given(subject, costs, description, workload)) }
-    let recorded = try routing.map { try sample(of: $0, subject) }
+    let (sample, source) = try sample(subject)
+    if placement != nil || ranks != nil {
+      return try show(given(subject, costs, description, workload, sample, source))
+    }
     let search = PlanSearch(
-      costs, on: description, workload: workload, sample: recorded ?? sample(configuration), denseSlices: denseSlices)
+      costs, on: description, workload: workload, sample: sample, denseSlices: denseSlices)
     let plan: Plan
     do {
       plan = try search.best()
@@ -154,11 +155,14 @@ struct PlanCommand: ParsableCommand {
     }
     let whatIfs = WhatIf.all(plan, search)
     let comparisons = Comparison.all(plan)
-    let folder = output.map { PlanFolder($0, plan, prepared: subject.prepared.map { $0.folder.path }) }
+    let folder = output.map {
+      PlanFolder($0, plan, prepared: subject.prepared.map { $0.folder.path }, cacheType: cacheType)
+    }
     let page = PlanPage(
-      plan, name: subject.name, whatIfs: whatIfs, comparisons: comparisons, commands: folder?.commands ?? [])
+      plan, name: subject.name, routing: source, whatIfs: whatIfs, comparisons: comparisons,
+      commands: folder?.commands ?? [])
     if json {
-      let facts = PlanFacts(plan, name: subject.name, whatIfs: whatIfs, comparisons: comparisons)
+      let facts = PlanFacts(plan, name: subject.name, routing: source, whatIfs: whatIfs, comparisons: comparisons)
       try StandardOutput.write(JSONLines.indented(facts))
     } else {
       try StandardOutput.write(markdown ? page.markdown() : page.text)
@@ -169,7 +173,8 @@ struct PlanCommand: ParsableCommand {
   }
 
   private func given(
-    _ subject: Subject, _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload
+    _ subject: Subject, _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload,
+    _ sample: RoutingSample, _ source: RoutingSource
   ) throws -> GivenPlacement {
     let configuration = subject.configuration
     let found: Placement
@@ -180,9 +185,8 @@ struct PlanCommand: ParsableCommand {
         for: configuration, ranks: ranks ?? 1, coordinator: 0, router: nil, coordinatorExperts: nil)
     }
     return GivenPlacement(
-      found, costs, on: cluster, threads: threads, workload: workload,
-      sample: try routing.map { try sample(of: $0, subject) } ?? sample(configuration), name: subject.name,
-      denseSlices: denseSlices)
+      found, costs, on: cluster, threads: threads, workload: workload, sample: sample, routing: source,
+      name: subject.name, denseSlices: denseSlices)
   }
 
   private func show(_ given: GivenPlacement) throws {
@@ -190,14 +194,14 @@ struct PlanCommand: ParsableCommand {
     try StandardOutput.write(markdown ? given.page.markdown : given.page.text)
   }
 
-  private func sample(_ configuration: ModelConfiguration) -> RoutingSample {
-    RoutingSample(configuration, tokens: PlanSearch.sampleTokens, gates: gates)
-  }
-
-  private func sample(of path: String, _ subject: Subject) throws -> RoutingSample {
-    let record = try RoutingRecord(path: path)
-    try record.check(is: subject.configuration, named: subject.name, "--routing \(path)")
-    return RoutingSample(record, most: PlanSearch.sampleTokens)
+  /// What tokens choose, and where that comes from.
+  private func sample(_ subject: Subject) throws -> (RoutingSample, RoutingSource) {
+    guard let routing else {
+      return (RoutingSample(subject.configuration, tokens: PlanSearch.sampleTokens, gates: gates), .gates(gates))
+    }
+    let record = try RoutingRecord(path: routing)
+    try record.check(is: subject.configuration, named: subject.name, "--routing \(routing)")
+    return (RoutingSample(record, most: PlanSearch.sampleTokens), RoutingSource(record, file: routing))
   }
 
   /// Shows what is missing.
@@ -207,7 +211,7 @@ struct PlanCommand: ParsableCommand {
     _ shortage: Shortage, _ search: PlanSearch, _ subject: Subject, _ cluster: ClusterDescription
   ) throws -> any Error {
     let format = search.costs.formats.description
-    let fitting = FittingWays(search, cacheFormat: cacheType.format)
+    let fitting = FittingWays(search, subject, cacheFormat: cacheType.format)
     let page = ShortagePage(shortage, on: cluster, name: subject.name, formats: format)
     if json {
       let facts = ShortageFacts(shortage, on: cluster, name: subject.name, format: format, fitting: fitting)
@@ -217,6 +221,6 @@ struct PlanCommand: ParsableCommand {
     }
     return UsageError(
       "--cluster: expected room for the model in \(format), found \(page.summary)",
-      hint: fitting.hint ?? "more nodes, or more memory in them")
+      hint: fitting.hint ?? fitting.purchase)
   }
 }

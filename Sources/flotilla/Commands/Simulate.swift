@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoint
 import Foundation
 import Inference
+import Planning
 import Reporting
 
 struct Simulate: ParsableCommand {
@@ -130,6 +131,8 @@ struct Simulate: ParsableCommand {
 
   private func options(_ simulation: Simulation) throws -> RunOptions {
     let shape = try ModelShape(like: model, option: "MODEL")
+    try Workload(prompt: prompt, generated: generated, context: simulation.positions).check(
+      is: shape.configuration, "-p, -n")
     var options = RunOptions(model: URL(filePath: "/").appending(path: shape.name), version: Flotilla.version)
     options.phantom = try PhantomModel(shape.name, shape.configuration, seed: seed, skew: skew)
     if let replay {

@@ -15,7 +15,7 @@ enum Subject {
       return
     }
     let url = try argument.url()
-    if let path = argument.path, path != BuiltInModel.name, !FileManager.default.fileExists(atPath: path) {
+    if let path = argument.path, !BuiltInModel.isNamed(path), !FileManager.default.fileExists(atPath: path) {
       if let published = PublishedModel(named: path) {
         self = .shape(ModelShape(published), note: nil)
         return
@@ -37,7 +37,7 @@ enum Subject {
   init(planning path: String) throws {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    if !exists && path != BuiltInModel.name || exists && !isFolder.boolValue && path.hasSuffix(".json") {
+    if !exists && !BuiltInModel.isNamed(path) || exists && !isFolder.boolValue && path.hasSuffix(".json") {
       self = .shape(try ModelShape(like: path, option: "MODEL"), note: nil)
       return
     }

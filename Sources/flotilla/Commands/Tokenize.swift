@@ -58,7 +58,7 @@ struct Tokenize: ParsableCommand {
     if let path = model ?? modelOption, let absence = ModelArgument.absence(path) {
       throw ValidationError("\(absence).")
     }
-    if let model, model != BuiltInModel.name, !FileManager.default.fileExists(atPath: model) {
+    if let model, !BuiltInModel.isNamed(model), !FileManager.default.fileExists(atPath: model) {
       let text = printable(model, limit: 60)
       let quoted = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
       throw ValidationError(

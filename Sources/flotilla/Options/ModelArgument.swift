@@ -39,7 +39,7 @@ struct ModelArgument: ParsableArguments {
 
   /// A path, or the name of the built-in model where nothing else is called so.
   static func url(_ path: String?) throws -> URL {
-    guard let path, path != BuiltInModel.name || FileManager.default.fileExists(atPath: path) else {
+    guard let path, !BuiltInModel.isNamed(path) || FileManager.default.fileExists(atPath: path) else {
       return try BuiltInModel.folder()
     }
     return URL(filePath: path)

@@ -1,5 +1,6 @@
 import Checkpoint
 import Foundation
+import Inference
 import Kernels
 import StrictJSON
 
@@ -18,18 +19,21 @@ struct ModelShape {
   }
 
   /// - Parameters:
-  ///   - like: a config.json, a folder that holds one, or the name of a published model or a preset.
+  ///   - like: a config.json, a folder that holds one, or the name of a published model, a preset or the built-in model,
+  ///     in any case.
   ///   - option: what it was given as.
-  /// - Throws: `CheckpointError`, or ``UsageError`` naming the option.
+  /// - Throws: `CheckpointError`, `BuiltInModelError`, or ``UsageError`` naming the option.
   init(like: String, option: String = "--like") throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: like, isDirectory: &isFolder) else {
       if let published = PublishedModel(named: like) {
         self.init(published)
-      } else if let preset = ModelConfiguration.Preset(rawValue: like) {
-        self.init(name: like, configuration: preset.configuration, dtype: nil)
+      } else if let preset = ModelConfiguration.Preset(rawValue: like.lowercased()) {
+        self.init(name: preset.rawValue, configuration: preset.configuration, dtype: nil)
+      } else if BuiltInModel.isNamed(like) {
+        try self.init(configuration: BuiltInModel.folder().appending(path: "config.json"))
       } else {
-        let names = ModelConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")
+        let names = (ModelConfiguration.Preset.allCases.map(\.rawValue) + [BuiltInModel.name]).joined(separator: ", ")
         throw UsageError(
           "\(option): expected a config.json, a published model or one of \(names), found \"\(like)\"",
           hint: "Check the path. Published: \(PublishedModel.names)")

@@ -16,6 +16,9 @@ struct OutputFile {
     let parent = NSString(string: path).deletingLastPathComponent
     let folder = parent.isEmpty ? "." : parent
     var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      throw UsageError("\(option) \(path): expected a file to write, found a folder", hint: Self.place)
+    }
     let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
     guard !exists || !isFolder.boolValue || !FileManager.default.isWritableFile(atPath: folder) else { return }
     throw UsageError(

@@ -26,7 +26,8 @@ struct OutputOptions: ParsableArguments {
       valueName: "file"))
   var recordRouting: String?
 
-  @Flag(name: .shortAndLong, help: "Nothing but the result: no progress, no report.")
+  @Flag(
+    name: .shortAndLong, help: "Nothing but the result: no progress, no report (of simulate the report is the result).")
   var quiet = false
 
   func validate() throws {

@@ -13,6 +13,7 @@ struct GivenPlacement {
   private let load: PlacementLoad
   private let format: String
   private let name: String
+  private let routing: RoutingSource
   private let denseSlices: DenseSlicing?
 
   /// - Parameters:
@@ -20,7 +21,7 @@ struct GivenPlacement {
   ///   - denseSlices: who divides the dense part; nil: as the placement says, else as a run does by itself.
   init(
     _ placement: Placement, _ costs: ModelCosts, on cluster: ClusterDescription, threads: Int?, workload: Workload,
-    sample: RoutingSample, name: String, denseSlices: DenseSlicing?
+    sample: RoutingSample, routing: RoutingSource, name: String, denseSlices: DenseSlicing?
   ) {
     let layout = RankLayout(cluster: cluster, ranks: placement.ranks, threads: threads)
     let placement = placement.divided(denseSlices, costs.sizes, layout)
@@ -28,18 +29,19 @@ struct GivenPlacement {
     prediction = Prediction(of: costs, placement: placement, layout: layout, workload: workload, sample: sample)
     load = PlacementLoad(placement, sample)
     (self.placement, self.name, format) = (placement, name, costs.formats.description)
-    self.denseSlices = denseSlices
+    (self.routing, self.denseSlices) = (routing, denseSlices)
   }
 
   var page: PlacementPage {
     PlacementPage(
-      prediction, placement, layout, load: load, name: name, format: format, denseSlices: denseSlices)
+      prediction, placement, layout, load: load, name: name, format: format, routing: routing,
+      denseSlices: denseSlices)
   }
 
   /// As JSON. Speeds and times are predicted.
   var facts: Facts {
     Facts(
-      model: name, format: format, workload: prediction.workload, threads: layout.threads,
+      model: name, format: format, experts: routing.description, workload: prediction.workload, threads: layout.threads,
       slices: ExpertRanges.text(placement.slices), decidesSlices: placement.decidesSlices,
       omitsMessagesOf: layout.namesWithoutMessageCost,
       load: .init(expertsOnBusiestHost: load.busiest, hostsReached: load.hosts, rowsBack: load.sums),
@@ -50,6 +52,8 @@ struct GivenPlacement {
     let isPredicted = true
     let model: String
     let format: String
+    /// Where the choices of experts come from, in words.
+    let experts: String
     let workload: Workload
     /// Of each rank.
     let threads: [Int]

@@ -2,6 +2,7 @@ import Checkpoint
 import ExpertParallel
 import Inference
 import Planning
+import Reporting
 
 /// A plan as JSON. Speeds and times are predicted.
 struct PlanFacts: Encodable {
@@ -128,6 +129,8 @@ struct PlanFacts: Encodable {
   let isPredicted = true
   let model: String
   let format: String
+  /// Where the choices of experts come from, in words.
+  let experts: String
   let workload: Workload
   let nodes: [Node]
   let idleNodes: [String]
@@ -152,11 +155,11 @@ struct PlanFacts: Encodable {
   let comparison: [Other]
   let efficiency: Efficiency
 
-  init(_ plan: Plan, name: String, whatIfs: [WhatIf], comparisons: [Comparison]) {
+  init(_ plan: Plan, name: String, routing: RoutingSource, whatIfs: [WhatIf], comparisons: [Comparison]) {
     let cluster = plan.cluster
     model = name
     format = plan.costs.formats.description
-    workload = plan.workload
+    (experts, workload) = (routing.description, plan.workload)
     nodes = plan.fits.map {
       Node(
         name: cluster.nodes[$0.node].name, ranks: $0.ranks, experts: $0.experts, expertBytes: $0.expertBytes,
@@ -224,12 +227,17 @@ struct ShortageFacts: Encodable {
   let missingExperts: Int
   let missingOnCoordinator: Int
   let missingBytes: Int
+  /// What the nodes may take and nothing can use: needed_bytes + left_bytes = may_take + missing_bytes.
+  let leftBytes: Int
   /// Formats in which it would fit.
   let fittingFormats: [String]
   /// Who was asked to divide the dense part; nil: nobody was.
   let denseSlices: DenseSlicing?
   /// Whether it would fit if nobody had asked for that; nil: nobody has.
   let fitsUndivided: Bool?
+  /// Where nothing but the coordinator's part is too large: the longest context, and the most sequences, that fit.
+  let fittingContext: Int?
+  let fittingSequences: Int?
 
   init(_ shortage: Shortage, on cluster: ClusterDescription, name: String, format: String, fitting: FittingWays) {
     model = name
@@ -244,8 +252,9 @@ struct ShortageFacts: Encodable {
     (neededBytes, mayTake) = (shortage.neededBytes, shortage.capacity)
     missingExperts = shortage.missingExperts
     missingOnCoordinator = shortage.missingOnCoordinator
-    missingBytes = shortage.missingBytes
+    (missingBytes, leftBytes) = (shortage.missingBytes, shortage.leftBytes)
     fittingFormats = fitting.formats
     (denseSlices, fitsUndivided) = (shortage.denseSlices, fitting.isUndivided)
+    (fittingContext, fittingSequences) = (fitting.context, fitting.sequences)
   }
 }

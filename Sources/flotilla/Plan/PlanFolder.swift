@@ -11,21 +11,36 @@ struct PlanFolder {
   private let plan: Plan
   /// The prepared model's folder on the nodes; nil: a path to be edited.
   private let prepared: String?
+  private let cacheType: CacheType
 
   static let names = ["placement.json", "hostfile", "plan.md", "commands.txt"]
 
   /// - Parameter prepared: nil: a path to be edited.
-  init(_ path: String, _ plan: Plan, prepared: String?) {
+  init(_ path: String, _ plan: Plan, prepared: String?, cacheType: CacheType) {
     folder = URL(filePath: path).standardizedFileURL
     self.plan = plan
     self.prepared = prepared
+    self.cacheType = cacheType
   }
 
   /// Decided before the work: what is there may have been edited.
   ///
-  /// - Throws: ``UsageError`` where one of the files is there already.
+  /// - Throws: ``UsageError`` where one of the files is there already, or where none can be written.
   static func check(_ path: String) throws {
-    let folder = URL(filePath: path)
+    let folder = URL(filePath: path).standardizedFileURL
+    // The nearest that is there, where the others would be made.
+    var place = folder.path(percentEncoded: false)
+    var isFolder: ObjCBool = false
+    while place.count > 1, !FileManager.default.fileExists(atPath: place, isDirectory: &isFolder) {
+      place = NSString(string: place).deletingLastPathComponent
+    }
+    let isThere = FileManager.default.fileExists(atPath: place, isDirectory: &isFolder)
+    guard isThere, isFolder.boolValue, FileManager.default.isWritableFile(atPath: place) else {
+      throw UsageError(
+        "-o: expected to write to \(path), found \(place), "
+          + (isFolder.boolValue ? "which may not be written to" : "a file in place of a folder"),
+        hint: "Name a folder that may be written to")
+    }
     for name in names where FileManager.default.fileExists(atPath: folder.appending(path: name).path) {
       throw UsageError(
         "-o: expected a folder without a plan, found \(name) in \(path)", hint: "Name another, or remove it first")
@@ -45,6 +60,7 @@ struct PlanFolder {
     var launch = ["flotilla", "launch"] + nodes + ["--", "generate", model, "--placement", path("placement.json")]
     launch += ["-c", "\(plan.workload.context)"]
     if plan.workload.sequences > 1 { launch += ["--parallel", "\(plan.workload.sequences)"] }
+    if cacheType != .auto { launch += ["--cache-type", cacheType.rawValue] }
     let others = plan.nodesInOrder.dropFirst().map { plan.cluster.nodes[$0].name }
     let preparing = [
       "# Put the checkpoint's folder or GGUF file for CHECKPOINT, and a folder of yours for \(model), here and below.",
@@ -78,6 +94,8 @@ struct PlanFolder {
         try Data(text.utf8).write(to: folder.appending(path: name), options: .atomic)
       }
     } catch let error as CocoaError {
+      // Half a plan would be in the way of the next one.
+      for name in Self.names { try? FileManager.default.removeItem(at: folder.appending(path: name)) }
       let refusal = WriteRefusal(error)
       let usage = UsageError(
         "-o: expected to write to \(folder.path(percentEncoded: false)), found \(refusal.found)",

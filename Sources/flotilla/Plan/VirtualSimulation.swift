@@ -19,7 +19,8 @@ struct VirtualSimulation {
     let formats = try subject.formats(options.quant.text)
     let costs = ModelCosts(subject.configuration, formats)
     let workload = Workload(prompt: options.prompt, generated: options.generated, sequences: options.parallel)
-    let (placement, layout) = try place(costs, cluster, workload)
+    try workload.check(is: subject.configuration, "-p, -n")
+    let (placement, layout) = try place(subject, costs, cluster, workload)
     let (visits, source) = try visits(subject, workload)
     let run = VirtualRun(costs, placement: placement, layout: layout, workload: workload, visits: visits)
     if options.output.json {
@@ -28,13 +29,13 @@ struct VirtualSimulation {
     }
     let page = VirtualPage(
       run, layout, name: subject.name, format: formats.description, source: source,
-      denseSlices: options.placement.roles.denseSlices)
+      denseSlices: options.placement.roles.denseSlices, looksAtMemory: options.placement.roles.placement == nil)
     try StandardOutput.write(page.text)
   }
 
   /// The planner's, or that of a file, whose ranks go round the nodes.
   private func place(
-    _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload
+    _ subject: Subject, _ costs: ModelCosts, _ cluster: ClusterDescription, _ workload: Workload
   ) throws -> (Placement, RankLayout) {
     let roles = options.placement.roles
     if let path = roles.placement {
@@ -47,7 +48,7 @@ struct VirtualSimulation {
       let plan = try search.best()
       return (plan.placement, plan.layout)
     } catch {
-      let ways = FittingWays(search, cacheFormat: nil).hint.map { $0 + "; " } ?? ""
+      let ways = FittingWays(search, subject, cacheFormat: nil).hint.map { $0 + "; " } ?? ""
       throw UsageError(
         "--cluster: expected room for the model in \(costs.formats.description), found too little memory",
         hint: ways + "flotilla plan with the same cluster tells what is missing where; --placement models it all the "
@@ -69,7 +70,20 @@ struct VirtualSimulation {
     let record = try RoutingRecord(path: path)
     try record.check(is: configuration, named: subject.name, "--replay \(path)")
     let visits = RoutingSample(visits: workload.generated, sequences: workload.sequences, of: record)
-    return (visits, "as recorded in \(printable(path)), \(record.tokens) tokens")
+    return (visits, RoutingSource(record, file: path).description)
+  }
+}
+
+extension Workload {
+  /// - Parameter options: that it comes from.
+  /// - Throws: ``UsageError`` where a sequence is longer than the model's longest.
+  func check(is configuration: ModelConfiguration, _ options: String) throws {
+    guard context > configuration.maxPositions else { return }
+    let least = prompt + generated
+    throw UsageError(
+      "\(options): expected at most \(configuration.maxPositions) tokens (the model's maximum), found \(context)",
+      hint: least > configuration.maxPositions
+        ? "give a shorter prompt with -p, or generate less with -n: together they are \(least)" : nil)
   }
 }
 
