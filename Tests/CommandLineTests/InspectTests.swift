@@ -182,7 +182,7 @@ struct SynthesizeTests {
     #expect(
       unknown.errors.hasPrefix(
         """
-        error: --like: expected a config.json, a published model or one of tiny, mini, bench-3b, v2-lite, v2, r1, \
+        error: --like: expected a config.json, a published model or one of tiny, mini, bench-3b, v2-lite, v2, r1, Abacus, \
         found "huge"
         hint: Check the path. Published: DeepSeek-V2-Lite,
         """))
