@@ -4,7 +4,7 @@ import Inference
 
 /// What the nodes of a cluster have room for. A twentieth of what is available stays free, as in a run that chooses its
 /// own context.
-struct MemoryRooms {
+struct MemoryRooms: Sendable {
   let costs: ModelCosts
   let cluster: ClusterDescription
   let workload: Workload

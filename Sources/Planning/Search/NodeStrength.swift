@@ -2,7 +2,7 @@ import Foundation
 import Inference
 
 /// How strong the nodes of a cluster are beside each other, in steps: what two measurements of one machine differ by is none.
-package struct NodeStrength {
+package struct NodeStrength: Sendable {
   /// `[nodes]`: steps of a quarter, of reading, arithmetic and the slowest link together.
   private let steps: [Int]
   private let memory: [Int]

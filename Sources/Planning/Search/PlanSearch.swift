@@ -1,7 +1,9 @@
 import Checkpoint
 import DeepSeek
+import Dispatch
 import ExpertParallel
 import Inference
+import Synchronization
 
 /// Finds the placement that is predicted to be the fastest among those that fit.
 ///
@@ -9,7 +11,7 @@ import Inference
 /// coordinates and routes, how the experts are shared out, and how many routing groups a rank's experts come from. So a
 /// faster node or link leaves every one of these and makes none slower, and one more node only adds some. Beside them there
 /// are the same with the strongest nodes first, and with shares in proportion to strength.
-public struct PlanSearch {
+public struct PlanSearch: Sendable {
   public let costs: ModelCosts
   let cluster: ClusterDescription
   public let workload: Workload
@@ -65,27 +67,46 @@ public struct PlanSearch {
 
   /// - Throws: ``Shortage`` where no placement fits.
   public func best() throws(Shortage) -> Plan {
-    var best: Scored?
-    forEachCandidate {
-      consider($0, &best)
+    var groups: [Group] = []
+    forEachGroup {
+      groups.append($0)
       return true
     }
-    guard let best else { throw Shortage(rooms, denseSlices) }
+    guard let best = fastest(of: groups) else { throw Shortage(rooms, denseSlices) }
     return plan(best)
+  }
+
+  /// On all cores; of equal ones the first, as on one.
+  private func fastest(of groups: [Group]) -> Scored? {
+    let found = Mutex([Scored?](repeating: nil, count: groups.count))
+    DispatchQueue.concurrentPerform(iterations: groups.count) { index in
+      var best: Scored?
+      _ = search(groups[index]) {
+        consider($0, &best)
+        return true
+      }
+      let kept = best
+      found.withLock { $0[index] = kept }
+    }
+    return found.withLock { $0 }.compactMap(\.self).reduce(nil as Scored?) { best, other in
+      other.seconds < best?.seconds ?? .infinity ? other : best
+    }
   }
 
   /// Whether any placement fits.
   public var hasPlan: Bool {
     var found = false
-    forEachCandidate { _ in
-      found = true
-      return false
+    forEachGroup { group in
+      search(group) { _ in
+        found = true
+        return false
+      }
     }
     return found
   }
 
-  /// All that fit, until the body returns false.
-  private func forEachCandidate(_ body: (Candidate) -> Bool) {
+  /// Until the body returns false.
+  private func forEachGroup(_ body: (Group) -> Bool) {
     var seen: Set<[Int]> = []
     for order in [Array(cluster.nodes.indices), strength.order] {
       let kinds = NodeKinds(cluster, order: order)
@@ -93,26 +114,26 @@ public struct PlanSearch {
       let choices = kinds.choices(most: costs.configuration.routedExperts + 2) { rooms.mayHold($0) }
       for choice in choices {
         for group in groups(kinds, choice) where seen.insert(group.nodes + group.kinds).inserted {
-          guard search(group, body) else { return }
+          guard body(group) else { return }
         }
       }
     }
   }
 
-  private struct Scored {
+  private struct Scored: Sendable {
     let candidate: Candidate
     let prediction: Prediction
     var seconds: Double { prediction.seconds }
   }
 
-  struct Candidate {
+  struct Candidate: Sendable {
     let placement: Placement
     let layout: RankLayout
     let spread: Int
   }
 
   /// Nodes that take part, in the order of ranks, the coordinator's first.
-  struct Group {
+  struct Group: Sendable {
     let nodes: [Int]
     /// `[nodes]`, an index of those that are used.
     let kinds: [Int]
