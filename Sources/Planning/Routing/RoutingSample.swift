@@ -32,7 +32,7 @@ public struct RoutingSample: Sendable {
     self.tokens = tokens
     expertsPerToken = configuration.expertsPerToken
     switch gates {
-    case .uniform: experts = Self.uniform(configuration, tokens, &generator)
+    case .uniform: experts = Self.chosenInGroups(configuration, tokens, &generator) { _ in nil }
     case .independent: experts = Self.chosenByRouter(configuration, tokens, &generator) { _ in nil }
     }
   }
@@ -44,15 +44,17 @@ public struct RoutingSample: Sendable {
     var generator = SplitMix(state: seed)
     let experts =
       switch gates {
-      case .uniform: Self.weighted(configuration, tokens, &generator, weights: weights)
+      case .uniform: Self.chosenInGroups(configuration, tokens, &generator, weights: weights)
       case .independent: Self.chosenByRouter(configuration, tokens, &generator, weights: weights)
       }
     self.init(tokens: tokens, expertsPerToken: configuration.expertsPerToken, experts: experts)
   }
 
-  /// Groups by what their experts weigh together, and within these experts by their weights.
-  private static func weighted(
-    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix, weights: (Int) -> [Double]
+  /// Groups first, by what their experts weigh together, then experts of these.
+  ///
+  /// - Parameter weights: of a token, by expert; nil: all equal.
+  private static func chosenInGroups(
+    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix, weights: (Int) -> [Double]?
   ) -> [UInt16] {
     let size = configuration.expertsPerGroup
     let limit = configuration.selection == .greedy ? configuration.groups : configuration.groupsPerToken
@@ -60,43 +62,25 @@ public struct RoutingSample: Sendable {
     experts.reserveCapacity(tokens * configuration.expertsPerToken)
     for token in 0..<tokens {
       let weights = weights(token)
-      let ofGroups = (0..<configuration.groups).map { weights[$0 * size..<($0 + 1) * size].reduce(0, +) }
-      let groups = draw(limit, Array(ofGroups.enumerated()), &generator)
-      let open = groups.flatMap { group in (group * size..<(group + 1) * size).map { ($0, weights[$0]) } }
-      experts += draw(configuration.expertsPerToken, open.map { (offset: $0, element: $1) }, &generator).map(
-        UInt16.init
-      )
-      .sorted()
+      let ofGroups = weights.map { weights in
+        (0..<configuration.groups).map { weights[$0 * size..<($0 + 1) * size].reduce(0, +) }
+      }
+      let groups = draw(limit, of: configuration.groups, ofGroups, &generator)
+      func expert(_ place: Int) -> Int { groups[place / size] * size + place % size }
+      let open = weights.map { weights in (0..<limit * size).map { weights[expert($0)] } }
+      let chosen = draw(configuration.expertsPerToken, of: limit * size, open, &generator)
+      experts += chosen.map { UInt16(expert($0)) }.sorted()
     }
     return experts
   }
 
-  /// Different ones of those that there are, each the likelier the more it weighs: the largest of u to the power of 1/w
-  /// (Efraimidis and Spirakis).
-  private static func draw(
-    _ count: Int, _ weights: [(offset: Int, element: Double)], _ generator: inout SplitMix
-  ) -> [Int] {
-    let keys = weights.map { (log(Double.random(in: 0x1p-53..<1, using: &generator)) / $1, $0) }
-    return keys.sorted { $0 > $1 }.prefix(count).map { $0.1 }
-  }
-
-  private static func uniform(
-    _ configuration: ModelConfiguration, _ tokens: Int, _ generator: inout SplitMix
-  ) -> [UInt16] {
-    let size = configuration.expertsPerGroup
-    let limit = configuration.selection == .greedy ? configuration.groups : configuration.groupsPerToken
-    var experts: [UInt16] = []
-    experts.reserveCapacity(tokens * configuration.expertsPerToken)
-    for _ in 0..<tokens {
-      let groups = draw(limit, of: configuration.groups, &generator)
-      let chosen = draw(configuration.expertsPerToken, of: limit * size, &generator)
-      experts += chosen.map { UInt16(groups[$0 / size] * size + $0 % size) }.sorted()
+  /// Different numbers below `total`: each set of them equally likely (Floyd's algorithm), or each number the likelier the
+  /// more it weighs, the largest of u to the power of 1/w (Efraimidis and Spirakis).
+  private static func draw(_ count: Int, of total: Int, _ weights: [Double]?, _ generator: inout SplitMix) -> [Int] {
+    if let weights {
+      let keys = weights.enumerated().map { (log(Double.random(in: 0x1p-53..<1, using: &generator)) / $1, $0) }
+      return keys.sorted { $0 > $1 }.prefix(count).map { $0.1 }
     }
-    return experts
-  }
-
-  /// Different numbers below `total`, each set of them equally likely (Floyd's algorithm).
-  private static func draw(_ count: Int, of total: Int, _ generator: inout SplitMix) -> [Int] {
     var drawn: [Int] = []
     for last in total - count..<total {
       let number = Int.random(in: 0...last, using: &generator)

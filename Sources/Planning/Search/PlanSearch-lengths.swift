@@ -1,10 +1,4 @@
 extension PlanSearch {
-  /// The same for another workload.
-  private func doing(_ workload: Workload) -> PlanSearch {
-    PlanSearch(
-      costs, on: cluster, workload: workload, sample: sample, denseSlices: denseSlices, efficiency: efficiency)
-  }
-
   /// Where nothing is missing but on the coordinator's node: the largest value of a length of the workload for which
   /// there is a plan; nil where there is none.
   ///
@@ -13,7 +7,7 @@ extension PlanSearch {
     func search(_ value: Int) -> PlanSearch {
       var workload = workload
       workload[keyPath: length] = value
-      return doing(workload)
+      return with(workload: workload)
     }
     var (low, high) = (range.lowerBound, range.upperBound)
     while low < high {

@@ -43,15 +43,18 @@ public struct PlanSearch: Sendable {
   }
 
   /// The same model and workload elsewhere.
-  public func on(_ cluster: ClusterDescription) -> PlanSearch {
-    PlanSearch(
-      costs, on: cluster, workload: workload, sample: sample, denseSlices: denseSlices, efficiency: efficiency)
-  }
+  public func on(_ cluster: ClusterDescription) -> PlanSearch { with(cluster: cluster) }
 
   /// The same for a model in other formats.
-  public func of(_ costs: ModelCosts) -> PlanSearch {
+  public func of(_ costs: ModelCosts) -> PlanSearch { with(costs: costs) }
+
+  /// The same but for what is given.
+  func with(
+    costs: ModelCosts? = nil, cluster: ClusterDescription? = nil, workload: Workload? = nil
+  ) -> PlanSearch {
     PlanSearch(
-      costs, on: cluster, workload: workload, sample: sample, denseSlices: denseSlices, efficiency: efficiency)
+      costs ?? self.costs, on: cluster ?? self.cluster, workload: workload ?? self.workload, sample: sample,
+      denseSlices: denseSlices, efficiency: efficiency)
   }
 
   /// The same where nobody asks who divides the dense part.
@@ -67,11 +70,8 @@ public struct PlanSearch: Sendable {
 
   /// - Throws: ``Shortage`` where no placement fits.
   public func best() throws(Shortage) -> Plan {
-    var groups: [Group] = []
-    forEachGroup {
-      groups.append($0)
-      return true
-    }
+    var seen: Set<[Int]> = []
+    let groups = orders.flatMap(groups).filter { seen.insert($0.nodes + $0.kinds).inserted }
     guard let best = fastest(of: groups) else { throw Shortage(rooms, denseSlices) }
     return plan(best)
   }
@@ -95,29 +95,18 @@ public struct PlanSearch: Sendable {
 
   /// Whether any placement fits.
   public var hasPlan: Bool {
-    var found = false
-    forEachGroup { group in
-      search(group) { _ in
-        found = true
-        return false
-      }
-    }
-    return found
+    orders.contains { order in groups(order).contains { group in !search(group) { _ in false } } }
   }
 
-  /// Until the body returns false.
-  private func forEachGroup(_ body: (Group) -> Bool) {
-    var seen: Set<[Int]> = []
-    for order in [Array(cluster.nodes.indices), strength.order] {
-      let kinds = NodeKinds(cluster, order: order)
-      let rooms = GroupRooms(rooms, kinds)
-      let choices = kinds.choices(most: costs.configuration.routedExperts + 2) { rooms.mayHold($0) }
-      for choice in choices {
-        for group in groups(kinds, choice) where seen.insert(group.nodes + group.kinds).inserted {
-          guard body(group) else { return }
-        }
-      }
-    }
+  /// As the cluster has them, and the strongest first.
+  private var orders: [[Int]] { [Array(cluster.nodes.indices), strength.order] }
+
+  /// All that may hold the model.
+  private func groups(_ order: [Int]) -> [Group] {
+    let kinds = NodeKinds(cluster, order: order)
+    let rooms = GroupRooms(rooms, kinds)
+    let choices = kinds.choices(most: costs.configuration.routedExperts + 2) { rooms.mayHold($0) }
+    return choices.flatMap { groups(kinds, $0) }
   }
 
   private struct Scored: Sendable {
