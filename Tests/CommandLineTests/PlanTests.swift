@@ -174,8 +174,11 @@ struct PlanTests {
     let page = try run(two, given + ["--dense-slices", "all"])
     #expect(Self.unwrapped(page.text).contains("Asked for with --dense-slices all: 8 ranks divide"))
     #expect(page.lines.count { $0.contains("experts, slices") } == 7, "\(page.text)")
-    let many = Self.unwrapped(try run(two, given + ["--parallel", "33"]).text)
-    #expect(many.contains("generated tokens is not divided, since a step has 33 rows, more than 32"), "\(many)")
+    func many(_ slicing: String) throws -> String {
+      Self.unwrapped(try run(two, given + ["--parallel", "33", "--dense-slices", slicing]).text)
+    }
+    #expect(try many("all").contains("generated tokens is not divided, since a step has 33 rows, more than 32, and"))
+    #expect(try many("host").contains("Asked for with --dense-slices host: 2 ranks divide the dense part"))
     // One rank on each node.
     let alone = "Asked for with --dense-slices host: the coordinator's node has no other rank to divide the dense part"
     for options in [given, []] {

@@ -105,7 +105,8 @@ struct Fleet {
   let shards: [FakeShard]
   let fabric: CoordinatorFabric
 
-  init(shape: WireShape, placement: Placement, seed: UInt64? = nil) {
+  /// - Parameter host: of all ranks; nil: each has one of its own.
+  init(shape: WireShape, placement: Placement, seed: UInt64? = nil, host: String? = nil) {
     self.shape = shape
     self.placement = placement
     let network = InProcessNetwork(ranks: placement.ranks, seed: seed)
@@ -114,7 +115,7 @@ struct Fleet {
       FakeShard(hidden: shape.hidden, held: placement.experts(of: $0))
     }
     self.shards = shards
-    let exchanges = (0..<placement.ranks).map { TamperingExchange(network.exchange(of: $0)) }
+    let exchanges = (0..<placement.ranks).map { TamperingExchange(network.exchange(of: $0), host: host) }
     self.exchanges = exchanges
     nodes = exchanges.enumerated().map { rank, exchange in
       RankNode(

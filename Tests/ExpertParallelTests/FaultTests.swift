@@ -4,10 +4,12 @@ import Testing
 /// An exchange whose messages are tampered with as they leave.
 final class TamperingExchange: Exchange {
   private let inner: InProcessExchange
+  /// Nil: each rank is on a host of its own.
+  private let host: String?
   /// Takes a message and its destination, returns what is really sent.
   var tamper: (Message, Int) -> [(Message, Int)] = { [($0, $1)] }
 
-  init(_ inner: InProcessExchange) { self.inner = inner }
+  init(_ inner: InProcessExchange, host: String? = nil) { (self.inner, self.host) = (inner, host) }
 
   var rank: Int { inner.rank }
   var rankCount: Int { inner.rankCount }
@@ -20,7 +22,7 @@ final class TamperingExchange: Exchange {
   func progress() { inner.progress() }
   func idle() throws { try inner.idle() }
   func rest() throws { try inner.rest() }
-  func hostName(of rank: Int) -> String { "node\(rank)" }
+  func hostName(of rank: Int) -> String { host ?? "node\(rank)" }
 
   func copy(_ message: Message) -> Message {
     let copy = self.message(capacity: message.count)

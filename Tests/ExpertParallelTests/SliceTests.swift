@@ -38,9 +38,11 @@ final class FakeSlices: DenseShard {
 struct SliceTests {
   static let shape = WireShape(hidden: 6, experts: 8, expertsPerToken: 2, layers: 4, ranks: 4)
 
-  private func fleet(slices: [Int], coordinator: Int = 0, seed: UInt64? = nil) throws -> Fleet {
+  private func fleet(
+    slices: [Int], coordinator: Int = 0, seed: UInt64? = nil, host: String? = nil
+  ) throws -> Fleet {
     let placement = try Placement.contiguous(experts: 8, ranks: 4, coordinator: coordinator)
-    return Fleet(shape: Self.shape, placement: try placement.dividing(among: slices), seed: seed)
+    return Fleet(shape: Self.shape, placement: try placement.dividing(among: slices), seed: seed, host: host)
   }
 
   /// What the fabric gives, and the rows that it left to the coordinator.
@@ -95,13 +97,29 @@ struct SliceTests {
     }
   }
 
-  @Test("Many tokens, and messages that would be too large, stay on the coordinator")
+  @Test("Many tokens are divided on one host while no experts run, and as many as a question takes")
+  func manyTokens() throws {
+    var random = SplitMix64(8)
+    let tokens = randomTokens(SliceShare.mostTokensBesideExperts + 1, 6, &random)
+    let far = try fleet(slices: [1, 2, 3])
+    #expect(far.fabric.divides(tokens: 32) && !far.fabric.divides(tokens: 33))
+    #expect(try share(far, .down, layer: 1, tokens).own == 0..<70)
+    let near = try fleet(slices: [1, 2, 3], host: "here")
+    let found = try share(near, .down, layer: 1, tokens)
+    #expect(found.own == 0..<32 && found.rows == expected(.down, layer: 1, tokens))
+    let most = randomTokens(SliceShare.mostTokens, 6, &random)
+    #expect(try share(near, .queries, layer: 2, most).rows == expected(.queries, layer: 2, most))
+    #expect(try share(near, .queries, layer: 2, most + most.prefix(1)).own == 0..<70)
+    let ticket = try near.dispatch(tokens, layer: 1)
+    #expect(near.fabric.divides(tokens: 32) && !near.fabric.divides(tokens: 33))
+    #expect(near.equals(try near.combine(ticket), tokens, layer: 1))
+    #expect(near.fabric.divides(tokens: 33))
+    #expect(try !fleet(slices: [], host: "here").fabric.divides(tokens: 1))
+  }
+
+  @Test("Messages that would be too large stay on the coordinator")
   func whatStays() throws {
     var random = SplitMix64(6)
-    let fleet = try fleet(slices: [1, 2, 3])
-    let many = randomTokens(SliceShare.mostTokens + 1, 6, &random)
-    #expect(try share(fleet, .down, layer: 1, many).own == 0..<70)
-    #expect(fleet.fabric.divides(tokens: 32) && !fleet.fabric.divides(tokens: 33))
     let small = WireShape(hidden: 6, experts: 8, expertsPerToken: 2, layers: 4, ranks: 4, maxMessageBytes: 900)
     let placement = try Placement.contiguous(experts: 8, ranks: 4).dividing(among: [1])
     let narrow = Fleet(shape: small, placement: placement)

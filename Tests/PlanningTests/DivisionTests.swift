@@ -166,8 +166,11 @@ struct DivisionTests {
       of: held.costs, placement: other.placement, layout: held.layout, workload: held.workload,
       sample: RoutingSample(costs(.bench3B).configuration, tokens: 128))
     #expect(other.placement.slices == [1] && other.prediction.seconds == fresh.seconds)
-    let (before, after) = (try #require(held.prediction.prefill), try #require(other.prediction.prefill))
-    #expect(after.seconds == fresh.prefill?.seconds && after.seconds > before.seconds)
+    // With room for the copies in the cache.
+    cluster.nodes[0].cacheBytes = fit.expertBytes + 2 * fit.denseBytes + fit.gateBytes
+    let roomy = try #require(try plan().otherDivisions.first?.prediction.prefill)
+    let prompt = try #require(other.prediction.prefill)
+    #expect(prompt.seconds == fresh.prefill?.seconds && prompt.seconds > roomy.seconds)
   }
 
   private func prediction(_ placement: Placement, _ cluster: ClusterDescription, sequences: Int) -> Prediction {
@@ -202,12 +205,49 @@ struct DivisionTests {
     #expect(abs(after.limits.reduce(0) { $0 + $1.seconds } - after.secondsPerStep) < 1e-9)
   }
 
-  @Test("More than 32 rows are the coordinator's, whatever the placement")
+  @Test("More than 32 rows are the coordinator's where other nodes would divide them, not where its own ranks do")
   func manyRows() throws {
     let alone = try Placement.contiguous(experts: 64, ranks: 4)
     let divided = try alone.dividing(among: 0..<4)
-    let before = prediction(alone, Self.fast, sequences: SliceShare.mostTokens + 1).decode
-    #expect(prediction(divided, Self.fast, sequences: SliceShare.mostTokens + 1).decode.phases == before.phases)
+    func decode(_ placement: Placement, _ cluster: ClusterDescription, _ sequences: Int = 33) -> DecodePrediction {
+      prediction(placement, cluster, sequences: sequences).decode
+    }
+    #expect(decode(divided, Self.fast).phases == decode(alone, Self.fast).phases)
+    let one = madeUpCluster([MadeUpNode()])
+    let (before, after) = (decode(alone, one), decode(divided, one))
+    for (old, new) in zip(before.phases, after.phases) {
+      let isDivided = [.attention, .dense, .head].contains(new.kind)
+      #expect((new.messages > old.messages) == isDivided, "\(new.kind)")
+    }
+    // Two parts: experts of one run beside the other's attention. Two questions for each product of 129 rows or more.
+    let (many, more) = (decode(divided, one, 128), decode(divided, one, 129))
+    func messages(_ decode: DecodePrediction, _ kind: Planning.Phase.Kind) -> Double {
+      decode.phases.first { $0.kind == kind }?.messages ?? 0
+    }
+    #expect(messages(many, .attention) == 0 && messages(many, .dense) == 4 && messages(more, .dense) == 8)
+  }
+
+  @Test("A prompt's dense layers are divided among ranks of one node, and its attention where it is not cut")
+  func prompts() throws {
+    let costs = costs(.bench3B)
+    let layout = RankLayout(cluster: madeUpCluster([MadeUpNode()]), ranks: 4, threads: nil)
+    let alone = try Placement.contiguous(experts: 64, ranks: 4)
+    func prefill(_ placement: Placement, _ tokens: Int) throws -> PrefillPrediction {
+      let prediction = Prediction(
+        of: costs, placement: placement, layout: layout, workload: Workload(prompt: tokens, generated: 1),
+        sample: RoutingSample(costs.configuration, tokens: 512))
+      return try #require(prediction.prefill)
+    }
+    func own(_ prefill: PrefillPrediction) -> Double { prefill.resources.first { $0.kind == .coordinator }!.seconds }
+    for tokens in [100, 512] {
+      let (before, after) = (try prefill(alone, tokens), try prefill(alone.dividing(among: 0..<4), tokens))
+      #expect(own(after) < own(before) && after.seconds < before.seconds)
+      let parts = PromptPart.all(
+        costs, try alone.dividing(among: 0..<4), layout, Workload(prompt: tokens, generated: 1),
+        RoutingSample(costs.configuration, tokens: 512))
+      let sum = parts.filter { $0.resource == .coordinator }.reduce(0) { $0 + $1.phase.seconds }
+      #expect(abs(sum / own(after) - 1) < 1e-9)
+    }
   }
 
   @Test("Chosen where it is faster, and left out where the network is slow")

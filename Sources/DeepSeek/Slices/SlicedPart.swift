@@ -18,8 +18,11 @@ public enum SlicedPart: UInt8, CaseIterable, Sendable {
 
 /// A rank's share of the output rows of every product that is divided.
 public struct SliceShare: Sendable, Equatable {
-  /// Most rows of input of a product that is divided: those of a prompt's chunk overlap with experts instead.
-  public static let mostTokens = 32
+  /// Most rows of input of a question to other ranks; more are asked for one after the other.
+  public static let mostTokens = 128
+  /// Most rows of input of a product that is divided wherever its ranks are and while experts work: more would fill a
+  /// network, and a prompt's overlap with experts instead.
+  public static let mostTokensBesideExperts = 32
 
   /// From 0, the coordinator's.
   public let index: Int

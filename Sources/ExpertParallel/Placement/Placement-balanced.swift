@@ -28,9 +28,9 @@ extension Placement {
     return try Placement(owners: owners, ranks: ranks, coordinator: coordinator, router: even.router)
   }
 
-  /// How many experts the coordinator takes: midway between what balances the ranks' work for a token of a prompt, where
-  /// all of its own work overlaps with the others' experts, and for a generated token, where only shared experts do. None
-  /// where prompts leave it no room.
+  /// How many experts the coordinator takes: what balances the ranks' work for a token of a prompt, where all of its own
+  /// work overlaps with the others' experts, and a quarter of the way from there to what balances it for a generated
+  /// token, where only shared experts do. None where prompts leave it no room.
   ///
   /// - Parameters:
   ///   - ownWork: multiply-adds of the coordinator for a token: attention, dense layers, shared experts.
@@ -45,6 +45,6 @@ extension Placement {
       return max(0, min(1 / Double(ranks), (fair - overlapping) / max(routedWork, 1)))
     }
     let prompt = balance(ownWork)
-    return prompt == 0 ? 0 : Int((prompt + balance(sharedWork)) / 2 * Double(experts))
+    return prompt == 0 ? 0 : Int((prompt + (balance(sharedWork) - prompt) / 4) * Double(experts))
   }
 }

@@ -3,8 +3,10 @@ import Kernels
 
 // Products of the dense part that other ranks hold rows of.
 extension CoordinatorFabric {
+  /// Few tokens always are; many where these ranks share the coordinator's memory and have no experts to run.
   public func divides(tokens: Int) -> Bool {
-    !node.placement.slices.isEmpty && tokens <= min(SliceShare.mostTokens, shape.maxTokensPerMessage)
+    guard !node.placement.slices.isEmpty else { return false }
+    return tokens <= SliceShare.mostTokensBesideExperts || (areSlicesNear && underWay.isEmpty)
   }
 
   public func share(_ product: SlicedProduct, own: (Range<Int>) -> Void) throws {
@@ -41,6 +43,7 @@ extension CoordinatorFabric {
     let (tokens, columns) = (product.input.count, product.input.columns)
     let there = SliceMessage.byteCount(tokens: tokens, columns: columns, encoding: product.input.encoding)
     let back = SliceRowsMessage.byteCount(tokens: tokens, rows: product.output.columns)
-    return tokens > 0 && divides(tokens: tokens) && max(there, back) <= shape.maxMessageBytes
+    let isOneQuestion = (1...SliceShare.mostTokens).contains(tokens)
+    return isOneQuestion && divides(tokens: tokens) && max(there, back) <= shape.maxMessageBytes
   }
 }

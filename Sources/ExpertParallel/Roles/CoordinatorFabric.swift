@@ -11,11 +11,13 @@ public final class CoordinatorFabric: ExpertFabric {
   /// Seconds spent sending tokens, assembling sums, and waiting for others.
   public internal(set) var times = FabricTimes()
   let shape: WireShape
-  private var underWay: [BatchAssembly] = []
+  private(set) var underWay: [BatchAssembly] = []
   private var spare: [BatchAssembly] = []
   private var nextBatch: UInt32 = 0
   /// The product of the dense part that is under way.
   var divided: DividedProduct
+  /// Whether all ranks that divide the dense part are of this host.
+  let areSlicesNear: Bool
   private var statistics: [RankStatistics?] = []
   /// By rank: how often its rows were the last that a layer waited for.
   private var answeredLast: [Int]
@@ -28,6 +30,8 @@ public final class CoordinatorFabric: ExpertFabric {
     routing = Routing(tokens: 0, expertsPerToken: node.shape.expertsPerToken)
     answeredLast = Array(repeating: 0, count: node.shape.ranks)
     divided = DividedProduct(ranks: node.shape.ranks)
+    let (exchange, slices) = (node.exchange, node.placement.slices)
+    areSlicesNear = slices.allSatisfy { exchange.hostName(of: $0) == exchange.hostName(of: exchange.rank) }
     node.fabric = self
   }
 

@@ -14,6 +14,7 @@ public struct ModelCosts: Sendable {
   public let sizes: WeightSizes
   /// Layers with routed experts.
   public let expertLayers: Int
+  public var denseLayers: Int { configuration.layers - expertLayers }
   /// Attention of one layer without `kv_b_proj`; what generated positions take of that; what prompt positions take.
   public private(set) var attention = Work()
   public private(set) var absorbed = Work()

@@ -82,6 +82,11 @@ public struct RankLayout: Sendable {
 
   func shareNode(_ a: Int, _ b: Int) -> Bool { nodes[a] == nodes[b] }
 
+  /// Whether all ranks that divide the dense part are of the coordinator's node.
+  public func hasSharesOnOneNode(_ placement: Placement) -> Bool {
+    placement.slices.allSatisfy { shareNode(placement.coordinator, $0) }
+  }
+
   /// Of a short message; seconds.
   func latency(from sender: Int, to receiver: Int) -> Double {
     shareNode(sender, receiver)

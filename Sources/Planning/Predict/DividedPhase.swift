@@ -2,8 +2,14 @@ import DeepSeek
 import ExpertParallel
 
 extension RunModel {
-  /// Whether ranks divide the dense part of a step of so many rows.
-  func divides(rows: Int) -> Bool { !placement.slices.isEmpty && rows <= SliceShare.mostTokens }
+  /// Whether ranks divide a product of the dense part for so many rows.
+  ///
+  /// - Parameter besideExperts: whether these ranks may have experts to run meanwhile.
+  func divides(rows: Int, besideExperts: Bool) -> Bool {
+    guard !placement.slices.isEmpty else { return false }
+    if rows <= SliceShare.mostTokensBesideExperts { return true }
+    return !besideExperts && layout.hasSharesOnOneNode(placement)
+  }
 
   /// All dense layers.
   func densePhase(rows: Int) -> Phase { phase(.dense, costs.dense, costs.divisibleDense, rows: rows) }
@@ -11,7 +17,7 @@ extension RunModel {
 
   /// A part of the model, some of whose products ranks may divide.
   private func phase(_ kind: Phase.Kind, _ whole: Work, _ divisible: DivisibleWork, rows: Int) -> Phase {
-    let isDivided = divides(rows: rows)
+    let isDivided = divides(rows: rows, besideExperts: false)
     let own = isDivided ? whole - divisible.work : whole
     var phase = Phase(kind, own, rows: rows, coordinatorSpeed.duration(own, rows: rows, efficiency))
     if isDivided { phase.add(divided(kind, divisible, rows: rows), times: 1) }
@@ -26,7 +32,8 @@ extension RunModel {
     let count = Double(placement.slices.count)
     let share = 1 / (count + 1)
     let (input, output) = (part.inputBytes * Double(rows), part.outputBytes * Double(rows) * share)
-    let headers = part.questions * ModelCosts.headerBytes
+    let questions = part.questions * Double((rows + SliceShare.mostTokens - 1) / SliceShare.mostTokens)
+    let headers = questions * ModelCosts.headerBytes
     var farthest = 0.0
     for rank in placement.slices {
       let (there, back) = (input + headers, output + headers)
@@ -42,10 +49,10 @@ extension RunModel {
       farthest = max(
         farthest, layout.latency(from: coordinator, to: rank) + layout.latency(from: rank, to: coordinator))
     }
-    phase.messages = 2 * part.questions
+    phase.messages = 2 * questions
     // The coordinator writes and reads one for each rank, a rank one of each.
-    phase.handlingSeconds = part.questions * (2 * count + 1) * efficiency.secondsPerMessage
-    phase.latencySeconds = part.questions * farthest + phase.handlingSeconds
+    phase.handlingSeconds = questions * (2 * count + 1) * efficiency.secondsPerMessage
+    phase.latencySeconds = questions * farthest + phase.handlingSeconds
     phase.seconds += phase.sharedMemorySeconds + phase.wireSeconds + phase.latencySeconds
     return phase
   }

@@ -27,7 +27,7 @@ public struct Prediction: Sendable {
       workload, DecodePrediction(model, workload), workload.prompt > 0 ? PrefillPrediction(model, workload) : nil)
   }
 
-  /// The same with a placement that differs in nothing but the ranks that divide the dense part of generated tokens.
+  /// The same with a placement that differs in nothing but the ranks that divide the dense part.
   ///
   /// - Parameters:
   ///   - known: what the other prediction was made from.
@@ -39,7 +39,9 @@ public struct Prediction: Sendable {
       self.init(model, other.workload)
       return
     }
-    self.init(other.workload, DecodePrediction(other.decode, model, other.workload), other.prefill)
+    self.init(
+      other.workload, DecodePrediction(other.decode, model, other.workload),
+      other.prefill.map { PrefillPrediction(model, other.workload, like: $0) })
   }
 
   private init(_ workload: Workload, _ decode: DecodePrediction, _ prefill: PrefillPrediction?) {

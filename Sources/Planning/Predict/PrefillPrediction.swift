@@ -41,13 +41,17 @@ public struct PrefillPrediction: Sendable {
   public let wireSecondsPerToken: Double
   /// Of what each is busy with: messages.
   private let carrying: [Resource.Kind: Double]
+  /// By rows of a part.
+  private let exchanges: [Int: PromptExchange]
 
-  init(_ model: RunModel, _ workload: Workload) {
-    var sum = PromptSum(model, workload)
+  /// - Parameter other: of a placement that differs in nothing but the ranks that divide the dense part: experts and
+  ///   messages about them stay what they are.
+  init(_ model: RunModel, _ workload: Workload, like other: PrefillPrediction? = nil) {
+    var sum = PromptSum(model, workload, exchanges: other?.exchanges ?? [:])
     for first in stride(from: 0, to: workload.prompt, by: workload.prefillChunk) {
       sum.addChunk(first..<min(first + workload.prefillChunk, workload.prompt))
     }
-    let head = model.coordinatorSpeed.duration(model.costs.head, rows: 1, model.efficiency).seconds
+    let head = model.headPhase(rows: 1).seconds
     sum.busy[.coordinator, default: 0] += head
     sum.bound[.coordinator, default: 0] += head
     func list(_ values: [Resource.Kind: Double]) -> [Resource] {
@@ -55,7 +59,7 @@ public struct PrefillPrediction: Sendable {
     }
     resources = list(sum.busy)
     bound = list(sum.bound)
-    carrying = sum.carrying
+    (carrying, exchanges) = (sum.carrying, sum.exchanges)
     seconds = bound.reduce(0) { $0 + $1.seconds }
     tokensPerSecond = Double(workload.prompt) / seconds
     wireSecondsPerToken =
@@ -71,6 +75,18 @@ public struct PrefillPrediction: Sendable {
   }
 }
 
+/// The means of a layer's exchange of a part.
+private struct PromptExchange {
+  var alone = 0.0
+  var way = 0.0
+  var ownExperts = 0.0
+  /// By node of the cluster that has several: all its ranks, without attention and shared experts.
+  var nodes: [Double] = []
+  var busy: [PrefillPrediction.Resource.Kind: Double] = [:]
+  /// Of `busy`: for messages.
+  var carrying: [PrefillPrediction.Resource.Kind: Double] = [:]
+}
+
 /// Adds up a prompt's chunks.
 private struct PromptSum {
   typealias Kind = PrefillPrediction.Resource.Kind
@@ -81,23 +97,11 @@ private struct PromptSum {
   var bound: [Kind: Double] = [:]
   /// Of `busy`: for messages.
   var carrying: [Kind: Double] = [:]
-  /// By rows of a part: the means of a layer's exchange.
-  private var exchanges: [Int: Layer] = [:]
+  /// By rows of a part.
+  private(set) var exchanges: [Int: PromptExchange]
 
-  private struct Layer {
-    var alone = 0.0
-    var way = 0.0
-    var ownExperts = 0.0
-    /// By node of the cluster that has several: all its ranks, without attention and shared experts.
-    var nodes: [Double] = []
-    var busy: [Kind: Double] = [:]
-    /// Of `busy`: for messages.
-    var carrying: [Kind: Double] = [:]
-  }
-
-  init(_ model: RunModel, _ workload: Workload) {
-    self.model = model
-    self.workload = workload
+  init(_ model: RunModel, _ workload: Workload, exchanges: [Int: PromptExchange]) {
+    (self.model, self.workload, self.exchanges) = (model, workload, exchanges)
   }
 
   mutating func addChunk(_ chunk: Range<Int>) {
@@ -106,11 +110,11 @@ private struct PromptSum {
     let (parts, rows) = (cut.parts, cut.rows)
     let node = model.layout.nodes[model.placement.coordinator]
     let (speed, nodeSpeed) = (model.coordinatorSpeed, model.layout.nodeSpeeds[node])
-    let attention = cut.positions.reduce(0) { $0 + model.promptAttention($1, speed).seconds }
-    let attentionOfNode = cut.positions.reduce(0) { $0 + model.promptAttention($1, nodeSpeed).seconds }
-    let dense = speed.duration(costs.dense, rows: rows, model.efficiency).seconds * Double(parts)
-    let denseLayers = Double(costs.configuration.layers - costs.expertLayers)
-    let onlyCoordinator = dense + attention * denseLayers
+    let attention = model.promptAttention(cut, speed, besideExperts: cut.overlaps).seconds
+    let firstAttention = model.promptAttention(cut, speed, besideExperts: false).seconds
+    let attentionOfNode = model.promptAttention(cut, nodeSpeed, besideExperts: nil).seconds
+    let dense = model.densePhase(rows: rows).seconds * Double(parts)
+    let onlyCoordinator = dense + firstAttention * Double(costs.denseLayers)
     busy[.coordinator, default: 0] += onlyCoordinator
     bound[.coordinator, default: 0] += onlyCoordinator
     let layer = exchange(rows: rows)
@@ -139,9 +143,9 @@ private struct PromptSum {
     return Kind.allCases.map { ($0, taken[$0, default: 0]) }.max { $0.1 < $1.1 }!
   }
 
-  private mutating func exchange(rows: Int) -> Layer {
+  private mutating func exchange(rows: Int) -> PromptExchange {
     if let known = exchanges[rows] { return known }
-    var layer = Layer()
+    var layer = PromptExchange()
     layer.nodes = [Double](repeating: 0, count: model.layout.nodeSpeeds.count)
     var batches = 0
     model.forEachBatch(of: rows, most: 4) { loads in
@@ -184,7 +188,7 @@ private struct PromptSum {
   }
 
   /// What several ranks of a node do between them, on all it has.
-  private func addNodes(_ loads: HostLoads, _ time: ExchangeTime, to layer: inout Layer) {
+  private func addNodes(_ loads: HostLoads, _ time: ExchangeTime, to layer: inout PromptExchange) {
     guard model.layout.hasNeighbours else { return }
     let (placement, layout) = (model.placement, model.layout)
     let experts = model.exchange.nodeTimes(loads)

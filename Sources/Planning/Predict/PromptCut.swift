@@ -8,6 +8,8 @@ struct PromptCut {
   /// Whether experts live on other ranks than the coordinator.
   let isSpread: Bool
   var parts: Int { positions.count }
+  /// Whether experts of one part run beside the coordinator's work for another.
+  var overlaps: Bool { parts > 1 }
 
   /// Parts of fewer rows are not made.
   private static let leastRows = 64
@@ -28,9 +30,22 @@ extension Phase {
 }
 
 extension RunModel {
-  /// Attention of one layer over a prompt's rows at these positions.
-  func promptAttention(_ positions: Range<Int>, _ speed: RankSpeed) -> Phase {
-    var sum = Phase(.attention, costs.attention, rows: positions.count, on: speed, efficiency)
+  /// Attention of one layer over all parts of a chunk.
+  ///
+  /// - Parameter besideExperts: whether other ranks may have experts to run meanwhile; nil: nobody is asked to divide it.
+  func promptAttention(_ cut: PromptCut, _ speed: RankSpeed, besideExperts: Bool?) -> Phase {
+    var sum = Phase(.attention)
+    for positions in cut.positions {
+      let isDivided = besideExperts.map { divides(rows: positions.count, besideExperts: $0) } ?? false
+      sum.add(promptAttention(positions, speed, isDivided: isDivided), times: 1)
+    }
+    return sum
+  }
+
+  private func promptAttention(_ positions: Range<Int>, _ speed: RankSpeed, isDivided: Bool) -> Phase {
+    let work = isDivided ? costs.attention - costs.divisibleAttention.work : costs.attention
+    var sum = Phase(.attention, work, rows: positions.count, on: speed, efficiency)
+    if isDivided { sum.add(divided(.attention, costs.divisibleAttention, rows: positions.count), times: 1) }
     // Keys and values of all positions so far are expanded again.
     sum.add(Phase(.attention, costs.expanded, rows: positions.upperBound, on: speed, efficiency), times: 1)
     let pairs = Double(positions.count) * Double(positions.lowerBound + positions.upperBound + 1) / 2

@@ -21,7 +21,7 @@ public struct PromptPart: Sendable {
     for first in stride(from: 0, to: workload.prompt, by: workload.prefillChunk) {
       parts.addChunk(first..<min(first + workload.prefillChunk, workload.prompt))
     }
-    parts.add(.coordinator, Phase(.head, model.costs.head, rows: 1, on: model.coordinatorSpeed, model.efficiency))
+    parts.add(.coordinator, model.headPhase(rows: 1))
     let order = PrefillPrediction.Resource.Kind.allCases
     return order.flatMap { kind in parts.parts.filter { $0.resource == kind && $0.phase.seconds > 0 } }
   }
@@ -98,10 +98,11 @@ private struct PromptParts {
     let (count, layers) = (Double(cut.parts), Double(costs.expertLayers))
     let node = model.layout.nodes[model.placement.coordinator]
     let (speed, nodeSpeed) = (model.coordinatorSpeed, model.layout.nodeSpeeds[node])
-    let attention = attention(cut, speed)
-    add(.coordinator, attention, times: Double(costs.configuration.layers))
-    let dense = Phase(.dense, costs.dense, rows: cut.rows, on: speed, model.efficiency)
-    add(.coordinator, dense, times: count)
+    let attention = model.promptAttention(cut, speed, besideExperts: cut.overlaps)
+    let firstAttention = model.promptAttention(cut, speed, besideExperts: false)
+    add(.coordinator, attention, times: layers)
+    add(.coordinator, firstAttention, times: Double(costs.denseLayers))
+    add(.coordinator, model.densePhase(rows: cut.rows), times: count)
     let shared = Phase(.shared, costs.shared, rows: cut.rows, on: speed, model.efficiency)
     add(.coordinator, shared, times: count * layers)
     add(.way, attention, times: layers / count)
@@ -111,7 +112,7 @@ private struct PromptParts {
     for loads in batches { addExchange(loads, cut, times: count * layers / Double(batches.count), &nodes) }
     let sharedOfNode = Phase(.shared, costs.shared, rows: cut.rows, on: nodeSpeed, model.efficiency)
     nodes[node]?.shared.add(sharedOfNode, times: count * layers)
-    nodes[node]?.attention.add(self.attention(cut, nodeSpeed), times: layers)
+    nodes[node]?.attention.add(model.promptAttention(cut, nodeSpeed, besideExperts: nil), times: layers)
     // The first one of equal ones.
     guard let busiest = nodes.max(by: { ($0.value.seconds, $1.key) < ($1.value.seconds, $0.key) }) else { return }
     for (name, phase) in busiest.value.named { add(.node, phase, as: name) }
@@ -165,12 +166,5 @@ private struct PromptParts {
       if rank == placement.router { nodes[node]?.gate.add(gate, times: times, inPart: part) }
       if rank == placement.coordinator { nodes[node]?.sums.add(time.addingPhase, times: times, inPart: part) }
     }
-  }
-
-  /// Of one layer, all parts.
-  private func attention(_ cut: PromptCut, _ speed: RankSpeed) -> Phase {
-    var sum = Phase(.attention)
-    for positions in cut.positions { sum.add(model.promptAttention(positions, speed), times: 1) }
-    return sum
   }
 }

@@ -171,7 +171,7 @@ public struct PlanSearch: Sendable {
   }
 
   /// Whether the search looks who had best divide the dense part.
-  private var mayDivide: Bool { denseSlices == nil && workload.sequences <= SliceShare.mostTokens }
+  private var mayDivide: Bool { denseSlices == nil }
 
   /// Nothing that exceeds a node's memory is ever looked at.
   private func fits(_ candidate: Candidate) -> Bool { rooms.hasRoom(for: candidate.placement, candidate.layout) }

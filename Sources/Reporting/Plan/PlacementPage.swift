@@ -37,7 +37,8 @@ public struct PlacementPage {
     let prompt = prediction.prefill.map {
       Format.rate($0.tokensPerSecond) + ", which wait most for " + $0.limit.rawValue
     }
-    let division = DivisionText.sentence(placement, asked: denseSlices, sequences: workload.sequences)
+    let division = DivisionText(placement: placement, layout: layout, sequences: workload.sequences)
+      .sentence(asked: denseSlices)
     return [
       .title("\(printable(name, limit: 200)), weights in \(format), on a given placement: PREDICTED"),
       .text(

@@ -142,9 +142,8 @@ public struct PlanPage {
   /// Who computes the dense part of generated tokens.
   private var division: [PageBlock] {
     let others = plan.otherDivisions
-    let asked = plan.denseSlices.flatMap {
-      DivisionText.sentence(plan.placement, asked: $0, sequences: workload.sequences)
-    }.map { $0 + " No plan of another kind was tried." }
+    let text = DivisionText(placement: plan.placement, layout: plan.layout, sequences: workload.sequences)
+    let asked = plan.denseSlices.flatMap { text.sentence(asked: $0) }.map { $0 + " No plan of another kind was tried." }
     guard !others.isEmpty else { return asked.map { [.text($0)] } ?? [] }
     var table = TextTable([.init("Dense part of generated tokens", .left), .init("Decode, tokens/s PREDICTED")])
     func append(_ placement: Placement, _ prediction: Prediction, _ mark: String) {
@@ -162,7 +161,8 @@ public struct PlanPage {
       .table(table),
       .text(
         "Divided: output rows of the queries' and the output projection of each layer, of dense layers (two products) and of "
-          + "the head, for at most \(SliceShare.mostTokens) rows. A product's inputs go to each rank as its kernels read "
+          + "the head, for at most \(SliceShare.mostTokensBesideExperts) rows; among ranks of one node also for more, where "
+          + "no experts run meanwhile: the dense layers of a prompt. A product's inputs go to each rank as its kernels read "
           + "them, outputs come back in f32; that wire and these messages are in the sums below. Each rank holds its rows "
           + "once more." + (others.allSatisfy(\.fits) ? "" : " Does not fit: not beside these numbers of experts.")
           + (asked.map { " " + $0 } ?? "")),

@@ -31,7 +31,8 @@ public struct VirtualPage {
   private var blocks: [PageBlock] {
     let workload = run.workload
     let nodes = Set(layout.nodes).count
-    let division = DivisionText.sentence(run.placement, asked: denseSlices, sequences: workload.sequences)
+    let division = DivisionText(placement: run.placement, layout: layout, sequences: workload.sequences)
+      .sentence(asked: denseSlices)
     let prompt = run.prefill.map {
       "Prompt PREDICTED: \(Format.rate($0.tokensPerSecond)).\(MessagesNote.text(layout, workload)) "
     }
