@@ -10,19 +10,19 @@ extension Compute {
   public func multiply(
     _ input: ProductInput, _ weights: PackedMatrix, rows: Range<Int>? = nil, into output: ActivationRows
   ) {
-    precondition(input.columns == weights.columns, "\(input.columns) inputs, \(weights.columns) columns")
-    precondition(output.columns == weights.rows && output.count == input.count)
-    let asked = weights.panels(of: rows ?? 0..<weights.rows)
-    guard !asked.isEmpty else { return }
-    count(weights, panels: asked.count, rows: input.count)
-    let panelsPerTile = panelsPerTile(asked.count, of: weights, tokens: input.count)
-    let tiles = (asked.count + panelsPerTile - 1) / panelsPerTile
-    pool.run(tiles: tiles) { tile in
-      let first = asked.lowerBound + tile * panelsPerTile
-      let panels = first..<min(first + panelsPerTile, asked.upperBound)
-      product(
-        weights, panels: panels, input: input, output: output.base + panels.lowerBound * PackedMatrix.panelRows,
-        stride: output.stride)
+    let tiles = tiles(input, weights, rows: rows, into: output)
+    pool.run(tiles: tiles.count) { product(tiles, $0) }
+  }
+
+  /// The same for two matrices over the same rows, as one job.
+  public func multiply(
+    _ input: ProductInput, _ weights: PackedMatrix, into output: ActivationRows, and other: PackedMatrix,
+    into otherOutput: ActivationRows
+  ) {
+    let tiles = tiles(input, weights, into: output)
+    let others = self.tiles(input, other, into: otherOutput)
+    pool.run(tiles: tiles.count + others.count) { index in
+      if index < tiles.count { product(tiles, index) } else { product(others, index - tiles.count) }
     }
   }
 
@@ -37,7 +37,7 @@ extension Compute {
     var most = (rows: 0, columns: 0)
     for index in 0..<products {
       let product = operands(index)
-      count(product.weights, rows: product.input.count)
+      count(product.weights.view, rows: product.input.count)
       guard product.input.encoding != product.weights.format.encoding else { continue }
       most = (max(most.rows, product.input.count), max(most.columns, product.input.columns))
     }
@@ -51,17 +51,37 @@ extension Compute {
         input = .q8(room)
       }
       product(
-        each.weights, panels: 0..<each.weights.panels, input: input, output: each.output.base,
+        each.weights.view, panels: 0..<each.weights.panels, input: input, output: each.output.base,
         stride: each.output.stride)
     }
+  }
+
+  /// A product cut into tiles, and counted.
+  private func tiles(
+    _ input: ProductInput, _ weights: PackedMatrix, rows: Range<Int>? = nil, into output: ActivationRows
+  ) -> ProductTiles {
+    precondition(input.columns == weights.columns, "\(input.columns) inputs, \(weights.columns) columns")
+    precondition(output.columns == weights.rows && output.count == input.count)
+    let panels = weights.panels(of: rows ?? 0..<weights.rows)
+    count(weights.view, panels: panels.count, rows: input.count)
+    return ProductTiles(
+      weights: weights.view, input: input, output: output, panels: panels,
+      panelsPerTile: panels.isEmpty ? 1 : panelsPerTile(panels.count, of: weights, tokens: input.count))
+  }
+
+  private func product(_ tiles: ProductTiles, _ index: Int) {
+    let panels = tiles[index]
+    product(
+      tiles.weights, panels: panels, input: tiles.input,
+      output: tiles.output.base + panels.lowerBound * PackedMatrix.panelRows, stride: tiles.output.stride)
   }
 
   /// Some panels of a product, on the calling thread. `output` is where the first panel's outputs go, `stride` floats
   /// from token to token.
   public func product(
-    _ weights: PackedMatrix, panels: Range<Int>, input: ProductInput, output: UnsafeMutablePointer<Float>, stride: Int
+    _ weights: PackedPanels, panels: Range<Int>, input: ProductInput, output: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    precondition(panels.lowerBound >= 0 && panels.upperBound <= weights.panels && input.columns == weights.columns)
+    precondition(panels.lowerBound >= 0 && panels.upperBound <= weights.count && input.columns == weights.columns)
     let firstRow = panels.lowerBound * PackedMatrix.panelRows
     let outputs = Int64(min(panels.upperBound * PackedMatrix.panelRows, weights.rows) - firstRow)
     let (columns, tokens) = (Int64(weights.columns), Int64(input.count))
@@ -92,6 +112,23 @@ extension Compute {
     let fair = max(1, panels / (pool.threads * 4))
     let atOnce = weights.format.encoding == .q8 ? 1 : min(8, (panels + pool.threads - 1) / pool.threads)
     return max(smallest, (fair + atOnce - 1) / atOnce * atOnce)
+  }
+}
+
+/// Some panels of a product, a few to a tile.
+private struct ProductTiles {
+  let weights: PackedPanels
+  let input: ProductInput
+  let output: ActivationRows
+  let panels: Range<Int>
+  let panelsPerTile: Int
+
+  var count: Int { (panels.count + panelsPerTile - 1) / panelsPerTile }
+
+  /// The panels of a tile.
+  subscript(index: Int) -> Range<Int> {
+    let first = panels.lowerBound + index * panelsPerTile
+    return first..<min(first + panelsPerTile, panels.upperBound)
   }
 }
 

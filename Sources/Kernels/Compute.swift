@@ -34,10 +34,10 @@ public final class Compute {
   /// Counts a product of some weights with `rows` input rows, whose tiles the caller runs itself.
   ///
   /// - Parameter panels: how many of the weights' panels take part; nil: all.
-  public func count(_ weights: PackedMatrix, panels: Int? = nil, rows: Int) {
-    let panels = panels ?? weights.panels
+  public func count(_ weights: PackedPanels, panels: Int? = nil, rows: Int) {
+    let panels = panels ?? weights.count
     guard rows > 0, panels > 0 else { return }
-    let outputs = panels == weights.panels ? weights.rows : panels * PackedMatrix.panelRows
+    let outputs = panels == weights.count ? weights.rows : panels * PackedMatrix.panelRows
     let parameters = outputs * weights.columns * rows
     parametersApplied += parameters
     if weights.format.encoding == .q8 { integerParametersApplied += parameters }

@@ -41,6 +41,7 @@ public final class ThreadPool: @unchecked Sendable {
       }
       return
     }
+    let betweenTiles = betweenTiles
     withoutActuallyEscaping(body) { body in
       shared.open(tiles: tiles, body)
       shared.runTiles(worker: 0) { betweenTiles?() }
@@ -55,7 +56,14 @@ public final class ThreadPool: @unchecked Sendable {
 /// and looks again afterwards whether a job is open. So one of the two sees the other. Each worker has a flag of its own
 /// for that, on its own cache lines: many threads that write one number wait for each other.
 private final class PoolState: @unchecked Sendable {
-  private var body: ((Int, Int) -> Void)?
+  /// Lives from ``open(tiles:_:)`` to ``close(whileWaiting:)``, so workers need not count references to it: all of them
+  /// would at once.
+  private final class Job {
+    let body: (Int, Int) -> Void
+    init(_ body: @escaping (Int, Int) -> Void) { self.body = body }
+  }
+
+  private var job: Unmanaged<Job>?
   private let shares: TileShares
   private let phase = Atomic<UInt64>(0)
   /// `[threads]`, a stride apart: whether a worker looks at the job.
@@ -82,8 +90,8 @@ private final class PoolState: @unchecked Sendable {
   deinit { inside.deallocate() }
 
   func open(tiles: Int, _ body: @escaping (Int, Int) -> Void) {
-    precondition(self.body == nil, "a tile of a job started another job on the same pool")
-    self.body = body
+    precondition(job == nil, "a tile of a job started another job on the same pool")
+    job = .passRetained(Job(body))
     shares.fill(tiles: tiles)
     phase.add(1, ordering: .sequentiallyConsistent)
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
@@ -91,10 +99,11 @@ private final class PoolState: @unchecked Sendable {
 
   /// Takes tiles until none is left; `afterEach` is called behind each.
   func runTiles(worker: Int, afterEach: () -> Void) {
-    guard let body else { return }
-    while let tile = shares.take(worker: worker) {
-      body(tile, worker)
-      afterEach()
+    job?._withUnsafeGuaranteedRef { job in
+      while let tile = shares.take(worker: worker) {
+        job.body(tile, worker)
+        afterEach()
+      }
     }
   }
 
@@ -106,7 +115,8 @@ private final class PoolState: @unchecked Sendable {
         spinPause()
       }
     }
-    body = nil
+    job?.release()
+    job = nil
   }
 
   func stop() {

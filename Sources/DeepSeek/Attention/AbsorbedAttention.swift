@@ -17,6 +17,8 @@ struct AbsorbedAttention {
   let sums: ActivationRows
   let compute: Compute
 
+  private typealias Spans = UnsafeBufferPointer<AttentionSpan>
+
   private static let headsPerMerge = 4
   private var latentRank: Int { shape.contentSize }
 
@@ -31,18 +33,20 @@ struct AbsorbedAttention {
 
   /// Computes the spans that have been taken and merges them into their rows.
   func flush() {
-    let spans = scratch.spans.count
-    guard spans > 0 else { return }
-    let headsPerTile = headsPerTile(spans: spans)
-    let groups = (heads + headsPerTile - 1) / headsPerTile
-    compute.pool.run(tiles: spans * groups) { tile, worker in
-      let first = tile % groups * headsPerTile
-      attend(tile / groups, heads: first..<min(first + headsPerTile, heads), worker: worker)
-    }
-    let mergeGroups = (heads + Self.headsPerMerge - 1) / Self.headsPerMerge
-    compute.pool.run(tiles: spans * mergeGroups) { tile in
-      let first = tile % mergeGroups * Self.headsPerMerge
-      merge(from: tile / mergeGroups, heads: first..<min(first + Self.headsPerMerge, heads))
+    guard !scratch.spans.isEmpty else { return }
+    // Tiles of all threads read them: no tile counts references to the array.
+    scratch.spans.withUnsafeBufferPointer { spans in
+      let headsPerTile = headsPerTile(spans: spans.count)
+      let groups = (heads + headsPerTile - 1) / headsPerTile
+      compute.pool.run(tiles: spans.count * groups) { tile, worker in
+        let first = tile % groups * headsPerTile
+        attend(tile / groups, of: spans, heads: first..<min(first + headsPerTile, heads), worker: worker)
+      }
+      let mergeGroups = (heads + Self.headsPerMerge - 1) / Self.headsPerMerge
+      compute.pool.run(tiles: spans.count * mergeGroups) { tile in
+        let first = tile % mergeGroups * Self.headsPerMerge
+        merge(from: tile / mergeGroups, of: spans, heads: first..<min(first + Self.headsPerMerge, heads))
+      }
     }
     scratch.spans.removeAll(keepingCapacity: true)
   }
@@ -57,8 +61,8 @@ struct AbsorbedAttention {
   }
 
   /// Some heads of one span, block by block.
-  private func attend(_ index: Int, heads: Range<Int>, worker: Int) {
-    let span = scratch.spans[index]
+  private func attend(_ index: Int, of spans: Spans, heads: Range<Int>, worker: Int) {
+    let span = spans[index]
     let rotary = rotaryQueries[span.row].baseAddress! + heads.lowerBound * headSize + (headSize - shape.rotarySize)
     let queries = AttentionQueries(
       count: heads.count, content: latentQueries[span.row].baseAddress! + heads.lowerBound * latentRank,
@@ -81,18 +85,17 @@ struct AbsorbedAttention {
   }
 
   /// Where a span is the first of its row in this turn: merges all of the row's spans, ascending, into the row.
-  private func merge(from first: Int, heads: Range<Int>) {
-    let row = scratch.spans[first].row
-    guard first == 0 || scratch.spans[first - 1].row != row else { return }
+  private func merge(from first: Int, of spans: Spans, heads: Range<Int>) {
+    let row = spans[first].row
+    guard first == 0 || spans[first - 1].row != row else { return }
     var index = first
-    while index < scratch.spans.count && scratch.spans[index].row == row {
-      for head in heads { merge(index, head: head) }
+    while index < spans.count && spans[index].row == row {
+      for head in heads { merge(index, spans[index], head: head) }
       index += 1
     }
   }
 
-  private func merge(_ index: Int, head: Int) {
-    let span = scratch.spans[index]
+  private func merge(_ index: Int, _ span: AttentionSpan, head: Int) {
     let (maximum, sum) = (state.maximum(span.row, head), state.sum(span.row, head))
     let output = sums[span.row].baseAddress! + head * latentRank
     let later = spanOutput(index) + head * latentRank

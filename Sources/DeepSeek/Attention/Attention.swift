@@ -46,9 +46,8 @@ public final class Attention {
   ) throws {
     let (workspace, compute) = (step.workspace, step.compute)
     let input = compute.encode(input, as: keyValueDown.format.encoding, in: workspace.encoded)
-    let queries = try query(input, layer: layer, step, epsilon: epsilon)
     let keyValues = workspace.keyValues.rows(batch.rows)
-    compute.multiply(input, keyValueDown, into: keyValues)
+    let queries = try query(input, and: keyValueDown, into: keyValues, layer: layer, step, epsilon: epsilon)
     for segment in batch.segments {
       remember(segment, layer: layer, queries: queries, keyValues: keyValues, compute: compute)
     }
@@ -93,15 +92,22 @@ enum QueryProjection {
   /// Down to the query rank, norm, and up.
   case lowRank(down: PackedMatrix, norm: [Float], up: PackedMatrix)
 
-  func callAsFunction(_ input: ProductInput, layer: Int, _ step: Step, epsilon: Float) throws -> ActivationRows {
+  /// - Parameters:
+  ///   - keyValueDown: applied to the same input, in the same job where that can be.
+  ///   - keyValues: what that gives.
+  func callAsFunction(
+    _ input: ProductInput, and keyValueDown: PackedMatrix, into keyValues: ActivationRows, layer: Int, _ step: Step,
+    epsilon: Float
+  ) throws -> ActivationRows {
     let (workspace, compute) = (step.workspace, step.compute)
     let queries = workspace.queries.rows(input.count)
     switch self {
     case .direct(let matrix):
+      compute.multiply(input, keyValueDown, into: keyValues)
       try step.multiply(.queries, layer: layer, input, matrix, into: queries)
     case .lowRank(let down, let norm, let up):
       let latent = workspace.queryLatents.rows(input.count)
-      compute.multiply(input, down, into: latent)
+      compute.multiply(input, down, into: latent, and: keyValueDown, into: keyValues)
       compute.rmsNorm(latent, weight: norm, epsilon: epsilon, into: latent)
       try step.multiply(.queries, layer: layer, compute.encode(latent, for: up), up, into: queries)
     }

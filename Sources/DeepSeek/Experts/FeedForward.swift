@@ -27,10 +27,26 @@ public struct FeedForward {
   var encoding: ActivationEncoding { gate.format.encoding }
 }
 
+/// What tiles need of a ``FeedForward``, see ``PackedPanels``.
+struct FeedForwardPanels {
+  let gate: PackedPanels
+  let up: PackedPanels
+  let down: PackedPanels
+
+  init(_ network: FeedForward) {
+    (gate, up, down) = (network.gate.view, network.up.view, network.down.view)
+  }
+
+  var intermediate: Int { gate.rows }
+  var encoding: ActivationEncoding { gate.format.encoding }
+}
+
 extension FeedForward {
   /// All rows of a batch through this one network: `[T, H] -> [T, H]`, f32.
   func run(_ input: ActivationRows, _ workspace: Workspace, _ compute: Compute, into output: ActivationRows) {
     let encoded = compute.encode(input, as: encoding, in: workspace.encoded)
-    workspace.feedForward([.init(network: self, rows: 0..<input.count)], input: encoded, into: output)
+    withExtendedLifetime(self) {
+      workspace.feedForward(FeedForwardPanels(self), input: encoded, into: output)
+    }
   }
 }

@@ -8,7 +8,7 @@ import Kernels
 public final class GroupedFeedForward {
   /// One feed-forward and the rows of input and output that are its own.
   struct Group {
-    let network: FeedForward
+    let network: FeedForwardPanels
     let rows: Range<Int>
   }
 
@@ -25,7 +25,7 @@ public final class GroupedFeedForward {
   /// `[capacity, widest]`, f32 or encoded: SwiGLU's result.
   private let middle: UnsafeMutableRawPointer
   /// A tile's gate and up projections, for each worker.
-  private let projections: [ActivationBuffer]
+  private let projections: ActivationBuffer
   private var tiles: [Tile] = []
 
   private static let columnsPerTile = 256
@@ -39,9 +39,8 @@ public final class GroupedFeedForward {
     self.widest = widest
     self.compute = compute
     middle = .allocate(byteCount: max(64, capacity * ActivationEncoding.f32.rowBytes(columns: widest)), alignment: 64)
-    projections = (0..<compute.pool.threads).map { _ in
-      ActivationBuffer(capacity: 2 * Self.rowsPerTile, columns: Self.columnsPerTile)
-    }
+    projections = ActivationBuffer(
+      capacity: compute.pool.threads * 2 * Self.rowsPerTile, columns: Self.columnsPerTile)
   }
 
   deinit { middle.deallocate() }
@@ -49,35 +48,47 @@ public final class GroupedFeedForward {
   /// `output[row] = factors[row] * down(silu(gate(input[row])) * up(input[row]))`, `[rows, H]`.
   ///
   /// - Parameters:
-  ///   - groups: with rows that do not overlap, ascending.
+  ///   - groups: with rows that do not overlap, ascending. Their matrices are kept alive by the caller.
   ///   - factors: `[rows]`; nil: 1.
   func callAsFunction(
-    _ groups: [Group], input: ProductInput, factors: UnsafePointer<Float>? = nil, into output: ActivationRows
+    _ groups: UnsafeBufferPointer<Group>, input: ProductInput, factors: UnsafePointer<Float>? = nil,
+    into output: ActivationRows
   ) {
     precondition(input.count <= capacity && output.count == input.count)
     for group in groups {
-      precondition(group.network.intermediate <= widest && group.network.encoding == input.encoding)
-      for weights in [group.network.gate, group.network.up, group.network.down] {
-        compute.count(weights, rows: group.rows.count)
-      }
+      let network = group.network
+      precondition(network.intermediate <= widest && network.encoding == input.encoding)
+      compute.count(network.gate, rows: group.rows.count)
+      compute.count(network.up, rows: group.rows.count)
+      compute.count(network.down, rows: group.rows.count)
     }
     fillTiles(groups, part: { 0..<$0.intermediate }, step: { _ in Self.columnsPerTile })
-    compute.pool.run(tiles: tiles.count) { index, worker in
-      let tile = tiles[index]
-      gateAndUp(groups[tile.group], tile, input, projections[worker])
+    runTiles { tile, worker in gateAndUp(groups[tile.group].network, tile, input, worker) }
+    fillTiles(groups, part: { 0..<$0.down.count }, step: panelsPerTile)
+    runTiles { tile, _ in down(groups[tile.group].network, tile, factors, output) }
+  }
+
+  /// The same for one network over all rows.
+  func callAsFunction(_ network: FeedForwardPanels, input: ProductInput, into output: ActivationRows) {
+    withUnsafePointer(to: Group(network: network, rows: 0..<input.count)) {
+      self(UnsafeBufferPointer(start: $0, count: 1), input: input, into: output)
     }
-    fillTiles(groups, part: { 0..<$0.down.panels }, step: panelsPerTile)
-    compute.pool.run(tiles: tiles.count) { index in
-      let tile = tiles[index]
-      down(groups[tile.group], tile, factors, output)
+  }
+
+  /// One job; no tile counts a reference.
+  private func runTiles(_ body: (Tile, _ worker: Int) -> Void) {
+    tiles.withUnsafeBufferPointer { tiles in
+      compute.pool.run(tiles: tiles.count) { index, worker in body(tiles[index], worker) }
     }
   }
 
   /// Rows innermost, so that a part of the weights is used up before the next one is read.
-  private func fillTiles(_ groups: [Group], part: (FeedForward) -> Range<Int>, step: (Group) -> Int) {
+  private func fillTiles(
+    _ groups: UnsafeBufferPointer<Group>, part: (FeedForwardPanels) -> Range<Int>, step: (FeedForwardPanels) -> Int
+  ) {
     tiles.removeAll(keepingCapacity: true)
     for (index, group) in groups.enumerated() {
-      let (all, step) = (part(group.network), step(group))
+      let (all, step) = (part(group.network), step(group.network))
       for first in stride(from: all.lowerBound, to: all.upperBound, by: step) {
         for row in stride(from: group.rows.lowerBound, to: group.rows.upperBound, by: Self.rowsPerTile) {
           tiles.append(
@@ -90,19 +101,19 @@ public final class GroupedFeedForward {
   }
 
   /// 16 panels, or fewer where that would leave threads without work.
-  private func panelsPerTile(_ group: Group) -> Int {
-    max(1, min(16, group.network.down.panels / (4 * compute.pool.threads)))
+  private func panelsPerTile(_ network: FeedForwardPanels) -> Int {
+    max(1, min(16, network.down.count / (4 * compute.pool.threads)))
   }
 
-  private func gateAndUp(_ group: Group, _ tile: Tile, _ input: ProductInput, _ scratch: ActivationBuffer) {
-    let network = group.network
+  private func gateAndUp(_ weights: FeedForwardPanels, _ tile: Tile, _ input: ProductInput, _ worker: Int) {
     let rows = input[rows: tile.rows]
     let panels = tile.part.lowerBound / PackedMatrix.panelRows..<(tile.part.upperBound + 15) / PackedMatrix.panelRows
-    let gated = scratch.rows(2 * Self.rowsPerTile).base
-    let upped = gated + Self.rowsPerTile * Self.columnsPerTile
-    compute.product(network.gate, panels: panels, input: rows, output: gated, stride: Self.columnsPerTile)
-    compute.product(network.up, panels: panels, input: rows, output: upped, stride: Self.columnsPerTile)
-    let middle = middle(of: network)
+    let room = Self.rowsPerTile * Self.columnsPerTile
+    let gated = projections.rows(projections.capacity).base + worker * 2 * room
+    let upped = gated + room
+    compute.product(weights.gate, panels: panels, input: rows, output: gated, stride: Self.columnsPerTile)
+    compute.product(weights.up, panels: panels, input: rows, output: upped, stride: Self.columnsPerTile)
+    let middle = middle(weights)
     for (index, row) in tile.rows.enumerated() {
       let (gate, up) = (gated + index * Self.columnsPerTile, upped + index * Self.columnsPerTile)
       switch middle {
@@ -116,21 +127,22 @@ public final class GroupedFeedForward {
     }
   }
 
-  private func down(_ group: Group, _ tile: Tile, _ factors: UnsafePointer<Float>?, _ output: ActivationRows) {
-    let weights = group.network.down
+  private func down(
+    _ weights: FeedForwardPanels, _ tile: Tile, _ factors: UnsafePointer<Float>?, _ output: ActivationRows
+  ) {
     let columns =
       tile.part.lowerBound
       * PackedMatrix.panelRows..<min(
-        tile.part.upperBound * PackedMatrix.panelRows, weights.rows)
+        tile.part.upperBound * PackedMatrix.panelRows, weights.down.rows)
     let target = output[rows: tile.rows][columns: columns]
     compute.product(
-      weights, panels: tile.part, input: middle(of: group.network)[rows: tile.rows], output: target.base,
+      weights.down, panels: tile.part, input: middle(weights)[rows: tile.rows], output: target.base,
       stride: target.stride)
     guard let factors else { return }
     for (index, row) in tile.rows.enumerated() { compute.scale(target[index], by: factors[row]) }
   }
 
-  private func middle(of network: FeedForward) -> ProductInput {
-    ProductInput(network.down.format.encoding, at: middle, count: capacity, columns: network.intermediate)
+  private func middle(_ weights: FeedForwardPanels) -> ProductInput {
+    ProductInput(weights.down.format.encoding, at: middle, count: capacity, columns: weights.down.columns)
   }
 }

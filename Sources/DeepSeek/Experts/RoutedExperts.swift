@@ -10,6 +10,8 @@ public final class RoutedExperts: ExpertShard {
   public let bytes: Int
   /// `[layers][experts]`; nil where another rank hosts the expert.
   private let experts: [[FeedForward?]]
+  /// The same for tiles, side by side: the matrices lie anywhere, and each would be a line of memory to fetch.
+  private let panels: [[FeedForwardPanels?]]
   private let intermediate: Int
   private let compute: Compute
   private var networks: GroupedFeedForward
@@ -25,6 +27,7 @@ public final class RoutedExperts: ExpertShard {
     compute: Compute
   ) {
     self.experts = experts
+    panels = experts.map { $0.map { $0.map(FeedForwardPanels.init) } }
     self.hidden = hidden
     self.encoding = encoding
     self.intermediate = intermediate
@@ -38,13 +41,13 @@ public final class RoutedExperts: ExpertShard {
   }
 
   public func holds(expert: Int, layer: Int) -> Bool {
-    experts.indices.contains(layer) && experts[layer].indices.contains(expert) && experts[layer][expert] != nil
+    panels.indices.contains(layer) && panels[layer].indices.contains(expert) && panels[layer][expert] != nil
   }
 
   public func apply(_ work: ExpertRows, layer: Int) {
     groups.removeAll(keepingCapacity: true)
     for group in work.groups {
-      guard let network = experts[layer][group.expert] else {
+      guard let network = panels[layer][group.expert] else {
         preconditionFailure("expert \(group.expert) of layer \(layer) is not on this rank")
       }
       groups.append(.init(network: network, rows: group.rows))
@@ -54,7 +57,9 @@ public final class RoutedExperts: ExpertShard {
     compute.forEachRow(input.count, cost: encoding.rowBytes(columns: hidden) / 4) { row in
       input.copy(row, from: work.input, Int(work.sources[row]))
     }
-    networks(groups, input: input, factors: work.weights.baseAddress, into: work.output)
+    groups.withUnsafeBufferPointer {
+      networks($0, input: input, factors: work.weights.baseAddress, into: work.output)
+    }
   }
 
   private func makeRoom(for rows: Int) {

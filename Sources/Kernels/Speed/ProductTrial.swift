@@ -66,11 +66,11 @@ public final class ProductTrial {
 
   /// The product again and again on all threads, each with outputs of its own.
   public func run(tiles: Int, calls: Int) {
-    let outputs = outputs
-    compute.pool.run(tiles: tiles) { [compute, weights, input] _, worker in
+    let (outputs, panels) = (outputs, weights.view)
+    compute.pool.run(tiles: tiles) { [compute, input] _, worker in
       let output = outputs[worker].rows(input.count)
       for _ in 0..<calls {
-        compute.product(weights, panels: 0..<weights.panels, input: input, output: output.base, stride: output.stride)
+        compute.product(panels, panels: 0..<panels.count, input: input, output: output.base, stride: output.stride)
       }
     }
   }

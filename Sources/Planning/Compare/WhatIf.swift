@@ -38,12 +38,20 @@ public struct WhatIf: Sendable {
   public let prediction: Prediction
 
   /// All changes, the one that saves most time first.
-  public static func all(_ plan: Plan, _ search: PlanSearch) -> [WhatIf] {
-    Change.all(plan.prediction.decode).compactMap { change in
-      guard let cluster = plan.cluster.changed(change, coordinator: plan.layout.nodes[plan.placement.coordinator]),
-        let better = try? search.on(cluster).best()
-      else { return nil }
-      return WhatIf(change: change, prediction: better.prediction)
+  ///
+  /// - Parameter progress: of all changes' searches together, each taken to be as long as the others.
+  public static func all(
+    _ plan: Plan, _ search: PlanSearch, progress: @escaping PlanSearch.Progress = { _, _ in }
+  ) -> [WhatIf] {
+    let coordinator = plan.layout.nodes[plan.placement.coordinator]
+    let changes = Change.all(plan.prediction.decode).compactMap { change in
+      plan.cluster.changed(change, coordinator: coordinator).map { (change, cluster: $0) }
+    }
+    return changes.enumerated().compactMap { place, changed in
+      let better = try? search.on(changed.cluster).best { done, total in
+        progress(place * total + done, changes.count * total)
+      }
+      return better.map { WhatIf(change: changed.0, prediction: $0.prediction) }
     }
     .sorted { $0.prediction.seconds < $1.prediction.seconds }
   }

@@ -24,8 +24,9 @@ public struct Efficiency: Sendable, Equatable, Codable {
   public var floatProducts = 0.40
   /// Of the f32 peak, in attention's own products. The kernel alone has 0.75 with AVX2.
   public var attention = 0.60
-  /// Of the top-k, for one score of one token; one thread. Assumed.
-  public var secondsPerScore = 8e-9
+  /// Of the top-k, for one score of one token; one thread. Measured on the two cores of Zen 5, 64 experts of which 8 run:
+  /// 20, as what the router's gates took (8.6 ms for 512 tokens in 7 layers) less their products.
+  public var secondsPerScore = 20e-9
   /// To wake the threads for a product and to wait for the last one. Assumed.
   public var secondsPerJob = 3e-6
   /// Along rows, one thread. Measured by `flotilla calibrate` on the two-core machine with AVX-512.

@@ -1,4 +1,5 @@
 import ExpertParallel
+import Kernels
 
 /// One layer's routed experts: from the coordinator's rows to the sum that it adds, for one batch of tokens.
 struct ExchangeModel {
@@ -98,13 +99,21 @@ struct ExchangeModel {
     }
     var gate = Phase(
       .gate, costs.gate, rows: tokens, layout.speeds[router].duration(costs.gate, rows: tokens, efficiency))
-    let scores = Double(tokens * costs.configuration.routedExperts)
-    gate.overheadSeconds += scores * efficiency.secondsPerScore
-    gate.seconds += scores * efficiency.secondsPerScore
+    let choosing = choosingSeconds(tokens, threads: layout.threads[router])
+    gate.overheadSeconds += choosing
+    gate.seconds += choosing
     exchange.toRouter = way
     exchange.gate = gate
     exchange.routerBusy = gate.seconds
     return way.seconds + gate.seconds
+  }
+
+  /// Of the top-k, in tiles of some tokens, each one thread's.
+  private func choosingSeconds(_ tokens: Int, threads: Int) -> Double {
+    let (experts, k) = (costs.configuration.routedExperts, costs.configuration.expertsPerToken)
+    let tokensPerTile = max(1, Compute.operationsPerTile / (experts * (k + 4)))
+    let tiles = (tokens + tokensPerTile - 1) / tokensPerTile
+    return Double(tokens * experts) * efficiency.secondsPerScore / Double(max(1, min(threads, tiles)))
   }
 
   struct Host {

@@ -68,17 +68,20 @@ public struct PlanSearch: Sendable {
     return shortage.missingBytes > 0 ? shortage : nil
   }
 
+  /// Told how many of all groups of nodes have been looked at: from any thread, one at a time.
+  public typealias Progress = @Sendable (_ done: Int, _ total: Int) -> Void
+
   /// - Throws: ``Shortage`` where no placement fits.
-  public func best() throws(Shortage) -> Plan {
+  public func best(progress: Progress = { _, _ in }) throws(Shortage) -> Plan {
     var seen: Set<[Int]> = []
     let groups = orders.flatMap(groups).filter { seen.insert($0.nodes + $0.kinds).inserted }
-    guard let best = fastest(of: groups) else { throw Shortage(rooms, denseSlices) }
+    guard let best = fastest(of: groups, progress) else { throw Shortage(rooms, denseSlices) }
     return plan(best)
   }
 
   /// On all cores; of equal ones the first, as on one.
-  private func fastest(of groups: [Group]) -> Scored? {
-    let found = Mutex([Scored?](repeating: nil, count: groups.count))
+  private func fastest(of groups: [Group], _ progress: Progress) -> Scored? {
+    let found = Mutex((done: 0, best: [Scored?](repeating: nil, count: groups.count)))
     DispatchQueue.concurrentPerform(iterations: groups.count) { index in
       var best: Scored?
       _ = search(groups[index]) {
@@ -86,9 +89,13 @@ public struct PlanSearch: Sendable {
         return true
       }
       let kept = best
-      found.withLock { $0[index] = kept }
+      found.withLock {
+        $0.best[index] = kept
+        $0.done += 1
+        progress($0.done, groups.count)
+      }
     }
-    return found.withLock { $0 }.compactMap(\.self).reduce(nil as Scored?) { best, other in
+    return found.withLock { $0.best }.compactMap(\.self).reduce(nil as Scored?) { best, other in
       other.seconds < best?.seconds ?? .infinity ? other : best
     }
   }

@@ -7,6 +7,7 @@ import Inference
 import Kernels
 import Planning
 import Reporting
+import Synchronization
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -149,11 +150,11 @@ struct PlanCommand: ParsableCommand {
       costs, on: description, workload: workload, sample: sample, denseSlices: denseSlices)
     let plan: Plan
     do {
-      plan = try search.best()
+      plan = try search.best(progress: Self.progress("Looking for the fastest placement"))
     } catch {
       throw try refused(error, search, subject, description)
     }
-    let whatIfs = WhatIf.all(plan, search)
+    let whatIfs = WhatIf.all(plan, search, progress: Self.progress("Looking at what purchases would gain"))
     let comparisons = Comparison.all(plan)
     let folder = output.map {
       PlanFolder($0, plan, prepared: subject.prepared.map { $0.folder.path }, cacheType: cacheType)
@@ -170,6 +171,12 @@ struct PlanCommand: ParsableCommand {
     guard let folder else { return }
     try folder.write(page: page.markdown())
     StandardError.write("Wrote \(printable(folder.folder.path)).\n")
+  }
+
+  /// A line for a search, removed with the closure.
+  private static func progress(_ label: String) -> PlanSearch.Progress {
+    let line = Mutex(ProgressLine(label, .groups))
+    return { done, total in line.withLock { $0.update(done, of: total) } }
   }
 
   private func given(

@@ -5,8 +5,9 @@ import Reporting
 /// How far long work is, on standard error: one line that is rewritten on a terminal; elsewhere a plain line
 /// every few seconds, so that logs stay short.
 final class ProgressLine {
-  /// How amounts are shown.
-  enum Unit { case bytes, tokens, steps }
+  /// How amounts are shown. Steps take longer or shorter, so they say nothing about the time that is left; groups of
+  /// nodes do.
+  enum Unit { case bytes, tokens, steps, groups }
 
   private let label: String
   private let unit: Unit
@@ -69,7 +70,7 @@ final class ProgressLine {
     let amount: (Double) -> String = { value in
       switch unit {
       case .bytes: Format.bytes(Int(value))
-      case .tokens, .steps: Format.count(Int(value))
+      case .tokens, .steps, .groups: Format.count(Int(value))
       }
     }
     let share = total > 0 ? min(100, Int(Double(done) / Double(total) * 100)) : 0
@@ -77,7 +78,7 @@ final class ProgressLine {
     if unit == .tokens { text += " tokens" }
     guard done > 0, seconds >= firstEstimate, unit != .steps else { return text }
     let rate = Double(done) / seconds
-    text += ", \(amount(rate))/s"
+    if unit != .groups { text += ", \(amount(rate))/s" }
     if done < total { text += ", \(timeLeft(Double(total - done) / rate)) left" }
     return text
   }
