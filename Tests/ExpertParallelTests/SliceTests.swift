@@ -114,6 +114,8 @@ struct SliceTests {
     #expect(near.fabric.divides(tokens: 32) && !near.fabric.divides(tokens: 33))
     #expect(near.equals(try near.combine(ticket), tokens, layer: 1))
     #expect(near.fabric.divides(tokens: 33))
+    let shape = SliceShape(columns: 6, encoding: .f32, rows: 70)
+    #expect(near.fabric.tokensPerQuestion(300, of: shape) == 128 && far.fabric.tokensPerQuestion(300, of: shape) == 300)
     #expect(try !fleet(slices: [], host: "here").fabric.divides(tokens: 1))
   }
 
@@ -123,10 +125,17 @@ struct SliceTests {
     let small = WireShape(hidden: 6, experts: 8, expertsPerToken: 2, layers: 4, ranks: 4, maxMessageBytes: 900)
     let placement = try Placement.contiguous(experts: 8, ranks: 4).dividing(among: [1])
     let narrow = Fleet(shape: small, placement: placement)
-    let two = randomTokens(2, 6, &random)
-    #expect(try share(narrow, .head, layer: 0, two).own == 0..<200)
-    let found = try share(narrow, .down, layer: 0, two)
-    #expect(found.own == 0..<48 && found.rows == expected(.down, layer: 0, two))
+    // 88 of 200 rows of the head come back, in f32 and behind 64 bytes.
+    let head = SliceShape(columns: 6, encoding: .f32, rows: 200)
+    #expect(narrow.fabric.tokensPerQuestion(3, of: head) == 2 && narrow.fabric.tokensPerQuestion(1, of: head) == 1)
+    let three = randomTokens(3, 6, &random)
+    #expect(try share(narrow, .head, layer: 0, three).own == 0..<200)
+    let found = try share(narrow, .head, layer: 0, Array(three.prefix(2)))
+    #expect(found.own == 0..<112 && found.rows == expected(.head, layer: 0, Array(three.prefix(2))))
+    // One panel, the coordinator's.
+    #expect(narrow.fabric.tokensPerQuestion(3, of: SliceShape(columns: 6, encoding: .f32, rows: 16)) == 3)
+    // Not even one: all at once, alone.
+    #expect(narrow.fabric.tokensPerQuestion(3, of: SliceShape(columns: 6, encoding: .f32, rows: 500)) == 3)
   }
 
   @Test("Shares are whole panels, cover all rows and differ by at most one panel")

@@ -53,27 +53,84 @@ extension Engine {
 
 @Suite("Built-in model")
 struct BuiltInModelTests {
-  @Test("200 questions, greedy: token for token as recorded")
-  func questions() throws {
+  private struct Question {
+    let prompt: [Int]
+    /// Of transformers, greedy.
+    let recorded: [Int]
+    let answer: String
+    let isRecordedRight: Bool
+
+    func isRight(_ output: Output) -> Bool { output.text.trimmingCharacters(in: .whitespacesAndNewlines) == answer }
+  }
+
+  private func questions() throws -> [Question] {
     let lines = String(decoding: try Fixtures.data("abacus/questions.jsonl"), as: UTF8.self).split(separator: "\n")
-    let questions = try lines.map { try StrictJSON.parse(Data($0.utf8)).object! }
+    return try lines.map {
+      let fields = try StrictJSON.parse(Data($0.utf8)).object!
+      return Question(
+        prompt: fields["prompt_ids"]!.array!.map { $0.int! }, recorded: fields["greedy_ids"]!.array!.map { $0.int! },
+        answer: fields["answer"]!.jsonString!.text, isRecordedRight: fields["correct"]!.bool!)
+    }
+  }
+
+  private func outputs(_ engine: Engine, _ questions: [Question]) throws -> [Output] {
+    try engine.outputs(
+      questions.map { GenerationRequest(prompt: $0.prompt, maxTokens: 512 - $0.prompt.count) })
+  }
+
+  @Test("200 questions, greedy: token for token as recorded")
+  func exact() throws {
+    let questions = try questions()
     #expect(questions.count == 200)
-    let engine = try session(abacus) { $0.formats = "f32" }.engine!
-    let requests = questions.map { question in
-      GenerationRequest(
-        prompt: question["prompt_ids"]!.array!.map { $0.int! },
-        maxTokens: 512 - question["prompt_ids"]!.array!.count)
-    }
-    let outputs = try engine.outputs(requests)
-    var correct = 0
+    let outputs = try outputs(session(abacus) { $0.formats = "f32" }.engine!, questions)
     for (question, output) in zip(questions, outputs) {
-      #expect(output.ids == question["greedy_ids"]!.array!.map { $0.int! }, "\(question["question"]!)")
-      let answer = output.text.trimmingCharacters(in: .whitespacesAndNewlines)
-      let isCorrect = answer == question["answer"]!.jsonString!.text
-      #expect(isCorrect == question["correct"]!.bool!)
-      correct += isCorrect ? 1 : 0
+      #expect(output.ids == question.recorded, "\(question.answer)")
+      #expect(question.isRight(output) == question.isRecordedRight)
     }
+    let correct = zip(questions, outputs).count { $0.isRight($1) }
     print("Built-in model: \(correct) of 200 answers are right")
+  }
+
+  /// Logits of every recorded token, `[tokens][V]`, question by question.
+  private func logits(_ format: String, _ questions: [Question]) throws -> [[Float]] {
+    let engine = try session(abacus) { $0.formats = format }.engine!
+    var rows: [[Float]] = []
+    for question in questions {
+      let tokens = question.prompt + question.recorded.dropLast()
+      var batch = Batch()
+      let cache = engine.model.makeCache(capacity: tokens.count)
+      batch.append(Segment(cache: cache, firstPosition: 0, count: tokens.count, form: .expanded), tokens: tokens)
+      let hidden = try engine.model.forward(batch, fabric: engine.fabric)
+      for row in question.prompt.count - 1..<tokens.count {
+        rows.append(Array(try engine.model.logits(of: [row], in: hidden, fabric: engine.fabric)[0]))
+      }
+    }
+    return rows
+  }
+
+  @Test("In 4 bits: right answers within a point of f32, and close to its probabilities")
+  func quantised() throws {
+    let questions = try questions()
+    let outputs = try outputs(session(abacus) { $0.formats = "q4_K" }.engine!, questions)
+    let correct = zip(questions, outputs).count { $0.isRight($1) }
+    #expect(correct >= questions.count { $0.isRecordedRight } - 2)
+    let base = try logits("f32", questions)
+    let truths = questions.flatMap(\.recorded)
+    let comparisons = zip(zip(try logits("q4_K", questions), base), truths).map { rows, truth in
+      rows.0.withUnsafeBufferPointer { logits in
+        rows.1.withUnsafeBufferPointer { TokenComparison(logits, base: $0, truth: truth) }
+      }
+    }
+    func mean(_ value: (TokenComparison) -> Double) -> Double {
+      comparisons.reduce(0) { $0 + value($1) } / Double(comparisons.count)
+    }
+    let divergence = mean(\.divergence)
+    let same = mean { $0.score.best == $0.base.best ? 1 : 0 }
+    let perplexities = (mean(\.base.negativeLogLikelihood), mean(\.score.negativeLogLikelihood))
+    #expect(divergence < 1e-4 && same > 0.9995)
+    print(
+      "Built-in model in q4_K: \(correct) of 200 right; \(comparisons.count) tokens: mean KL divergence \(divergence), "
+        + "the same most probable token \(same), perplexity \(exp(perplexities.1)), in f32 \(exp(perplexities.0))")
   }
 }
 

@@ -19,6 +19,11 @@ public protocol ExpertFabric: AnyObject {
   /// Whether other ranks hold rows of the dense part's matrices and compute theirs for so many tokens.
   func divides(tokens: Int) -> Bool
 
+  /// How many of some tokens a product is divided for at a time; all of them where it is not divided.
+  ///
+  /// - Parameter whole: all ranks' rows.
+  func tokensPerQuestion(_ tokens: Int, of whole: SliceShape) -> Int
+
   /// Computes a product whose output rows are divided: `own` is called once with the rows that are this rank's, while
   /// the other ranks compute theirs. With nobody to divide them among, all rows are.
   func share(_ product: SlicedProduct, own: (Range<Int>) -> Void) throws
@@ -26,6 +31,7 @@ public protocol ExpertFabric: AnyObject {
 
 extension ExpertFabric {
   public func divides(tokens: Int) -> Bool { false }
+  public func tokensPerQuestion(_ tokens: Int, of whole: SliceShape) -> Int { tokens }
   public func share(_ product: SlicedProduct, own: (Range<Int>) -> Void) throws { own(0..<product.output.columns) }
 }
 

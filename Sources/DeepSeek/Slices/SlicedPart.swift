@@ -59,4 +59,9 @@ public struct SlicedProduct {
     self.input = input
     self.output = output
   }
+
+  /// Of all ranks' rows together.
+  public var wholeShape: SliceShape {
+    SliceShape(columns: input.columns, encoding: input.encoding, rows: output.columns)
+  }
 }

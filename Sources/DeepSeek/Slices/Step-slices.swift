@@ -5,7 +5,8 @@ extension Step {
   func multiply(
     _ part: SlicedPart, layer: Int, _ input: ProductInput, _ weights: PackedMatrix, into output: ActivationRows
   ) throws {
-    try inQuestions(of: input.count) { rows in
+    let whole = SliceShape(columns: input.columns, encoding: input.encoding, rows: weights.rows)
+    try inQuestions(input.count, of: whole) { rows in
       let (input, output) = (input[rows: rows], output[rows: rows])
       try fabric.share(SlicedProduct(part, layer: layer, input: input, output: output)) { own in
         compute.multiply(input, weights, rows: own, into: output)
@@ -16,7 +17,8 @@ extension Step {
   /// A dense layer's feed-forward, divided.
   func divide(_ network: FeedForward, layer: Int, _ input: ActivationRows, into output: ActivationRows) throws {
     let encoded = compute.encode(input, as: network.encoding, in: workspace.encoded)
-    try inQuestions(of: input.count) { rows in
+    let whole = SliceShape(columns: encoded.columns, encoding: encoded.encoding, rows: network.intermediate)
+    try inQuestions(input.count, of: whole) { rows in
       let gated = workspace.gated.rows(rows.count, columns: network.intermediate)
       try activate(network, layer: layer, encoded[rows: rows], into: gated)
       let output = output[rows: rows]
@@ -36,9 +38,10 @@ extension Step {
     }
   }
 
-  /// Some of the rows at a time where other ranks are asked, else all at once.
-  private func inQuestions(of rows: Int, _ body: (Range<Int>) throws -> Void) rethrows {
-    let most = fabric.divides(tokens: rows) ? SliceShare.mostTokens : rows
-    for first in stride(from: 0, to: rows, by: max(most, 1)) { try body(first..<min(first + most, rows)) }
+  /// As many tokens at a time as other ranks are asked about, or all at once.
+  private func inQuestions(_ tokens: Int, of whole: SliceShape, _ body: (Range<Int>) throws -> Void) rethrows {
+    guard tokens > 0 else { return }
+    let most = fabric.tokensPerQuestion(tokens, of: whole)
+    for first in stride(from: 0, to: tokens, by: most) { try body(first..<min(first + most, tokens)) }
   }
 }

@@ -9,8 +9,13 @@ extension CoordinatorFabric {
     return tokens <= SliceShare.mostTokensBesideExperts || (areSlicesNear && underWay.isEmpty)
   }
 
+  public func tokensPerQuestion(_ tokens: Int, of whole: SliceShape) -> Int {
+    let most = divides(tokens: tokens) ? mostTokens(of: whole) : 0
+    return most > 0 ? min(most, tokens) : tokens
+  }
+
   public func share(_ product: SlicedProduct, own: (Range<Int>) -> Void) throws {
-    guard let share = node.placement.share(of: node.exchange.rank), fits(product) else {
+    guard let share = node.placement.share(of: node.exchange.rank), isOneQuestion(product) else {
       return own(0..<product.output.columns)
     }
     let start = Clock.seconds
@@ -38,12 +43,19 @@ extension CoordinatorFabric {
     }
   }
 
-  /// Whether messages there and back are within limits.
-  private func fits(_ product: SlicedProduct) -> Bool {
-    let (tokens, columns) = (product.input.count, product.input.columns)
-    let there = SliceMessage.byteCount(tokens: tokens, columns: columns, encoding: product.input.encoding)
-    let back = SliceRowsMessage.byteCount(tokens: tokens, rows: product.output.columns)
-    let isOneQuestion = (1...SliceShare.mostTokens).contains(tokens)
-    return isOneQuestion && divides(tokens: tokens) && max(there, back) <= shape.maxMessageBytes
+  private func isOneQuestion(_ product: SlicedProduct) -> Bool {
+    let (tokens, whole) = (product.input.count, product.wholeShape)
+    return tokens > 0 && divides(tokens: tokens) && tokens <= mostTokens(of: whole)
+  }
+
+  /// As many as the messages there and back have room for; 0 where that is none.
+  private func mostTokens(of whole: SliceShape) -> Int {
+    // Behind the coordinator's own, the first share is the largest; of small matrices it is nothing, and nobody is asked.
+    let rows = node.placement.share(at: 1).rows(of: whole.rows).count
+    guard rows > 0 else { return SliceShare.mostTokens }
+    func room(_ bytes: (_ tokens: Int) -> Int) -> Int { (shape.maxMessageBytes - bytes(0)) / (bytes(1) - bytes(0)) }
+    let there = room { SliceMessage.byteCount(tokens: $0, columns: whole.columns, encoding: whole.encoding) }
+    let back = room { SliceRowsMessage.byteCount(tokens: $0, rows: rows) }
+    return min(SliceShare.mostTokens, there, back)
   }
 }

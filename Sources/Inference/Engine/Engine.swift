@@ -10,7 +10,7 @@ public final class Engine {
   public let model: Model
   public let limits: EngineLimits
   public internal(set) var statistics = EngineStatistics()
-  let fabric: any ExpertFabric
+  package let fabric: any ExpertFabric
   let tokenizer: Tokenizer?
   let sampler: Sampler
   var active: [GeneratedSequence] = []

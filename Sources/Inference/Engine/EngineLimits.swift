@@ -21,11 +21,14 @@ public struct EngineLimits: Sendable, Equatable {
   /// run are read again at speed.
   static func absorbedRows(sequences: Int) -> Int { max(sequences, 32) }
 
+  /// Rows whose logits are computed in one go: one of each sequence, and some of a text that is scored.
+  static func logitsRows(sequences: Int) -> Int { max(sequences, 16) }
+
   /// Memory for the steps of such an engine.
   public func workspace(_ configuration: ModelConfiguration, cacheFormat: CacheFormat, compute: Compute) -> Workspace {
     Workspace(
       configuration, maxRows: prefillChunk + maxSequences,
-      maxAbsorbedRows: Self.absorbedRows(sequences: maxSequences), maxLogits: max(maxSequences, 16),
+      maxAbsorbedRows: Self.absorbedRows(sequences: maxSequences), maxLogits: Self.logitsRows(sequences: maxSequences),
       cacheFormat: cacheFormat, compute: compute)
   }
 }

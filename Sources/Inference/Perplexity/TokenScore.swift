@@ -37,7 +37,7 @@ public struct TokenComparison: Sendable, Equatable {
   /// - Parameters:
   ///   - logits: `[V]` of the run.
   ///   - base: `[V]` of the base.
-  init(_ logits: UnsafeBufferPointer<Float>, base: UnsafeBufferPointer<Float>, truth: Int) {
+  package init(_ logits: UnsafeBufferPointer<Float>, base: UnsafeBufferPointer<Float>, truth: Int) {
     precondition(logits.count == base.count)
     let (sum, baseSum) = (LogSum(logits), LogSum(base))
     var divergence = 0.0

@@ -93,7 +93,8 @@ public struct MemoryPlan {
       + c.latentRank + c.ropeDimension + widest + c.hidden / 2
     let latentQueries = 2 * EngineLimits.absorbedRows(sequences: sequences) * c.heads * c.latentRank
     let divided = 2 * min(rows, SliceShare.mostTokens) * c.denseIntermediate
-    return 4 * (rows * perRow + latentQueries + divided + 16 * c.vocabularySize)
+    let logits = EngineLimits.logitsRows(sequences: sequences) * c.vocabularySize
+    return 4 * (rows * perRow + latentQueries + divided + logits)
       + Workspace.attentionBytes(c, cacheFormat: cacheFormat, threads: threads)
   }
 }

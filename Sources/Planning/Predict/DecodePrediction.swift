@@ -54,8 +54,8 @@ public struct DecodePrediction: Sendable {
   static func attention(_ model: RunModel, _ workload: Workload, depth: Int) -> Phase {
     let (costs, speed, efficiency) = (model.costs, model.coordinatorSpeed, model.efficiency)
     let rows = workload.sequences
-    let cut = PromptCut(0..<rows, workload, model.placement)
-    let isDivided = model.divides(rows: rows, besideExperts: cut.overlaps)
+    // Not cut into parts, so no experts run meanwhile.
+    let isDivided = model.divides(rows: rows, besideExperts: false)
     let work = (isDivided ? costs.attention - costs.divisibleAttention.work : costs.attention) + costs.absorbed
     let positions = Double(rows * depth)
     let cache = Work(otherBytes: positions * costs.cacheBytesPerLayer)
