@@ -52,10 +52,11 @@ final class MicroBatch {
     step.observer?.layerDone(layer.index, hidden: hidden)
   }
 
-  /// Cuts a step's rows into at most `most` parts of about equal size, none smaller than `leastRows`. A step that only
-  /// generates is not cut, however many sequences it has: two halves visit more experts than the whole.
+  /// Cuts a step's rows into at most `most` parts of about equal size, for each of which there are `leastRows` rows of
+  /// prompts. Generated tokens alone are not cut, however many sequences there are: two halves visit more experts than the
+  /// whole.
   static func cut(_ batch: Batch, most: Int, workspace: Workspace) -> [MicroBatch] {
-    let count = batch.absorbedRows == batch.rows ? 1 : max(1, min(most, batch.rows / leastRows))
+    let count = max(1, min(most, (batch.rows - batch.absorbedRows) / leastRows))
     return (0..<count).map { part in
       MicroBatch(
         batch, rows: part * batch.rows / count..<(part + 1) * batch.rows / count, workspace: workspace)

@@ -102,14 +102,17 @@ extension Compute {
 
   /// A product of fewer is one thread's: microseconds.
   public static let multiplyAddsPerTile = 65_536
+  /// Of a tile of several panels: a tenth of a millisecond of one thread. Messages are looked at between tiles.
+  private static let mostMultiplyAddsPerTile = 16_000_000
 
-  /// Tiles of some 65,000 multiply-adds or more, four for each thread when there is enough work. Kernels of
-  /// f32 rows take eight panels at once; where that would leave threads idle, fewer.
+  /// Tiles of some 65,000 multiply-adds or more, four for each thread when there is enough work, and more where these would
+  /// take longer than messages may wait. Kernels of f32 rows take eight panels at once; where that would leave threads
+  /// idle, fewer.
   private func panelsPerTile(_ panels: Int, of weights: PackedMatrix, tokens: Int) -> Int {
     let panelWork = max(1, weights.columns * PackedMatrix.panelRows * tokens)
     if pool.threads == 1 { return max(1, min(panels, 2_000_000 / panelWork)) }
     let smallest = max(1, Self.multiplyAddsPerTile / panelWork)
-    let fair = max(1, panels / (pool.threads * 4))
+    let fair = max(1, min(panels / (pool.threads * 4), Self.mostMultiplyAddsPerTile / panelWork))
     let atOnce = weights.format.encoding == .q8 ? 1 : min(8, (panels + pool.threads - 1) / pool.threads)
     return max(smallest, (fair + atOnce - 1) / atOnce * atOnce)
   }

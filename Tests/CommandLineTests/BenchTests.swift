@@ -36,6 +36,23 @@ struct BenchTests {
     #expect(csv.count == 3 && csv[0].hasPrefix("flotilla,backend,test,"))
   }
 
+  @Test("A kept calibration that is damaged is said, and stops nothing")
+  func damagedCalibration() throws {
+    try withTemporaryPath { path in
+      let run = try Run(["calibrate", "-r", "2", "-t", "1"], environment: ["XDG_CACHE_HOME": path])
+      #expect(run.status == 0, "\(run.errors)")
+      let kept = URL(filePath: path).appending(path: "flotilla")
+      for file in try FileManager.default.contentsOfDirectory(at: kept, includingPropertiesForKeys: nil) {
+        try Data("{".utf8).write(to: file)
+      }
+      let bench = try Run(
+        ["bench", "-p", "8", "-n", "0", "-r", "1", "-q", "-o", "jsonl"],
+        environment: ["XDG_CACHE_HOME": path])
+      #expect(bench.status == 0 && bench.errors.contains("warning: ") && bench.errors.contains("calibration-"))
+      #expect(try StrictJSON.parse(bench.output)["read_limit"] == nil)
+    }
+  }
+
   @Test("A calibration gives the limits; one that is wrong is refused before anything is loaded")
   func calibration() throws {
     try withTemporaryPath { path in

@@ -44,6 +44,24 @@ struct BitsTests {
     }
   }
 
+  @Test("Long prompts, whose dense part is divided while no experts run: one, two and three questions a product")
+  func longPrompts() throws {
+    try withTemporaryFolder { folder in
+      let model = folder.appending(path: "mini").filePath
+      _ = try flotilla(["synthesize", model, "--like", "mini", "--seed", "3", "--quiet"], ranks: nil)
+      for tokens in [33, 129, 257] {
+        let prompt = (0..<tokens).map { String($0 * 7 % 300) }.joined(separator: ",")
+        let arguments = ["trace", model, "--sha256", "--greedy", "2", "--token-ids", prompt, "--quant", "q4_K"]
+        let expected = try flotilla(arguments, ranks: nil)
+        #expect(expected.status == 0, "\(expected.errors)")
+        for options in [["--micro-batches", "1"], ["--micro-batches", "2", "--prefill-chunk", "200"]] {
+          let found = try flotilla(arguments + options + ["--dense-slices", "host"], ranks: 3)
+          #expect(found.output == expected.output, "\(tokens) tokens, \(options): \(found.errors)")
+        }
+      }
+    }
+  }
+
   @Test("Super-blocks of 256 columns, with rows encoded on the wire", arguments: ["q4_K", "Q4_K_M"])
   func superBlocks(format: String) throws {
     try withTemporaryFolder { folder in

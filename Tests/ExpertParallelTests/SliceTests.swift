@@ -134,7 +134,7 @@ struct SliceTests {
     #expect(found.own == 0..<112 && found.rows == expected(.head, layer: 0, Array(three.prefix(2))))
     // One panel, the coordinator's.
     #expect(narrow.fabric.tokensPerQuestion(3, of: SliceShape(columns: 6, encoding: .f32, rows: 16)) == 3)
-    // Not even one: all at once, alone.
+    // Not even one: alone.
     #expect(narrow.fabric.tokensPerQuestion(3, of: SliceShape(columns: 6, encoding: .f32, rows: 500)) == 3)
   }
 

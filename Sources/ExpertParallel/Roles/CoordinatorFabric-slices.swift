@@ -10,8 +10,9 @@ extension CoordinatorFabric {
   }
 
   public func tokensPerQuestion(_ tokens: Int, of whole: SliceShape) -> Int {
-    let most = divides(tokens: tokens) ? mostTokens(of: whole) : 0
-    return most > 0 ? min(most, tokens) : tokens
+    guard divides(tokens: tokens) else { return tokens }
+    let most = mostTokens(of: whole)
+    return min(most > 0 ? most : SliceShare.mostTokens, tokens)
   }
 
   public func share(_ product: SlicedProduct, own: (Range<Int>) -> Void) throws {

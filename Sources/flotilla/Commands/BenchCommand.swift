@@ -50,7 +50,7 @@ struct BenchCommand: ParsableCommand {
     try DistributedRun.perform(options, isQuiet: quiet) { session in
       guard session.isCoordinator else { return }
       let setup = session.benchSetup
-      let limits = try (given ?? kept(session.fleet.hostName)).map { BenchLimits($0, setup) } ?? BenchLimits()
+      let limits = (given ?? kept(session.fleet.hostName)).map { BenchLimits($0, setup) } ?? BenchLimits()
       let bench = Bench(
         session, repetitions: bench.repetitions, warmsUp: bench.warmup, seed: bench.seed,
         isInterrupted: { Fleet.isInterrupted })
@@ -61,11 +61,16 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  /// The calibration of this host, if there is one.
-  private func kept(_ host: String) throws -> Calibration? {
+  /// The calibration of this host, if there is one. Nobody asked for it, so one that cannot be read stops nothing.
+  private func kept(_ host: String) -> Calibration? {
     let file = Calibration.defaultFile(host: host)
     guard FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) else { return nil }
-    return try Calibration.load(file)
+    do {
+      return try Calibration.load(file)
+    } catch {
+      warn("\(error); measured without it. flotilla calibrate writes it anew")
+      return nil
+    }
   }
 
   /// Writes each test when it is done; an interruption ends with what there is.
