@@ -119,3 +119,21 @@ import Testing
     #expect(silent.domains == [all] && silent.count(in: all) == 8)
   }
 }
+
+@Suite struct CoreTurnsTests {
+  /// On a thread of its own: turns are the thread's.
+  @Test("Linux from 6.12 on keeps to the turns that are asked for, if it lets us; older ones do not know them")
+  func shortened() throws {
+    final class Found: @unchecked Sendable { var turns: UInt64? }
+    let (found, done) = (Found(), DispatchSemaphore(value: 0))
+    Thread.detachNewThread {
+      found.turns = CoreTurns.shorten()
+      done.signal()
+    }
+    done.wait()
+    let version = ProcessInfo.processInfo.operatingSystemVersion
+    let isKnown = (version.majorVersion, version.minorVersion) >= (6, 12)
+    // A container may forbid it.
+    #expect(found.turns == nil || isKnown && found.turns == CoreTurns.shortest)
+  }
+}

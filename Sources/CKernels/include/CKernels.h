@@ -177,6 +177,11 @@ bool fk_thread_processors(uint64_t bits[FK_PROCESSOR_WORDS]);
 /// Keeps the calling thread, and those that it starts from now on, on these processors; false if it cannot.
 bool fk_keep_thread_on(const uint64_t bits[FK_PROCESSOR_WORDS]);
 
+/// Asks for turns of so many nanoseconds, 100,000 or more, where the calling thread, or one that it starts from now on,
+/// shares a processor with others. Linux 6.12 and later then let it run sooner after it has waited. What the system says
+/// that turns are now: 0 from one that does not know such, or where the thread is not scheduled as usual.
+uint64_t fk_shorten_turns(uint64_t nanoseconds);
+
 /// Sets round-to-nearest, gradual underflow and masked exceptions for the calling thread.
 void fk_set_float_environment(void);
 

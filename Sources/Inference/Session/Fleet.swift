@@ -42,6 +42,7 @@ public final class Fleet {
       cores = CoreShare(of: 0, masks: [processors], on: machine)
       return
     }
+    CoreTurns.shorten()
     let session = try MPISession.start()
     self.session = session
     coordinator = try Self.agree(on: hub, session.world)
