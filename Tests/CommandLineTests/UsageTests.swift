@@ -95,7 +95,8 @@ struct UsageTests {
       ),
       (
         ["prepare", "a", "b", "--quant", "experts=q5"],
-        "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"q5\""
+        "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"q5\"; "
+          + "use q6_K"
       ),
       (
         ["perplexity", "-f", "a", "--kl-base", "q4_K,head"],
@@ -119,7 +120,7 @@ struct UsageTests {
       (
         ["prepare", "a", "b", "--quant", "experts=f16"],
         "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"f16\"; "
-          + "did you mean bf16?"
+          + "f16 is no run format: use f32, which loses nothing, or bf16"
       ),
       (
         ["generate", "DeepSeek-V2-Lite"],
