@@ -92,4 +92,4 @@ struct BenchCommand: ParsableCommand {
   }
 }
 
-extension BenchFormat: ExpressibleByArgument {}
+extension BenchFormat: AnyCaseArgument {}
