@@ -80,7 +80,9 @@ struct Flotilla: ParsableCommand {
         throw error
       }
       if let unknown = names.unknown(in: arguments.dropFirst()) {
-        let advice = unknown.meant.map { "Did you mean \($0)?" } ?? "flotilla \(command) --help lists them."
+        let advice =
+          OptionNames.advice(unknown.option) ?? unknown.meant.map { "Did you mean \($0)?" }
+          ?? "flotilla \(command) --help lists them."
         throw UsageError("no option \"\(printable(unknown.option, limit: 40))\". \(advice)")
       }
       let joined = [command] + names.joiningNegatives(in: arguments.dropFirst())

@@ -71,6 +71,7 @@ struct BenchTests {
   func context() throws {
     let run = try bench(["-d", "100000"])
     #expect(run.status == 2)
-    #expect(run.errors.hasPrefix("error: context size: expected 1 to "))
+    #expect(run.errors.hasPrefix("error: context size of -p, -n, -d, -pg: expected 1 to "))
+    #expect(run.errors.contains("\nhint: give fewer tokens; the maximum is max_position_embeddings "))
   }
 }

@@ -95,7 +95,9 @@ struct DownloadTests {
     #expect(run.status == 2 && run.output == [])
     #expect(
       run.errors.hasPrefix(
-        "error: MODEL: expected a checkpoint or the name of a published model, found \"\(name)\"\nhint: Known are "))
+        "error: MODEL: expected a checkpoint or the name of a published model, found \"\(name)\", a name that is not known, "
+      ))
+    #expect(run.errors.contains("and no file or folder /") && run.errors.contains("/\(name)\nhint: Known are "))
     #expect(run.errors.contains(" DeepSeek-R1,") && run.errors.contains("config.json"))
   }
 }

@@ -73,11 +73,16 @@ struct ExportTests {
       #expect(try Run(["export", path, path + "2", "--type", "bf16", "-q"]).output == [])
       try FileManager.default.removeItem(atPath: path + "2")
     }
-    let unknown = try Run(["export", Self.tiny, "/tmp/unused", "--type", "Q5_K"])
-    #expect(unknown.status == 2)
-    #expect(
-      unknown.errors.hasPrefix(
-        "error: --type: expected one of F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_K_M, found \"Q5_K\".\n"))
+    for (type, advice) in [
+      ("Q5_K", "; use Q6_K"), ("q4_0", "; use Q4_K or Q4_K_M"), ("Q4_K_S", "; use Q4_K or Q4_K_M"),
+      ("fp16", "; use F16"), ("int8", "; use Q8_0"), ("bfloat16", "; use BF16"), ("", ""), ("Q", ""),
+    ] {
+      let unknown = try Run(["export", Self.tiny, "/tmp/unused", "--type", type])
+      #expect(unknown.status == 2)
+      #expect(
+        unknown.errors.hasPrefix(
+          "error: --type: expected one of F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_K_M, found \"\(type)\"\(advice).\n"))
+    }
   }
 
   @Test("Where nothing can be written: the disk's fault, exit code 1")

@@ -53,10 +53,15 @@ struct PerplexityTests {
   func mistakes() throws {
     let missing = try Run(["perplexity", "-f", "/nonexistent"])
     #expect(
-      missing.status == 2 && missing.errors == "error: --file /nonexistent: expected a readable file, found none\n")
+      missing.status == 2
+        && missing.errors == "error: --file /nonexistent: expected a readable file, found nothing there\n")
     let short = try perplexity([], input: "What")
     #expect(
       short.status == 2 && short.errors.hasPrefix("error: text: expected at least 64 tokens, the size of a window"))
+    let long = try Run(["perplexity", "-f", "-", "-c", "100000"], text: Self.text)
+    #expect(long.status == 2 && long.errors.hasPrefix("error: context size of -c: expected 1 to "))
+    let folder = try Run(["perplexity", "-f", "."])
+    #expect(folder.status == 2 && folder.errors == "error: --file .: expected a readable file, found a folder\n")
     let bytes = try Run(["perplexity", "-f", "-"], input: [0xFF])
     #expect(bytes.status == 2 && bytes.errors.hasPrefix("error: standard input: expected UTF-8, found byte 0xff"))
   }

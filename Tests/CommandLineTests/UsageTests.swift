@@ -79,7 +79,9 @@ struct UsageTests {
       ),
       (["calibrate", "--buffer", "0"], "--buffer: expected 1 to 1048576, found 0"),
       (["bench", "-p", "0", "-n", "0"], "nothing to measure: give -p, -n or -pg something above 0."),
-      (["bench", "-pg", "3"], "-pg: expected two numbers P,N, found 1"),
+      (["bench", "-pg", "64"], "-pg: expected two numbers P,N, found 64"),
+      (["bench", "-pg", "64,2,1"], "-pg: expected two numbers P,N, found 64,2,1"),
+      (["bench", "-ngl", "99"], "no option \"-ngl\". Flotilla computes on processors: leave it out."),
       (["bench", "-p", "1,x"], "The value '1,x' is invalid for '-p <list>'"),
       (["bench", "--parallel", "0"], "--parallel: expected 1 to 4096, found 0"),
       (["perplexity"], "Missing expected argument '--file <file>'"),
@@ -95,11 +97,20 @@ struct UsageTests {
       ),
       (
         ["prepare", "a", "b", "--quant", "experts=q5"],
-        "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"q5\""
+        "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"q5\"; "
+          + "use q6_K"
       ),
       (
         ["perplexity", "-f", "a", "--kl-base", "q4_K,head"],
         "--kl-base: format of a part: expected PART=FORMAT, found \"head\""
+      ),
+      (
+        ["inspect", "--quant", "q4_K, head = int8"],
+        "--quant: format of head: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"int8\"; use q8_0"
+      ),
+      (
+        ["inspect", "--quant", ""],
+        "--quant: format: expected one of auto, f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, Q4_K_M, found \"\""
       ),
       (["generate", "--promt", "hi"], "no option \"--promt\". Did you mean --prompt?"),
       (["bench", "tiny", "--reptitions=3"], "no option \"--reptitions\". Did you mean --repetitions?"),
@@ -119,7 +130,7 @@ struct UsageTests {
       (
         ["prepare", "a", "b", "--quant", "experts=f16"],
         "--quant: format of experts: expected one of f32, bf16, fp8, q8_0, q4_1, q4_K, q6_K, found \"f16\"; "
-          + "did you mean bf16?"
+          + "f16 is no run format: use f32, which loses nothing, or bf16"
       ),
       (
         ["generate", "DeepSeek-V2-Lite"],
@@ -175,6 +186,18 @@ struct UsageTests {
     // A path is told as in every command.
     #expect(try Run(["chat", "/nonexistent"]).errors.contains("/nonexistent: checkpoint: expected"))
     #expect(try Run(["plan", "r1"]).errors.contains("Cluster/examples/"))
+  }
+
+  @Test("What is not there is told with its whole path; what was given is named; names in any case")
+  func given() throws {
+    let file = try Run(["inspect", "none.gguf"])
+    #expect(file.status == 2 && file.errors.contains("/none.gguf: checkpoint: expected "), "\(file.errors)")
+    let lock = try Run(["generate", InspectTests.tiny, "-p", "a", "--mlock", "--verify"])
+    #expect(lock.errors.hasPrefix("error: --verify, --mlock: expected a prepared model, found "), "\(lock.errors)")
+    let options = ["--cache-type", "F16", "--dense-slices", "All", "--huge-pages", "OFF"]
+    #expect(try Run(["generate", "-p", "1+1=?", "-n", "1", "-q"] + options).status == 0)
+    let unknown = try Run(["generate", "-p", "a", "--cache-type", "f17"])
+    #expect(unknown.status == 2 && unknown.errors.contains("'auto', 'f32'"), "\(unknown.errors)")
   }
 
   @Test("Words that end other programs are questions where nobody types them")

@@ -98,8 +98,14 @@ struct MemoryPlanTests {
   func beyond() throws {
     var options = RunOptions(model: Fixtures.url("tiny-f32"), version: "test")
     options.contextSize = 257
-    #expect(throws: RequestError("context size: expected 1 to 256 (the model's maximum), found 257")) {
-      _ = try RunSession(options, fleet: Fleet(timeout: .seconds(10), hub: options.coordinator))
+    let maximum = "the maximum is max_position_embeddings of the model's configuration"
+    for (given, subject, advice) in [(nil, "", "lower --ctx-size"), ("-c", " of -c", "give fewer tokens")] {
+      options.contextOptions = given
+      let text =
+        "context size\(subject): expected 1 to 256 (the model's maximum), found 257. Hint: \(advice); \(maximum)"
+      #expect(throws: RequestError(text)) {
+        _ = try RunSession(options, fleet: Fleet(timeout: .seconds(10), hub: options.coordinator))
+      }
     }
   }
 }

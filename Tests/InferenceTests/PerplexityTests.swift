@@ -44,8 +44,7 @@ struct PerplexityRunTests {
 
   private func identity(_ session: RunSession, _ plan: PerplexityPlan = plan) -> LogitsIdentity {
     LogitsIdentity(
-      checkpoint: session.checkpoint.fingerprint, plan: plan, vocabulary: session.configuration.vocabularySize,
-      format: session.formats.description)
+      model: "tiny", session.configuration, plan: plan, format: session.formats.description)
   }
 
   @Test("Scores are those of the logits that a trace gives")
@@ -121,6 +120,17 @@ struct PerplexityRunTests {
     #expect(field(self.identity(session, more)) == "windows")
     let different = try PerplexityPlan(tokens: text.reversed(), window: 16, most: 2, bosToken: 0)
     #expect(field(self.identity(session, different)) == "text")
+    var renamed = identity
+    renamed.model = "other"
+    #expect(try LogitsFile.open(url, wanted: renamed).identity.model == "tiny")
+    var configuration = session.configuration
+    configuration.quantizationBlock = .fp8
+    let coded = LogitsIdentity(model: "tiny", configuration, plan: plan, format: "fp8")
+    #expect(coded.configuration == identity.configuration, "however the weights are stored")
+    configuration.ropeTheta += 1
+    let other = LogitsIdentity(model: "tiny", configuration, plan: plan, format: "f32")
+    let error = #expect(throws: LogitsFileError.self) { try LogitsFile.open(url, wanted: other) }
+    #expect(error?.field == "configuration of the model" && error?.found == identity.configuration + " (tiny)")
     let bytes = try Data(contentsOf: url)
     try bytes.dropLast(4).write(to: url)
     #expect(field(identity) == "size")

@@ -28,6 +28,8 @@ struct PerplexityReportTests {
     let lines = PerplexityReport(PerplexityResult(comparisons, plan, format: "q4_K", baseFormat: "f32")).text
       .split(separator: "\n").map { $0.split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) } }
     #expect(lines[2] == ["Against f32"])
+    let named = PerplexityResult(comparisons, plan, format: "q4_K", baseFormat: "f32", baseModel: "mini")
+    #expect(PerplexityReport(named).text.contains("\nAgainst f32 of mini\n"))
     #expect(lines[3] == ["PPL of the base", "2.7183 ± 0.00000"])
     #expect(lines[4] == ["Mean ln(PPL/base)", "0.375000 ± 0.1250000"])
     #expect(lines[5] == ["Correlation of ln(PPL)", "–"])

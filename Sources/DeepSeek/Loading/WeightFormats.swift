@@ -34,10 +34,12 @@ public struct WeightFormats: Sendable, Equatable {
 
   /// Reads what `--quant` takes: a format, or parts as `experts=q4_K,attention=q8_0`, or both, the format first.
   ///
+  /// Blanks around names do not count.
+  ///
   /// - Parameter natural: the format for parts that are not named where no format comes first.
   /// - Throws: ``WeightFormatsError``.
   public init(parsing text: String, natural: WeightFormat) throws(WeightFormatsError) {
-    var items = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    var items = text.split(separator: ",", omittingEmptySubsequences: false).map(Self.trimmed)
     if let first = items.first, !first.contains("=") {
       items.removeFirst()
       self = try Self.named(first, natural: natural)
@@ -46,7 +48,7 @@ public struct WeightFormats: Sendable, Equatable {
     }
     var said: Set<Part> = []
     for item in items {
-      let sides = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let sides = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(Self.trimmed)
       guard sides.count == 2 else {
         throw WeightFormatsError(subject: "format of a part", expected: "PART=FORMAT", found: "\"\(item)\"")
       }
@@ -89,9 +91,27 @@ public struct WeightFormats: Sendable, Equatable {
       found: "\"\(name)\"" + advice(lowercased))
   }
 
-  /// What was probably meant by a name that is none.
+  private static func trimmed(_ text: Substring) -> String {
+    let start = text.drop(while: \.isWhitespace)
+    return String(start[..<(start.lastIndex { !$0.isWhitespace }.map(start.index(after:)) ?? start.startIndex)])
+  }
+
+  /// What to take for a name that is none.
+  ///
+  /// - Parameter name: in lower case.
   private static func advice(_ name: String) -> String {
+    if name.isEmpty { return "" }
     if name == "q4_0" { return "; use q4_K or q4_1" }
+    switch PrecisionName(name) {
+    case .f32: return "; use f32"
+    case .f16: return "; f16 is no run format: use f32, which loses nothing, or bf16"
+    case .bf16: return "; use bf16"
+    case .fp8: return "; use fp8"
+    case .bits8: return "; use q8_0"
+    case .bits6: return "; use q6_K"
+    case .bits4: return "; use q4_K"
+    case nil: break
+    }
     let usual: [WeightFormat] = [.q4_K, .q8_0, .q6_K, .bf16, .fp8, .f32]
     let bare = name.replacing("_", with: "")
     let meant = usual.first {

@@ -94,6 +94,7 @@ extension RunOptions {
   /// Makes room for what a bench measures, and for no more.
   public mutating func makeRoom(for plan: BenchPlan) {
     contextSize = plan.positions(prefillChunk: prefillChunk)
+    contextOptions = "-p, -n, -d, -pg"
     unreadTokens = BenchPlan.unreadTokens
     parallel = plan.sequences
   }

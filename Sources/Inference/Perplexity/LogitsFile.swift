@@ -1,11 +1,14 @@
 import Checkpoint
 import Crypto
 import Foundation
+import StrictJSON
 
 /// What logits in a file belong to.
 public struct LogitsIdentity: Codable, Sendable, Equatable {
-  /// SHA-256 of configuration and headers of the checkpoint.
-  public var checkpoint: String
+  /// Name of the model's folder or file.
+  public var model: String
+  /// SHA-256 of the configuration, however the weights are stored.
+  public var configuration: String
   /// SHA-256 of the tokens of all windows.
   public var text: String
   public var window: Int
@@ -14,11 +17,14 @@ public struct LogitsIdentity: Codable, Sendable, Equatable {
   /// Run format of the weights.
   public var format: String
 
-  public init(checkpoint: String, plan: PerplexityPlan, vocabulary: Int, format: String) {
-    self.checkpoint = checkpoint
+  public init(model: String, _ configuration: ModelConfiguration, plan: PerplexityPlan, format: String) {
+    self.model = model
+    var stored = configuration
+    (stored.quantizationBlock, stored.mtpLayers) = (nil, 0)
+    self.configuration = "\(Digest(of: Array(CompactJSON.text(stored.json(storage: .f32)).utf8)))"
     window = plan.window
     windows = plan.windows
-    self.vocabulary = vocabulary
+    vocabulary = configuration.vocabularySize
     self.format = format
     var hash = SHA256()
     for index in 0..<plan.windows {
@@ -29,10 +35,13 @@ public struct LogitsIdentity: Codable, Sendable, Equatable {
     text = "\(Digest(hash.finalize()))"
   }
 
-  /// Whether logits of `other` can be compared with these: all but the format is the same.
+  /// Whether logits of `other` can be compared with these: all but name and format is the same.
   func difference(to other: LogitsIdentity) -> (field: String, mine: String, theirs: String)? {
+    guard configuration == other.configuration else {
+      return ("configuration of the model", configuration, "\(other.configuration) (\(other.model))")
+    }
     for (field, mine, theirs) in [
-      ("checkpoint", checkpoint, other.checkpoint), ("window", "\(window)", "\(other.window)"),
+      ("window", "\(window)", "\(other.window)"),
       ("windows", "\(windows)", "\(other.windows)"), ("text", text, other.text),
       ("vocabulary", "\(vocabulary)", "\(other.vocabulary)"),
     ] where mine != theirs { return (field, mine, theirs) }

@@ -34,9 +34,11 @@ public struct PerplexityResult: Codable, Sendable, Equatable {
   public var perplexity: Estimate
   public var comparison: Comparison?
 
-  /// Against another format of the same model.
+  /// Against another format of the same model, or another file of that configuration.
   public struct Comparison: Codable, Sendable, Equatable {
     public var baseFormat: String
+    /// Name of the model whose logits the base's are; nil in results of older versions.
+    public var baseModel: String?
     public var basePerplexity: Estimate
     /// Mean of ln(PPL / PPL of the base).
     public var logRatio: Estimate
@@ -54,6 +56,7 @@ public struct PerplexityResult: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
       case divergence, correlation
       case baseFormat = "base_format"
+      case baseModel = "base_model"
       case basePerplexity = "base_perplexity"
       case logRatio = "log_ratio"
       case probabilityDifference = "probability_difference"
@@ -93,13 +96,16 @@ extension PerplexityResult {
   }
 
   /// - Precondition: at least one comparison.
-  public init(_ comparisons: [TokenComparison], _ plan: PerplexityPlan, format: String, baseFormat: String) {
+  public init(
+    _ comparisons: [TokenComparison], _ plan: PerplexityPlan, format: String, baseFormat: String,
+    baseModel: String? = nil
+  ) {
     self.init(comparisons.map(\.score), plan, format: format)
     let run = comparisons.map(\.score.negativeLogLikelihood)
     let base = comparisons.map(\.base.negativeLogLikelihood)
     let differences = comparisons.map(\.probabilityDifference)
     comparison = Comparison(
-      baseFormat: baseFormat, basePerplexity: Estimate(exponentialOfMean: base),
+      baseFormat: baseFormat, baseModel: baseModel, basePerplexity: Estimate(exponentialOfMean: base),
       logRatio: Estimate(mean: zip(run, base).map { $0 - $1 }),
       correlation: SampleStatistics.correlation(run, base), divergence: Distribution(comparisons.map(\.divergence)),
       probabilityDifference: Distribution(differences),

@@ -10,7 +10,13 @@ struct MemoryBudget {
   /// Whether weights stay in their files: what is not in memory is read when it is needed, which is slow and no error.
   private let mapsWeights: Bool
 
-  init(_ plan: MemoryPlan, ranks: [Int], available: Int?, mapsWeights: Bool) {
+  /// What gives the context size; nil: `--ctx-size`.
+  private let contextOptions: String?
+
+  init(
+    _ plan: MemoryPlan, ranks: [Int], available: Int?, mapsWeights: Bool, contextOptions: String? = nil
+  ) {
+    self.contextOptions = contextOptions
     self.plan = plan
     self.ranks = ranks
     self.available = available
@@ -22,8 +28,10 @@ struct MemoryBudget {
   /// - Throws: `RequestError` where a shorter one than asked for would fit, which it names.
   func contextSize(asked: Int?) throws -> Int {
     let most = plan.configuration.maxPositions
+    let subject = "context size" + (contextOptions.map { " of \($0)" } ?? "")
     if let asked, asked < 1 || asked > most {
-      throw RequestError("context size: expected 1 to \(most) (the model's maximum), found \(asked)")
+      throw RequestError(
+        "\(subject): expected 1 to \(most) (the model's maximum), found \(asked). Hint: \(advice)")
     }
     guard let available else { return asked ?? most }
     if let asked {
@@ -31,8 +39,9 @@ struct MemoryBudget {
         let size = plan.contextThatFits(ranks: ranks, available: available + mappedBytes)
       {
         throw RequestError(
-          "context size: expected at most \(size), for which the memory of this host has room with \(plan.sequences) "
-            + "at once, found \(asked). Hint: lower --ctx-size, --parallel or --prefill-chunk, or use a smaller --quant"
+          "\(subject): expected at most \(size), for which the memory of this host has room with \(plan.sequences) "
+            + "at once, found \(asked). Hint: lower \(contextOptions ?? "--ctx-size"), --parallel or --prefill-chunk, or use a "
+            + "smaller --quant"
         )
       }
       return asked
@@ -41,6 +50,12 @@ struct MemoryBudget {
     // Beside mapped weights that do not fit, the cache gets a quarter of the memory.
     guard mapsWeights else { return 1 }
     return plan.contextThatFits(ranks: ranks, available: available / 4 + mappedBytes) ?? 1
+  }
+
+  /// What to do where the model has no such positions.
+  private var advice: String {
+    (contextOptions == nil ? "lower --ctx-size" : "give fewer tokens")
+      + "; the maximum is max_position_embeddings of the model's configuration"
   }
 
   /// Needed and available bytes; nil where all fits.

@@ -75,6 +75,12 @@ public struct PreparedChecks: OptionSet, Sendable {
   public static let populate = PreparedChecks(rawValue: 2)
   /// And keep them there.
   public static let lock = PreparedChecks(rawValue: 4)
+
+  /// As people give them: "--verify, --mlock".
+  var options: String {
+    let names: [(PreparedChecks, String)] = [(.verify, "--verify"), (.populate, "--populate"), (.lock, "--mlock")]
+    return names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
+  }
 }
 
 extension PreparedStore {

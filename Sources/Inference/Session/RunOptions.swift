@@ -21,6 +21,8 @@ public struct RunOptions: Sendable {
   public var threads: Int?
   /// Most tokens of a sequence; nil: what fits, at most what the model allows.
   public var contextSize: Int?
+  /// The options that give the context size, for messages: "-p, -n"; nil: `--ctx-size`.
+  public var contextOptions: String?
   /// Tokens that a sequence may have beyond those: they are chosen but never read, so they need no position.
   public var unreadTokens = 0
   /// Most prompt tokens of a step.

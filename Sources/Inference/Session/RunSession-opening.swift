@@ -98,7 +98,7 @@ struct Opened {
       }
     } else if !options.checks.isEmpty {
       throw RequestError(
-        "--verify, --populate, --mlock: expected a prepared model, found \(options.model.lastPathComponent). "
+        "\(options.checks.options): expected a prepared model, found \(options.model.lastPathComponent). "
           + "Hint: flotilla prepare makes one")
     }
     cacheFormat = options.cacheFormat ?? .automatic(for: formats)
@@ -110,7 +110,8 @@ struct Opened {
     // What a phantom's matrices share is not in the plan.
     let (ranks, available) = (fleet.ranksOnThisHost(), checkpoint.isPhantom ? nil : MachineMemory.available())
     func budget(mapsWeights: Bool) -> MemoryBudget {
-      MemoryBudget(plan, ranks: ranks, available: available, mapsWeights: mapsWeights)
+      MemoryBudget(
+        plan, ranks: ranks, available: available, mapsWeights: mapsWeights, contextOptions: options.contextOptions)
     }
     // One rank may try with mapped weights: what does not fit is read again and again. Several were made to fit.
     let mayMap = checkpoint.prepared != nil && fleet.rankCount == 1 && options.hugePages != .on

@@ -14,6 +14,26 @@ public struct CalibrationReport {
     return parts.map { $0.joined(separator: "\n") + "\n" }.joined(separator: "\n")
   }
 
+  /// What makes the speeds doubtful, a line for each host.
+  public var warnings: [String] {
+    calibration.hosts.compactMap { host in
+      let parts = host.slowdowns.map { slowdown in
+        let (verb, unit) =
+          switch slowdown.work {
+          case .read: ("read", "GB/s")
+          case .multiplyAddsF32: ("compute in f32", "GMAC/s")
+          case .multiplyAddsInt8: ("compute in int8", "GMAC/s")
+          }
+        let (more, fewer) = (slowdown.more, slowdown.fewer)
+        return "\(more.threads) threads \(verb) slower than \(fewer.threads) "
+          + "(\(Self.giga(more.best)) instead of \(Self.giga(fewer.best)) \(unit))"
+      }
+      guard !parts.isEmpty else { return nil }
+      return "host \(host.name): \(parts.joined(separator: ", ")): something else runs here; calibrate again when "
+        + "nothing does"
+    }
+  }
+
   private func host(_ host: Calibration.Host) -> [String] {
     let machine = host.machine
     var facts = [machine.cpu, "\(machine.cores) core\(machine.cores == 1 ? "" : "s")", host.instructionSet]

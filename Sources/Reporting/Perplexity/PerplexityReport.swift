@@ -20,7 +20,8 @@ public struct PerplexityReport {
 
   private static func lines(_ comparison: PerplexityResult.Comparison, _ result: PerplexityResult) -> [String] {
     let (divergence, difference) = (comparison.divergence, comparison.probabilityDifference)
-    var table = TextTable([.init("Against \(comparison.baseFormat)", .left), .init("", .left)])
+    let model = comparison.baseModel.map { " of \(printable($0))" } ?? ""
+    var table = TextTable([.init("Against \(comparison.baseFormat)\(model)", .left), .init("", .left)])
     func add(_ title: String, _ text: String) { table.append([title, text]) }
     add("PPL of the base", text(comparison.basePerplexity, 4))
     add("Mean ln(PPL/base)", text(comparison.logRatio, 6))

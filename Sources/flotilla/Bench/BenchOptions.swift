@@ -56,7 +56,8 @@ struct BenchOptions: ParsableArguments {
       for number in list.flatMap(\.numbers) { try check(option, number, range) }
     }
     if let pair = pairs.first(where: { $0.numbers.count != 2 }) {
-      throw ValidationError("-pg: expected two numbers P,N, found \(pair.numbers.count)")
+      throw ValidationError(
+        "-pg: expected two numbers P,N, found \(pair.numbers.map(String.init).joined(separator: ","))")
     }
     guard !plan.tests.isEmpty else {
       throw ValidationError("nothing to measure: give -p, -n or -pg something above 0.")

@@ -97,4 +97,4 @@ struct BenchCommand: ParsableCommand {
   }
 }
 
-extension BenchFormat: ExpressibleByArgument {}
+extension BenchFormat: AnyCaseArgument {}

@@ -105,6 +105,7 @@ struct Calibrate: ParsableCommand {
       let file = output.map { URL(filePath: $0) } ?? Calibration.defaultFile(host: fleet.hostName)
       if unfit == nil { try calibration.write(to: file, makesFolders: output == nil) }
       try show(calibration, unfit == nil ? file : nil)
+      if !quiet { CalibrationReport(calibration).warnings.forEach(warn) }
       if let unfit { warn(notKept(unfit)) }
     }
   }

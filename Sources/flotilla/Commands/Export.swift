@@ -45,7 +45,21 @@ struct Export: ParsableCommand {
   func validate() throws {
     guard let type, GGUFMix(name: type) == nil else { return }
     let names = GGUFMix.allCases.map(\.rawValue).joined(separator: ", ")
-    throw ValidationError("--type: expected one of \(names), found \"\(type)\".")
+    throw ValidationError("--type: expected one of \(names), found \"\(type)\"\(Self.advice(type)).")
+  }
+
+  /// What to take for a type that is none.
+  private static func advice(_ type: String) -> String {
+    switch PrecisionName(type) {
+    case .f32: "; use F32"
+    case .f16: "; use F16"
+    case .bf16: "; use BF16"
+    case .fp8: "; no FP8 is written: use BF16, or Q8_0"
+    case .bits8: "; use Q8_0"
+    case .bits6: "; use Q6_K"
+    case .bits4: "; use Q4_K or Q4_K_M"
+    case nil: ""
+    }
   }
 
   func run() throws {

@@ -15,7 +15,8 @@ struct Perplexity: ParsableCommand {
 
       --kl-base FORMAT first runs the model in another format and keeps its logits, 4 bytes for each word of the \
       vocabulary and scored token, in a temporary file, or in that of --logits, which then serves later runs: \
-      --logits without --kl-base reads it. Then the run of --quant is compared with it.
+      --logits without --kl-base reads it. Then the run of --quant is compared with it. The logits may be those of \
+      another file of the same configuration: the result names it.
 
       EXAMPLES
         flotilla perplexity DeepSeek-V2-Lite -f wiki.test.raw --chunks 20
@@ -40,6 +41,7 @@ struct Perplexity: ParsableCommand {
   func run() throws {
     var options = try RunOptions(model, placement)
     options.contextSize = text.window
+    options.contextOptions = "-c"
     options.prefillChunk = min(options.prefillChunk, text.window)
     options.parallel = 1
     try DistributedRun.perform(timeout: options.timeout, hub: options.coordinator) { fleet in
@@ -83,7 +85,7 @@ struct Perplexity: ParsableCommand {
     }
     return PerplexityResult(
       try measure(session, plan, label) { try $0.comparisons(with: base, progress: $1) }, plan, format: format,
-      baseFormat: base.identity.format)
+      baseFormat: base.identity.format, baseModel: base.identity.model)
   }
 
   private func measure<Result>(
@@ -98,7 +100,7 @@ struct Perplexity: ParsableCommand {
 
   private func identity(_ session: RunSession, _ plan: PerplexityPlan) -> LogitsIdentity {
     LogitsIdentity(
-      checkpoint: session.checkpoint.fingerprint, plan: plan, vocabulary: session.configuration.vocabularySize,
+      model: session.checkpoint.location.standardizedFileURL.lastPathComponent, session.configuration, plan: plan,
       format: session.formats.description)
   }
 

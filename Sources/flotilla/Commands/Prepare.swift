@@ -88,6 +88,10 @@ struct Prepare: ParsableCommand {
         line.update($0 - preparation.bytesBefore, of: $1 - preparation.bytesBefore)
         if Fleet.isInterrupted { throw Interrupted() }
       }
+    } catch let interruption as Interrupted {
+      line.finish()
+      if !quiet { note("what is done is kept; the same command goes on from there") }
+      throw interruption
     } catch let error as CheckpointError {
       // The disk's fault, not that of the options.
       line.finish()

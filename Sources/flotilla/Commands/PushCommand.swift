@@ -181,4 +181,4 @@ struct PushCommand: ParsableCommand {
   }
 }
 
-extension RankOrder: ExpressibleByArgument {}
+extension RankOrder: AnyCaseArgument {}

@@ -20,9 +20,10 @@ enum Subject {
         self = .shape(ModelShape(published), note: nil)
         return
       }
-      guard path.contains("/"), !PublishedModel.isRepository(path) else {
+      guard path.contains("/") && !PublishedModel.isRepository(path) || path.hasSuffix(".gguf") else {
         throw UsageError(
-          "MODEL: expected a checkpoint or the name of a published model, found \"\(path)\"",
+          "MODEL: expected a checkpoint or the name of a published model, found \"\(path)\", a name that is not known, "
+            + "and no file or folder \(url.path(percentEncoded: false))",
           hint: "Known are \(PublishedModel.names); for another give --like the path of its config.json")
       }
     }

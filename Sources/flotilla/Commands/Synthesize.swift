@@ -18,7 +18,7 @@ struct Synthesize: ParsableCommand {
       """)
 
   /// How weights are stored.
-  enum StoredType: String, ExpressibleByArgument, CaseIterable {
+  enum StoredType: String, AnyCaseArgument {
     case f32, bf16, fp8
   }
 

@@ -1,4 +1,4 @@
 import ArgumentParser
 import Inference
 
-extension DenseSlicing: ExpressibleByArgument {}
+extension DenseSlicing: AnyCaseArgument {}

@@ -41,10 +41,10 @@ struct Quantization: ExpressibleByArgument, Sendable {
     """
 }
 
-extension HugePages: ExpressibleByArgument {}
+extension HugePages: AnyCaseArgument {}
 
 /// How attention's cache holds what it remembers.
-enum CacheType: String, ExpressibleByArgument, CaseIterable, Sendable {
+enum CacheType: String, AnyCaseArgument, Sendable {
   case auto, f32, f16
 
   /// Nil: as fits the weights.

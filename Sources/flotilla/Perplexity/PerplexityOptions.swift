@@ -24,7 +24,7 @@ struct TextOptions: ParsableArguments {
   func contents() throws -> String {
     if file == "-" { return try StandardInput.readText() }
     guard let data = FileManager.default.contents(atPath: file) else {
-      throw UsageError("--file \(file): expected a readable file, found none")
+      throw UsageError("--file \(file): expected a readable file, found \(UnreadableFile.found(at: file))")
     }
     guard let text = String(validating: data, as: UTF8.self) else {
       throw UsageError("--file \(file): expected UTF-8, found other bytes")

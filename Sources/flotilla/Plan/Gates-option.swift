@@ -1,4 +1,4 @@
 import ArgumentParser
 import Planning
 
-extension RoutingSample.Gates: ExpressibleByArgument {}
+extension RoutingSample.Gates: AnyCaseArgument {}

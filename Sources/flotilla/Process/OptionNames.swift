@@ -35,11 +35,17 @@ struct OptionNames {
   /// - Returns: the first unknown option, and what was probably meant.
   func unknown(in arguments: ArraySlice<String>) -> (option: String, meant: String?)? {
     for word in words(of: arguments) {
-      guard word.option == nil, let name = word.name, name.hasPrefix("--"), name != "--help", name != "--version"
+      guard word.option == nil, let name = word.name, name.hasPrefix("--") || Self.advice(name) != nil,
+        name != "--help", name != "--version"
       else { continue }
       return (name, Spelling.nearest(to: name, among: options.flatMap(\.names).filter { $0.hasPrefix("--") }))
     }
     return nil
+  }
+
+  /// What to do about options of llama.cpp that mean nothing here; nil for all others.
+  static func advice(_ name: String) -> String? {
+    ["-ngl", "--n-gpu-layers", "--gpu-layers"].contains(name) ? "Flotilla computes on processors: leave it out." : nil
   }
 
   /// - Parameters:

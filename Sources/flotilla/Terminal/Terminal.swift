@@ -3,7 +3,7 @@ import Foundation
 import Launch
 
 /// When output is colored.
-enum ColorChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+enum ColorChoice: String, AnyCaseArgument, Sendable {
   case auto, always, never
 }
 
