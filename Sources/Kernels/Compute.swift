@@ -126,9 +126,12 @@ extension Compute {
   /// Of a tile of ``forEachRow(_:cost:_:)``.
   public static let operationsPerTile = 50_000
 
+  /// - Parameter cost: operations of a row.
+  public static func rowsPerTile(cost: Int) -> Int { max(1, operationsPerTile / max(1, cost)) }
+
   /// Rows one by one, in tiles of some 50,000 operations.
   public func forEachRow(_ rows: Int, cost: Int, _ body: (Int) -> Void) {
-    let rowsPerTile = max(1, Self.operationsPerTile / max(1, cost))
+    let rowsPerTile = Self.rowsPerTile(cost: cost)
     pool.run(tiles: (rows + rowsPerTile - 1) / rowsPerTile) { tile in
       for row in tile * rowsPerTile..<min((tile + 1) * rowsPerTile, rows) { body(row) }
     }

@@ -49,12 +49,15 @@ public final class Gates: TokenGate {
     return compute.encode(tokens, as: encoding, in: encoded)
   }
 
+  /// Operations of the choice for one token, as tiles are cut by.
+  public static func choosingCost(experts: Int, perToken: Int) -> Int { experts * (perToken + 4) }
+
   private func choose(_ scores: ActivationRows, _ gate: Gate, from first: Int, into routing: inout Routing) {
     let k = expertsPerToken
     let choices = choices.rows(scores.count)
     routing.experts.withUnsafeMutableBufferPointer { experts in
       routing.weights.withUnsafeMutableBufferPointer { weights in
-        compute.forEachRow(scores.count, cost: scores.columns * (k + 4)) { row in
+        compute.forEachRow(scores.count, cost: Self.choosingCost(experts: scores.columns, perToken: k)) { row in
           let slots = (first + row) * k..<(first + row + 1) * k
           gate.affinities(scores[row], rule, compute: compute)
           rule.choose(

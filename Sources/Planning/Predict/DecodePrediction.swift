@@ -14,7 +14,7 @@ public struct DecodePrediction: Sendable {
   init(_ model: RunModel, _ workload: Workload) {
     let depth = workload.prompt + workload.generated / 2
     var phases = Dictionary(uniqueKeysWithValues: Phase.Kind.allCases.map { ($0, Phase($0)) })
-    phases[.attention] = Self.attention(model, workload, depth: depth)
+    phases[.attention] = Self.attention(model, rows: workload.sequences, depth: depth)
     phases[.dense] = model.densePhase(rows: workload.sequences)
     phases[.head] = model.headPhase(rows: workload.sequences)
     let layers = Double(model.costs.expertLayers)
@@ -35,7 +35,7 @@ public struct DecodePrediction: Sendable {
   init(_ other: DecodePrediction, _ model: RunModel, _ workload: Workload) {
     let phases = other.phases.map { phase in
       switch phase.kind {
-      case .attention: Self.attention(model, workload, depth: other.depth)
+      case .attention: Self.attention(model, rows: workload.sequences, depth: other.depth)
       case .dense: model.densePhase(rows: workload.sequences)
       case .head: model.headPhase(rows: workload.sequences)
       case .toRouter, .gate, .dispatch, .experts, .combine, .shared: phase
@@ -51,9 +51,8 @@ public struct DecodePrediction: Sendable {
   }
 
   /// Of all layers.
-  static func attention(_ model: RunModel, _ workload: Workload, depth: Int) -> Phase {
+  static func attention(_ model: RunModel, rows: Int, depth: Int) -> Phase {
     let (costs, speed, efficiency) = (model.costs, model.coordinatorSpeed, model.efficiency)
-    let rows = workload.sequences
     // Not cut into parts, so no experts run meanwhile.
     let isDivided = model.divides(rows: rows, besideExperts: false)
     let work = (isDivided ? costs.attention - costs.divisibleAttention.work : costs.attention) + costs.absorbed

@@ -1,3 +1,4 @@
+import DeepSeek
 import ExpertParallel
 import Kernels
 
@@ -111,7 +112,7 @@ struct ExchangeModel {
   /// Of the top-k, in tiles of some tokens, each one thread's.
   private func choosingSeconds(_ tokens: Int, threads: Int) -> Double {
     let (experts, k) = (costs.configuration.routedExperts, costs.configuration.expertsPerToken)
-    let tokensPerTile = max(1, Compute.operationsPerTile / (experts * (k + 4)))
+    let tokensPerTile = Compute.rowsPerTile(cost: Gates.choosingCost(experts: experts, perToken: k))
     let tiles = (tokens + tokensPerTile - 1) / tokensPerTile
     return Double(tokens * experts) * efficiency.secondsPerScore / Double(max(1, min(threads, tiles)))
   }

@@ -72,7 +72,8 @@ private struct VirtualClock {
   }
 
   mutating func run(_ step: Int) {
-    let attention = DecodePrediction.attention(model, workload, depth: workload.prompt + step)
+    let rows = workload.sequences
+    let attention = DecodePrediction.attention(model, rows: rows, depth: workload.prompt + step)
     phases[.attention]?.add(attention, times: 1)
     phases[.dense]?.add(dense, times: 1)
     phases[.head]?.add(head, times: 1)

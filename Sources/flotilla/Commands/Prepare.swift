@@ -11,9 +11,9 @@ struct Prepare: ParsableCommand {
     abstract: "Write a checkpoint in the form that runs as it lies on the disk, for any placement.",
     discussion: """
       One bundle for each routed expert, one for the dense part, one for the gates, one for multi-token prediction \
-      (kept as it is), and a manifest with hashes. Runs map the bundles, or copy them into huge pages where memory has room (--huge-pages). A preparation \
-      that was interrupted goes on where it stopped: give the same arguments again. Further bundles are added to the \
-      same folder.
+      (kept as it is), and a manifest with hashes. Runs map the bundles, or copy them into huge pages where memory has \
+      room (--huge-pages). A preparation that was interrupted goes on where it stopped: give the same arguments again. \
+      Further bundles are added to the same folder.
 
       EXAMPLES
         flotilla prepare DeepSeek-R1 /models/r1-q4 --quant q4_K

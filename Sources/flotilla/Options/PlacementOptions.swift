@@ -31,8 +31,8 @@ struct RoleOptions: ParsableArguments {
       """
       Ranks that compute output rows of attention, dense layers and head too, each from a copy of its share of these \
       weights, for at most 32 tokens at a time; on the coordinator's host alone also for more, while no experts run: \
-      those on the coordinator's host, all, or none. Slower where products are small or the network is. Default: as the placement file says, else host where each rank has cores of its own \
-      and the matrices half a megabyte in the mean.
+      those on the coordinator's host, all, or none. Slower where products are small or the network is. Default: as the \
+      placement file says, else host where each rank has cores of its own and the matrices half a megabyte in the mean.
       """, valueName: "host|all|none"))
   var denseSlices: DenseSlicing?
 
